@@ -1,0 +1,46 @@
+# make install   a virtual environment with gmoe and its development tools
+# make train     the embedded comparison: ends with a table and a picture
+# make test      the tests
+# make lint      style and types
+# Another torch, another folder:  make test TORCH=2.11.0 VENV=/tmp/venv
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= 2.13.0
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.gmoe-$(TORCH)
+
+# Tests on real data read its root from here and are skipped without it.
+ifndef GMOE_DATA_ROOT
+ifneq ($(wildcard ../shared/data),)
+export GMOE_DATA_ROOT := $(abspath ../shared/data)
+endif
+endif
+
+.PHONY: install train test lint docs clean
+install: $(STAMP)
+
+# torch first: a dependency on plain torch would pull the CUDA build.
+$(STAMP): setup.cfg setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade "setuptools>=77"
+	$(BIN)/python -m pip install -q torch==$(TORCH)
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[dev]"
+	touch $@
+
+train: $(STAMP)
+	$(BIN)/python -m benchmarks.hop_mixture
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install -q -e ".[docs]"
+	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
+
+clean:
+	rm -rf build dist *.egg-info docs/_build .pytest_cache .mypy_cache

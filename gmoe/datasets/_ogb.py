@@ -1,0 +1,133 @@
+"""The one place that knows of OGB's package.
+
+Importing :obj:`ogb` starts a thread that asks the network for a newer
+version of it, and its dataset classes ask questions on the terminal. Neither
+suits a job on a cluster, so everyone gets what OGB is needed for from here:
+the table of its datasets, and its evaluator.
+"""
+
+import csv
+import importlib
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+#: The number of categories of each feature of an atom, and of a bond.
+ATOM_FEATURE_DIMS = (119, 5, 12, 12, 10, 6, 6, 2, 2)
+BOND_FEATURE_DIMS = (5, 6, 2)
+
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class OGBMolInfo:
+    """What OGB's master table says of a molecule dataset."""
+
+    name: str
+    num_tasks: int
+    num_classes: int
+    task_type: str
+    eval_metric: str
+    split: str
+    url: str
+    download_name: str
+    add_inverse_edge: bool
+
+    @property
+    def dir_name(self) -> str:
+        """The folder that OGB's loader gives the dataset."""
+        return self.name.replace('-', '_')
+
+
+def import_ogb(name: str = 'ogb') -> ModuleType:
+    """Imports a module of :obj:`ogb` without its look-up on the network.
+
+    Args:
+        name (str, optional): The module. (default: :obj:`"ogb"`)
+
+    Raises:
+        ValueError: If the module is not one of :obj:`ogb`.
+    """
+    if name.split('.')[0] != 'ogb':
+        raise ValueError(
+            f"'name' needs to be a module of 'ogb' (got {name!r})"
+        )
+    if 'ogb' not in sys.modules:
+        # An entry of `None` makes the import of that module fail, which is
+        # what `ogb` takes for "do not look".
+        outdated = sys.modules.get('outdated', _MISSING)
+        ignored = os.environ.get('OUTDATED_IGNORE')
+        sys.modules['outdated'] = None  # type: ignore[assignment]
+        try:
+            importlib.import_module('ogb')
+        finally:
+            if outdated is _MISSING:
+                del sys.modules['outdated']
+            else:
+                sys.modules['outdated'] = outdated  # type: ignore[assignment]
+            if ignored is None:
+                os.environ.pop('OUTDATED_IGNORE', None)
+            else:
+                os.environ['OUTDATED_IGNORE'] = ignored
+    return importlib.import_module(name)
+
+
+def __getattr__(name: str) -> Any:
+    # Late, since it takes scikit-learn with it.
+    if name == 'Evaluator':
+        return import_ogb('ogb.graphproppred.evaluate').Evaluator
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+@lru_cache(maxsize=1)
+def _master_table() -> dict[str, dict[str, str]]:
+    spec = importlib.util.find_spec('ogb')  # Does not import it.
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(
+            "OGB's datasets need the package 'ogb' (`pip install ogb`)"
+        )
+    folder = Path(spec.submodule_search_locations[0])
+    path = folder / 'graphproppred' / 'master.csv'
+    with path.open(newline='') as f:
+        _, *names = (rows := list(csv.reader(f)))[0]
+    return {
+        name: {row[0]: row[i] for row in rows[1:]}
+        for i, name in enumerate(names, start=1)
+    }
+
+
+def ogb_mol_names() -> list[str]:
+    """Returns the names of OGB's molecule datasets."""
+    return [name for name in _master_table() if name.startswith('ogbg-mol')]
+
+
+def ogb_mol_info(name: str) -> OGBMolInfo:
+    """Returns what OGB's master table says of a molecule dataset.
+
+    Args:
+        name (str): The name, *e.g.*, :obj:`"ogbg-molhiv"`.
+
+    Raises:
+        ValueError: If there is no such dataset.
+    """
+    if name not in ogb_mol_names():
+        raise ValueError(
+            f"'name' needs to be one of {ogb_mol_names()} (got {name!r})"
+        )
+    row = _master_table()[name]
+    return OGBMolInfo(
+        name=name,
+        num_tasks=int(row['num tasks']),
+        num_classes=int(row['num classes']),
+        task_type=row['task type'],
+        eval_metric=row['eval metric'],
+        split=row['split'],
+        url=row['url'],
+        download_name=row['download_name'],
+        add_inverse_edge=row['add_inverse_edge'] == 'True',
+    )

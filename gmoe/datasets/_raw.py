@@ -1,0 +1,312 @@
+"""Reads and checks the raw files of OGB's molecule datasets."""
+
+import gzip
+import hashlib
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from gmoe.datasets._ogb import (
+    ATOM_FEATURE_DIMS,
+    BOND_FEATURE_DIMS,
+    OGBMolInfo,
+)
+
+#: Part of the fingerprint: a new way to store graphs makes old caches void.
+FORMAT_VERSION = 1
+
+RAW_FILES = (
+    'num-node-list.csv.gz',
+    'num-edge-list.csv.gz',
+    'node-feat.csv.gz',
+    'edge.csv.gz',
+    'edge-feat.csv.gz',
+    'graph-label.csv.gz',
+)
+SPLITS = ('train', 'valid', 'test')
+
+
+class CorruptDatasetError(ValueError):
+    """A file of a dataset does not hold what it needs to hold.
+
+    Args:
+        path (pathlib.Path): The file.
+        reason (str): What was found in it, and what would be accepted.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"Corrupt file '{path}': {reason}. Replace it by the original one"
+        )
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_error, (self.path, str(self))
+
+
+def _rebuild_error(path: Path, message: str) -> CorruptDatasetError:
+    error = CorruptDatasetError.__new__(CorruptDatasetError)
+    ValueError.__init__(error, message)
+    error.path = path
+    return error
+
+
+def read_raw_bytes(raw_dir: Path) -> dict[str, bytes]:
+    """Returns the content of the raw files, still compressed.
+
+    Raises:
+        FileNotFoundError: If one of them is missing.
+    """
+    missing = [name for name in RAW_FILES if not (raw_dir / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"The folder '{raw_dir}' needs to hold the "
+            f'files {list(RAW_FILES)} (missing: '
+            f'{missing})'
+        )
+    return {name: (raw_dir / name).read_bytes() for name in RAW_FILES}
+
+
+def fingerprint(raw: dict[str, bytes]) -> str:
+    """Returns a text that changes with any byte of the raw files."""
+    lines = [f'format {FORMAT_VERSION}']
+    for name, content in raw.items():
+        digest = hashlib.sha256(content).hexdigest()
+        lines.append(f'{name} {len(content)} {digest}')
+    return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
+
+
+def parse_raw(
+    raw: dict[str, bytes],
+    raw_dir: Path,
+    info: OGBMolInfo,
+) -> dict[str, Tensor]:
+    """Parses and checks the raw files.
+
+    Args:
+        raw (Dict[str, bytes]): The content of the files.
+        raw_dir (pathlib.Path): Their folder, for errors to name them.
+        info (OGBMolInfo): What the dataset needs to be.
+
+    Returns:
+        One tensor for each file, in the narrowest data type: `num_nodes`
+        and `num_edges` :math:`(N)`, `x` :math:`(|V|, 9)`, `edge`
+        :math:`(|E|, 2)` and `edge_attr` :math:`(|E|, 3)` with each bond
+        once, `y` :math:`(N, T)`.
+
+    Raises:
+        CorruptDatasetError: If a file does not hold what it should.
+    """
+
+    def table(name: str, columns: int, dtype: type) -> np.ndarray:
+        return parse_csv(raw[name], raw_dir / name, columns, dtype)
+
+    sizes = {}
+    for kind in ['node', 'edge']:
+        name = f'num-{kind}-list.csv.gz'
+        size = table(name, 1, np.int64)[:, 0]
+        if size.size > 0 and size.min() < 0:
+            raise CorruptDatasetError(
+                raw_dir / name,
+                f'counts need to be non-negative (got '
+                f'{size.min()} in line {size.argmin() + 1})',
+            )
+        sizes[kind] = size
+    num_nodes, num_edges = sizes['node'], sizes['edge']
+    num_graphs = num_nodes.size
+    if num_graphs == 0:
+        raise CorruptDatasetError(
+            raw_dir / 'num-node-list.csv.gz',
+            'it needs to hold at least one graph',
+        )
+    _check_rows(
+        raw_dir / 'num-edge-list.csv.gz',
+        num_edges.size,
+        num_graphs,
+        'graph in num-node-list.csv.gz',
+    )
+
+    x = table('node-feat.csv.gz', len(ATOM_FEATURE_DIMS), np.int64)
+    _check_rows(
+        raw_dir / 'node-feat.csv.gz',
+        len(x),
+        num_nodes.sum(),
+        'node counted in num-node-list.csv.gz',
+    )
+    _check_categories(raw_dir / 'node-feat.csv.gz', x, ATOM_FEATURE_DIMS)
+
+    edge = table('edge.csv.gz', 2, np.int64)
+    _check_rows(
+        raw_dir / 'edge.csv.gz',
+        len(edge),
+        num_edges.sum(),
+        'edge counted in num-edge-list.csv.gz',
+    )
+    size = np.repeat(num_nodes, num_edges)[:, None]
+    _check_all(
+        raw_dir / 'edge.csv.gz',
+        edge,
+        (edge >= 0) & (edge < size),
+        'node ids need to be those of the graph of the edge',
+    )
+
+    edge_attr = table('edge-feat.csv.gz', len(BOND_FEATURE_DIMS), np.int64)
+    _check_rows(
+        raw_dir / 'edge-feat.csv.gz',
+        len(edge_attr),
+        len(edge),
+        'edge in edge.csv.gz',
+    )
+    _check_categories(
+        raw_dir / 'edge-feat.csv.gz', edge_attr, BOND_FEATURE_DIMS
+    )
+
+    path = raw_dir / 'graph-label.csv.gz'
+    y = table('graph-label.csv.gz', info.num_tasks, np.float64)
+    _check_rows(path, len(y), num_graphs, 'graph in num-node-list.csv.gz')
+    _check_all(path, y, ~np.isinf(y), 'labels need to be finite or missing')
+    if info.task_type == 'binary classification':
+        is_label = (y == 0) | (y == 1) | np.isnan(y)
+        _check_all(path, y, is_label, 'labels need to be 0, 1 or missing')
+
+    return {
+        'num_nodes': torch.from_numpy(num_nodes).int(),
+        'num_edges': torch.from_numpy(num_edges).int(),
+        'x': torch.from_numpy(x.astype(np.uint8)),
+        'edge': torch.from_numpy(edge.astype(np.int32)),
+        'edge_attr': torch.from_numpy(edge_attr.astype(np.uint8)),
+        'y': torch.from_numpy(y.astype(np.float32)),
+    }
+
+
+def read_split(folder: Path, num_graphs: int) -> dict[str, Tensor]:
+    """Reads and checks the split of a dataset.
+
+    Raises:
+        FileNotFoundError: If the folder or one of its files is missing.
+        CorruptDatasetError: If the three parts do not hold each graph once.
+    """
+    out: dict[str, Tensor] = {}
+    owner = torch.full((num_graphs,), -1)
+    for i, name in enumerate(SPLITS):
+        path = folder / f'{name}.csv.gz'
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"The split needs the file '{path}' (got none)"
+            )
+        index = parse_csv(path.read_bytes(), path, 1, np.int64)[:, 0]
+        is_id = (index >= 0) & (index < num_graphs)
+        _check_all(
+            path,
+            index[:, None],
+            is_id[:, None],
+            f'ids need to be from 0 to {num_graphs - 1}',
+        )
+        out[name] = torch.from_numpy(index)
+        if bool((owner[out[name]] >= 0).any()):
+            other = SPLITS[int(owner[out[name]].max())]
+            raise CorruptDatasetError(
+                path,
+                f'ids need to be in one part only (got ids of the '
+                f"part '{other}' too)",
+            )
+        owner[out[name]] = i
+        if int((owner == i).sum()) != index.size:
+            raise CorruptDatasetError(path, 'ids need to be unique')
+    if bool((owner < 0).any()):
+        missing = int((owner < 0).nonzero()[0])
+        raise CorruptDatasetError(
+            folder,
+            f'the split needs to hold each of the {num_graphs} '
+            f'graphs (graph {missing} is in none of {list(SPLITS)})',
+        )
+    return out
+
+
+def parse_csv(
+    content: bytes,
+    path: Path,
+    columns: int,
+    dtype: type,
+) -> np.ndarray:
+    """Parses a compressed table of numbers without a header.
+
+    Raises:
+        CorruptDatasetError: If it is not one, or has other columns.
+    """
+    text = decompress(content, path)
+    if not text.strip() and not np.issubdtype(dtype, np.floating):
+        return np.empty((0, columns), dtype=dtype)
+    try:
+        # Blank lines are kept: one is a missing label in a table with one
+        # column, and an error in a table of integers.
+        frame = pd.read_csv(
+            io.BytesIO(text), header=None, dtype=dtype, skip_blank_lines=False
+        )
+    except (ValueError, OverflowError) as e:
+        raise CorruptDatasetError(
+            path,
+            f'it needs to hold {columns} columns of '
+            f'{np.dtype(dtype).name} ({e})',
+        ) from e
+    if frame.shape[1] != columns:
+        raise CorruptDatasetError(
+            path, f'it needs to hold {columns} columns (got {frame.shape[1]})'
+        )
+    # A copy, since pandas lends its own memory for reading only.
+    return np.array(frame, dtype=dtype, order='C')
+
+
+def decompress(content: bytes, path: Path) -> bytes:
+    """Decompresses the content of a gzip file.
+
+    Raises:
+        CorruptDatasetError: If it is truncated or fails its checksum.
+    """
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as e:
+        raise CorruptDatasetError(
+            path, f'it needs to be a complete gzip file ({e})'
+        ) from e
+
+
+def _check_rows(path: Path, got: int, expected: int, what: str) -> None:
+    if got != expected:
+        raise CorruptDatasetError(
+            path,
+            f'it needs to hold one row for each {what}, {expected} '
+            f'rows (got {got})',
+        )
+
+
+def _check_categories(
+    path: Path,
+    value: np.ndarray,
+    dims: tuple[int, ...],
+) -> None:
+    _check_all(
+        path,
+        value,
+        (value >= 0) & (value < np.array(dims)),
+        f'features need to be from 0 to less than {list(dims)}',
+    )
+
+
+def _check_all(
+    path: Path,
+    value: np.ndarray,
+    is_valid: np.ndarray,
+    rule: str,
+) -> None:
+    if not is_valid.all():
+        row, column = np.argwhere(~is_valid)[0]
+        raise CorruptDatasetError(
+            path, f'{rule} (got {value[row, column]} in line {row + 1})'
+        )

@@ -1,0 +1,190 @@
+"""Edge features as tables of terms, one row per code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gmoe.nn.embedding import check_categories
+from gmoe.nn.neighborhood import Neighborhood
+
+# Beyond this number of codes, only those that occur get a row.
+_MAX_CODES = 4096
+
+EdgeTerms = tuple[list[Tensor], list[Tensor]]
+
+
+class CategoricalEdgeEncoder(nn.Module):
+    r"""The sum of one embedding per categorical edge feature, per expert:
+    OGB's bond encoder for :math:`n` experts.
+
+    A hop-2 edge is described by the features of its two edges in order, each
+    with embeddings of its own. The sums are made once per combination of
+    features, not once per edge.
+
+    Args:
+        num_experts: Number of experts :math:`n`.
+        dims: The number of categories of each feature of one edge.
+        out_channels: Size of the edge term :math:`D`.
+        num_hops: 1, or 2 for hop-2 edges.
+    """
+
+    offsets: Tensor
+
+    def __init__(
+        self,
+        num_experts: int,
+        dims: Sequence[int],
+        out_channels: int,
+        num_hops: int = 1,
+    ) -> None:
+        super().__init__()
+        self.num_experts = num_experts
+        self.dims = tuple(dims)
+        self.out_channels = out_channels
+        self.num_hops = num_hops
+        self.num_codes = math.prod(self.dims)
+        offsets = torch.tensor(self.dims).cumsum(0) - torch.tensor(self.dims)
+        self.register_buffer('offsets', offsets, persistent=False)
+        self.weight = nn.Parameter(
+            torch.empty(num_experts, num_hops, sum(self.dims), out_channels)
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws each feature's embeddings as OGB does (Glorot)."""
+        for expert in self.weight.data:
+            for group in expert:
+                for embedding in group.split(self.dims):
+                    nn.init.xavier_uniform_(embedding)
+
+    def forward(self, hop: Neighborhood, name: str = 'edge_attr') -> EdgeTerms:
+        r"""Makes the tables of edge terms.
+
+        Args:
+            hop: Edges with int64 features of shape :math:`(E, F)`, or
+                :math:`(E, 2 F)` on hop-2 edges.
+            name: How error messages call the features.
+
+        Returns:
+            For each of an edge's one or two groups of features, a table of
+            shape :math:`(n, C, D)` and the edges' codes of shape :math:`(E)`.
+
+        Raises:
+            ValueError: If the features are missing, or have another shape,
+                type or range (the range is checked on the CPU only).
+        """
+        codes, digits = hop.memo(
+            ('codes', self.dims), lambda: self._codes(hop, name)
+        )
+        tables = []
+        for group in range(self.num_hops):
+            # Row of each code's embedding of each feature, summed over them.
+            row = digits[group] + self.offsets
+            embedding = self.weight[:, group][:, row.view(-1)]
+            shape = (self.num_experts, *row.shape, self.out_channels)
+            tables.append(embedding.view(shape).sum(dim=2))
+        return tables, codes
+
+    def _codes(
+        self, hop: Neighborhood, name: str
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        # Features are the digits of a code in the mixed radix of dims.
+        attr = self._check(hop, name)
+        attr = attr.view(hop.num_edges, self.num_hops, len(self.dims))
+        code = attr.new_zeros(hop.num_edges, self.num_hops)
+        for feature, dim in enumerate(self.dims):
+            code = code * dim + attr[:, :, feature]
+        codes = list(code.t().contiguous())
+        if self.num_codes <= _MAX_CODES:
+            every = torch.arange(self.num_codes, device=code.device)
+            return codes, [self._digits(every)] * self.num_hops
+        used = [code.unique(return_inverse=True) for code in codes]
+        return (
+            [inverse for _, inverse in used],
+            [self._digits(code) for code, _ in used],
+        )
+
+    def _digits(self, code: Tensor) -> Tensor:
+        digits = []
+        for dim in reversed(self.dims):
+            digits.append(code % dim)
+            code = code.div(dim, rounding_mode='floor')
+        return torch.stack(digits[::-1], dim=1)
+
+    def _check(self, hop: Neighborhood, name: str) -> Tensor:
+        if hop.edge_attr is None:
+            raise ValueError(
+                f"'{name}' must be given: the experts expect "
+                f'{self.num_hops * len(self.dims)} categorical features, got '
+                'None'
+            )
+        check_categories(hop.edge_attr, self.dims * self.num_hops, name)
+        return hop.edge_attr
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.num_experts}, {self.dims}, '
+            f'{self.out_channels}, num_hops={self.num_hops})'
+        )
+
+
+class LinearEdgeEncoder(nn.Module):
+    r"""A linear map of floating-point edge features, shared by the experts
+    of one hop.
+
+    Args:
+        in_channels: The number of features of one edge.
+        out_channels: Size of the edge term :math:`D`.
+        num_hops: 1, or 2 for hop-2 edges, which carry the features of their
+            two edges in order.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, num_hops: int = 1
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.num_hops = num_hops
+        self.linear = nn.Linear(num_hops * in_channels, out_channels)
+
+    def reset_parameters(self) -> None:
+        """Resets the linear map."""
+        self.linear.reset_parameters()
+
+    def forward(self, hop: Neighborhood, name: str = 'edge_attr') -> EdgeTerms:
+        r"""Makes one table with a row per edge.
+
+        Args:
+            hop: Edges with floating-point features of shape :math:`(E, F)`,
+                or :math:`(E, 2 F)` on hop-2 edges.
+            name: How error messages call the features.
+
+        Returns:
+            A table of shape :math:`(1, E, D)` and codes of shape :math:`(E)`.
+
+        Raises:
+            ValueError: If the features are missing or have another shape or
+                type.
+        """
+        width = self.linear.in_features
+        attr = hop.edge_attr
+        if (
+            attr is None
+            or not attr.is_floating_point()
+            or attr.size(1) != width
+        ):
+            got = (
+                'None'
+                if attr is None
+                else f'{attr.dtype} and {list(attr.shape)}'
+            )
+            raise ValueError(
+                f"'{name}' must be floating-point of shape [num_edges, "
+                f'{width}], got {got}'
+            )
+        code = torch.arange(hop.num_edges, device=attr.device)
+        return [self.linear(attr).unsqueeze(0)], [code]

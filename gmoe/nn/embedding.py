@@ -1,0 +1,105 @@
+"""Encoders of node and edge features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: The categories of OGB's nine atom features: atomic number, chirality,
+#: degree, formal charge, hydrogens, radical electrons, hybridisation,
+#: aromatic, in a ring.
+ATOM_FEATURE_DIMS = (119, 5, 12, 12, 10, 6, 6, 2, 2)
+
+#: The categories of OGB's three bond features: type, stereo, conjugated.
+BOND_FEATURE_DIMS = (5, 6, 2)
+
+
+class CategoricalEncoder(nn.Module):
+    r"""The sum of one embedding per categorical feature: OGB's atom and bond
+    encoders (`Hu et al. 2020 <https://arxiv.org/abs/2005.00687>`_).
+
+    Args:
+        dims: The number of categories of each feature.
+        out_channels: Size of the embeddings.
+
+    Shapes:
+        - **input:** categories, int64 :math:`(N, F)`
+        - **output:** features :math:`(N, D)`
+
+    Raises:
+        ValueError: In the forward pass, if the input has another type, shape
+            or range (the range is checked on the CPU only).
+    """
+
+    offsets: Tensor
+
+    def __init__(self, dims: Sequence[int], out_channels: int) -> None:
+        super().__init__()
+        self.dims = tuple(dims)
+        self.weight = nn.Parameter(torch.empty(sum(self.dims), out_channels))
+        offsets = torch.tensor(self.dims).cumsum(0) - torch.tensor(self.dims)
+        self.register_buffer('offsets', offsets, persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws each feature's embeddings as OGB does (Glorot)."""
+        for embedding in self.weight.data.split(self.dims):
+            nn.init.xavier_uniform_(embedding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encodes categories."""
+        check_categories(x, self.dims, 'x')
+        return functional.embedding_bag(
+            x + self.offsets, self.weight, mode='sum'
+        )
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.dims}, {self.weight.size(1)})'
+
+
+def check_categories(x: Tensor, dims: Sequence[int], name: str) -> None:
+    """Refuses categorical features of a wrong type, shape or range.
+
+    Args:
+        x: The features.
+        dims: The number of categories of each feature.
+        name: How error messages call them.
+
+    Raises:
+        ValueError: If something is wrong. The range is checked on the CPU
+            only, where it costs no synchronisation.
+    """
+    if x.dtype != torch.long or x.dim() != 2 or x.size(1) != len(dims):
+        raise ValueError(
+            f"'{name}' must have the type torch.int64 and shape "
+            f'[*, {len(dims)}], got {x.dtype} and {list(x.shape)}'
+        )
+    if torch.compiler.is_compiling() or x.device.type != 'cpu':
+        return
+    wrong = (x < 0) | (x >= torch.tensor(tuple(dims)))
+    if bool(wrong.any()):
+        row, feature = wrong.nonzero()[0].tolist()
+        raise ValueError(
+            f"'{name}' must hold categories from 0 to {dims[feature] - 1} in "
+            f'column {feature}, got {int(x[row, feature])} in row {row}'
+        )
+
+
+def make_feature_encoder(
+    dims: int | Sequence[int] | None, out_channels: int
+) -> nn.Linear | CategoricalEncoder | None:
+    """The encoder for categorical features (their numbers of categories),
+    floating-point features (their number), or none (:obj:`None`).
+
+    Args:
+        dims: What the features are.
+        out_channels: Size of the encoded features.
+    """
+    if dims is None:
+        return None
+    if isinstance(dims, int):
+        return nn.Linear(dims, out_channels)
+    return CategoricalEncoder(dims, out_channels)

@@ -1,0 +1,384 @@
+"""OGB's molecule network, with one expert or a mixture in each layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, overload
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.nn import (
+    global_add_pool,
+    global_max_pool,
+    global_mean_pool,
+)
+
+from gmoe.nn.conv import (
+    GCNExperts,
+    GINExperts,
+    GMoEConv,
+    OGBGCNConv,
+    OGBGINConv,
+)
+from gmoe.nn.embedding import (
+    ATOM_FEATURE_DIMS,
+    BOND_FEATURE_DIMS,
+    make_feature_encoder,
+)
+from gmoe.nn.neighborhood import Neighborhood
+from gmoe.nn.norm import BatchNorm
+from gmoe.nn.virtual_node import VirtualNode
+from gmoe.routing import ROUTER_PRESETS, Router, Routing, UniformRouter
+
+_BANKS = {'gcn': GCNExperts, 'gin': GINExperts}
+_CONVS = {'gcn': OGBGCNConv, 'gin': OGBGINConv}
+_POOLINGS = {
+    'mean': global_mean_pool,
+    'sum': global_add_pool,
+    'max': global_max_pool,
+}
+
+
+def hidden_for_equal_cost(hidden_channels: int, top_k: int) -> int:
+    r"""The hidden size at which :math:`k` experts cost what one expert of
+    :obj:`hidden_channels` costs, :math:`D / \sqrt{k}` rounded (`GMoE
+    <https://arxiv.org/abs/2304.02806>`_, section 3.2).
+
+    Args:
+        hidden_channels: The hidden size of the single-expert network.
+        top_k: The number of experts selected per node.
+
+    Raises:
+        ValueError: If an argument is below 1.
+    """
+    for name, value in (
+        ('hidden_channels', hidden_channels),
+        ('top_k', top_k),
+    ):
+        if value < 1:
+            raise ValueError(f"'{name}' must be at least 1, got {value}")
+    return max(1, round(hidden_channels / math.sqrt(top_k)))
+
+
+class GNN(nn.Module):
+    r"""The network of OGB's molecule examples (`Hu et al. 2020
+    <https://arxiv.org/abs/2005.00687>`_): feature encoder, convolutions with
+    batch normalisation, ReLU and dropout, pooling, linear head. Each layer is
+    a single convolution, or a mixture of experts as in `GMoE
+    <https://arxiv.org/abs/2304.02806>`_.
+
+    Args:
+        out_channels: Number of outputs per graph (tasks).
+        hidden_channels: Size of the hidden features.
+        num_layers: Number of layers.
+        conv: :obj:`"gcn"` or :obj:`"gin"`.
+        num_experts: Number of experts :math:`n` in a mixture layer; 1 for the
+            single-expert network.
+        num_experts_1hop: Number of hop-1 experts :math:`m`; the others look
+            at hop-2 edges. For the single-expert network 1 or 0. (default:
+            all)
+        top_k: Number of experts selected per node.
+        router: A key of :obj:`gmoe.routing.ROUTER_PRESETS`, or
+            :obj:`"uniform"` for dense experts that are averaged.
+        moe_layers: The layers (counted from 0) that are mixtures; the others
+            are single hop-1 convolutions. (default: all)
+        norm: Normalisation after each (expert's) convolution,
+            :obj:`"batch_norm"` or :obj:`"layer_norm"`.
+        combine: :obj:`"sum"`, as in the paper, or :obj:`"mean"`, as in its
+            released code, which divides by :math:`n`.
+        dispatch: :obj:`"sparse"` or :obj:`"dense"` (see
+            :class:`~gmoe.nn.GMoEConv`).
+        dropout: Dropout probability.
+        jumping_knowledge: The nodes' final features: :obj:`"last"` layer, or
+            the :obj:`"sum"` over all layers and the input.
+        residual: Whether to add a layer's input to its output.
+        virtual_node: Whether to add a virtual node.
+        pooling: :obj:`"mean"`, :obj:`"sum"` or :obj:`"max"`.
+        node_dims: The numbers of categories of categorical node features, or
+            the number of floating-point node features.
+        edge_dims: The numbers of categories of categorical edge features, the
+            number of floating-point edge features, or :obj:`None`.
+
+    Shapes:
+        - **input:** node features :math:`(N, F)`, edge indices
+          :math:`(2, E)`, edge features :math:`(E, F_e)`, graph of each node
+          :math:`(N)`, hop-2 edge indices :math:`(2, E_2)`, hop-2 edge
+          features :math:`(E_2, 2 F_e)`
+        - **output:** graph outputs :math:`(B, C)`, or ``(out, routings)``
+          with the :class:`~gmoe.routing.Routing` of each mixture layer if
+          :obj:`return_routing`
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        out_channels: int = 1,
+        hidden_channels: int = 300,
+        num_layers: int = 5,
+        conv: str = 'gcn',
+        num_experts: int = 1,
+        num_experts_1hop: int | None = None,
+        top_k: int | None = None,
+        router: str = 'linear_softmax_topk',
+        moe_layers: Sequence[int] | None = None,
+        norm: str = 'batch_norm',
+        combine: str = 'sum',
+        dispatch: str = 'sparse',
+        dropout: float = 0.5,
+        jumping_knowledge: str = 'last',
+        residual: bool = False,
+        virtual_node: bool = False,
+        pooling: str = 'mean',
+        node_dims: int | Sequence[int] = ATOM_FEATURE_DIMS,
+        edge_dims: int | Sequence[int] | None = BOND_FEATURE_DIMS,
+    ) -> None:
+        super().__init__()
+        _check_choice('conv', conv, _CONVS)
+        _check_choice('norm', norm, ('batch_norm', 'layer_norm'))
+        _check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
+        _check_choice('pooling', pooling, _POOLINGS)
+        _check_choice('router', router, (*ROUTER_PRESETS, 'uniform'))
+        if num_layers < 1:
+            raise ValueError(
+                f"'num_layers' must be at least 1, got {num_layers}"
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"'dropout' must be in [0, 1), got {dropout}")
+        if num_experts_1hop is None:
+            num_experts_1hop = num_experts
+        moe_layers = _moe_layers(num_experts, moe_layers, num_layers)
+
+        self.out_channels = out_channels
+        self.hidden_channels = hidden_channels
+        self.num_layers = num_layers
+        self.num_experts = num_experts
+        self.num_experts_1hop = num_experts_1hop
+        self.moe_layers = moe_layers
+        self.dropout = dropout
+        self.jumping_knowledge = jumping_knowledge
+        self.residual = residual
+        self.pooling = pooling
+
+        self.node_encoder = make_feature_encoder(node_dims, hidden_channels)
+        self.convs = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for layer in range(num_layers):
+            if layer in moe_layers:
+                bank = _BANKS[conv](
+                    hidden_channels,
+                    hidden_channels,
+                    num_experts,
+                    num_experts_1hop,
+                    edge_dims,
+                    **({'norm': norm} if conv == 'gin' else {}),
+                )
+                self.convs.append(
+                    GMoEConv(
+                        bank,
+                        router=_make_router(
+                            router, hidden_channels, num_experts, top_k
+                        ),
+                        norm=norm,
+                        combine=combine,
+                        dispatch=dispatch,
+                    )
+                )
+                self.norms.append(nn.Identity())
+            else:
+                hop2 = num_experts == 1 and num_experts_1hop == 0
+                self.convs.append(
+                    _CONVS[conv](
+                        hidden_channels,
+                        hidden_channels,
+                        _double(edge_dims) if hop2 else edge_dims,
+                    )
+                )
+                self.norms.append(_NORMS[norm](hidden_channels))
+        self.virtual_node = (
+            VirtualNode(hidden_channels, num_layers - 1, dropout, residual)
+            if virtual_node
+            else None
+        )
+        self.head = nn.Linear(hidden_channels, out_channels)
+
+    @property
+    def num_hops(self) -> int:
+        """1, or 2 if the network needs hop-2 edges."""
+        return 1 if self.num_experts_1hop == self.num_experts else 2
+
+    def reset_parameters(self) -> None:
+        """Resets all parameters and running statistics."""
+        for module in self.modules():
+            if module is not self and hasattr(module, 'reset_parameters'):
+                module.reset_parameters()
+
+    @overload
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,
+        batch: Tensor | None = None,
+        edge_index_2hop: Tensor | None = None,
+        edge_attr_2hop: Tensor | None = None,
+        *,
+        batch_size: int | None = None,
+        return_routing: Literal[False] = False,
+    ) -> Tensor: ...
+
+    @overload
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,
+        batch: Tensor | None = None,
+        edge_index_2hop: Tensor | None = None,
+        edge_attr_2hop: Tensor | None = None,
+        *,
+        batch_size: int | None = None,
+        return_routing: Literal[True],
+    ) -> tuple[Tensor, list[Routing]]: ...
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,
+        batch: Tensor | None = None,
+        edge_index_2hop: Tensor | None = None,
+        edge_attr_2hop: Tensor | None = None,
+        *,
+        batch_size: int | None = None,
+        return_routing: bool = False,
+    ) -> Tensor | tuple[Tensor, list[Routing]]:
+        r"""Predicts one row per graph.
+
+        Args:
+            x: Node features.
+            edge_index: Hop-1 edges.
+            edge_attr: Hop-1 edge features.
+            batch: The graph of each node. (default: one graph)
+            edge_index_2hop: Hop-2 edges, needed where there are hop-2
+                experts.
+            edge_attr_2hop: Hop-2 edge features.
+            batch_size: The number of graphs. (default: read from
+                :obj:`batch`)
+            return_routing: Whether to return the routings too.
+
+        Raises:
+            ValueError: If an input has a wrong shape, type or range, or the
+                hop-2 edges are missing.
+        """
+        if batch is None:
+            batch = x.new_zeros(x.size(0), dtype=torch.long)
+            batch_size = 1
+        if batch_size is None:
+            batch_size = int(batch.max()) + 1 if batch.numel() > 0 else 0
+        num_nodes = x.size(0)
+        hop1 = Neighborhood.from_edge_index(edge_index, edge_attr, num_nodes)
+        hop2 = None
+        if self.num_hops == 2:
+            if edge_index_2hop is None:
+                raise ValueError(
+                    "'edge_index_2hop' must be given: the network looks at "
+                    'hop-2 edges; make them with gmoe.transforms.TwoHop, got '
+                    'None'
+                )
+            hop2 = Neighborhood.from_edge_index(
+                edge_index_2hop, edge_attr_2hop, num_nodes, 'edge_index_2hop'
+            )
+
+        h = self.node_encoder(x)
+        hidden, routings, virtual = [h], [], None
+        for layer in range(self.num_layers):
+            h = hidden[-1]
+            if self.virtual_node is not None:
+                h, virtual = self.virtual_node(
+                    layer, h, virtual, batch, batch_size
+                )
+                hidden[-1] = h
+            h = self._convolve(layer, h, hop1, hop2, routings)
+            if layer < self.num_layers - 1:
+                h = h.relu()
+            h = functional.dropout(h, self.dropout, self.training)
+            if self.residual:
+                h = h + hidden[-1]
+            hidden.append(h)
+        if self.jumping_knowledge == 'sum':
+            h = torch.stack(hidden).sum(dim=0)
+        out = self.head(_POOLINGS[self.pooling](h, batch, batch_size))
+        return (out, routings) if return_routing else out
+
+    def _convolve(
+        self,
+        layer: int,
+        h: Tensor,
+        hop1: Neighborhood,
+        hop2: Neighborhood | None,
+        routings: list[Routing],
+    ) -> Tensor:
+        conv = self.convs[layer]
+        if layer in self.moe_layers:
+            h, routing = conv(
+                h, hop1, edge_index_2hop=hop2, return_routing=True
+            )
+            routings.append(routing)
+            return h
+        hop = hop1
+        if self.num_experts == 1 and hop2 is not None:
+            hop = hop2
+        return self.norms[layer](conv(h, hop.edge_index, hop.edge_attr))
+
+
+_NORMS = {'batch_norm': BatchNorm, 'layer_norm': nn.LayerNorm}
+
+
+def _make_router(
+    router: str, in_channels: int, num_experts: int, top_k: int | None
+) -> Router | UniformRouter:
+    if router == 'uniform':
+        if top_k is not None:
+            raise ValueError(
+                "'top_k' must be None for router='uniform', which uses every "
+                f'expert, got {top_k}'
+            )
+        return UniformRouter(num_experts)
+    return Router.from_preset(router, in_channels, num_experts, top_k)
+
+
+def _moe_layers(
+    num_experts: int, moe_layers: Sequence[int] | None, num_layers: int
+) -> tuple[int, ...]:
+    if num_experts == 1:
+        return ()
+    if moe_layers is None:
+        return tuple(range(num_layers))
+    for layer in moe_layers:
+        if not 0 <= layer < num_layers:
+            raise ValueError(
+                f"'moe_layers' must hold layers from 0 to {num_layers - 1}, "
+                f'got {layer}'
+            )
+    return tuple(sorted(set(moe_layers)))
+
+
+def _double(
+    edge_dims: int | Sequence[int] | None,
+) -> int | Sequence[int] | None:
+    # A hop-2 edge carries the features of its two edges in order.
+    if edge_dims is None:
+        return None
+    if isinstance(edge_dims, int):
+        return 2 * edge_dims
+    return (*edge_dims, *edge_dims)
+
+
+def _check_choice(name: str, value: str, choices: object) -> None:
+    accepted = list(choices)  # type: ignore[call-overload]
+    if value not in accepted:
+        raise ValueError(f"'{name}' must be one of {accepted}, got {value!r}")

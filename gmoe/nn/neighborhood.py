@@ -1,0 +1,158 @@
+"""Edges grouped by target, with what the experts derive from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar('T')
+
+
+@dataclass(frozen=True, eq=False)
+class Neighborhood:
+    r"""The edges of a graph, or of a batch of graphs, ordered by target.
+
+    Layers build it from ``edge_index`` themselves. A model with several
+    layers builds it once and hands it to each of them in place of
+    ``edge_index``, so that the work of sorting and checking is done once::
+
+        hop1 = Neighborhood.from_edge_index(edge_index, edge_attr, x.size(0))
+        for conv in convs:
+            x = conv(x, hop1)
+
+    Args:
+        ptr: The edges into node :math:`i` are ``ptr[i]:ptr[i + 1]``, int64 of
+            shape :math:`(N + 1)`.
+        source: Source of each edge, int64 of shape :math:`(E)`.
+        target: Target of each edge, int64 of shape :math:`(E)`,
+            non-decreasing.
+        edge_attr: Features of each edge, of shape :math:`(E, F)`, or
+            :obj:`None`.
+    """
+
+    ptr: Tensor
+    source: Tensor
+    target: Tensor
+    edge_attr: Tensor | None = None
+    _memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_edge_index(
+        cls,
+        edge_index: Tensor,
+        edge_attr: Tensor | None,
+        num_nodes: int,
+        name: str = 'edge_index',
+    ) -> Neighborhood:
+        r"""Sorts edges by target, keeping the order of equal targets.
+
+        Args:
+            edge_index: Sources and targets, int64 of shape :math:`(2, E)`.
+            edge_attr: Features of shape :math:`(E, F)` or :math:`(E)`.
+            num_nodes: Number of nodes :math:`N`.
+            name: How error messages call :obj:`edge_index`.
+
+        Raises:
+            ValueError: If a shape, a type or a node id is wrong. Node ids are
+                checked on the CPU only.
+        """
+        _check_edges(edge_index, edge_attr, num_nodes, name)
+        target, order = edge_index[1].sort(stable=True)
+        degree = torch.zeros(
+            num_nodes, dtype=torch.long, device=edge_index.device
+        ).index_add_(0, target, torch.ones_like(target))
+        if edge_attr is not None:
+            edge_attr = edge_attr[order]
+            if edge_attr.dim() == 1:
+                edge_attr = edge_attr.unsqueeze(-1)
+        return cls(
+            ptr=torch.cat([degree.new_zeros(1), degree.cumsum(0)]),
+            source=edge_index[0][order],
+            target=target,
+            edge_attr=edge_attr,
+        )
+
+    @property
+    def num_nodes(self) -> int:
+        """The number of nodes :math:`N`."""
+        return self.ptr.numel() - 1
+
+    @property
+    def num_edges(self) -> int:
+        """The number of edges :math:`E`."""
+        return self.source.numel()
+
+    @property
+    def edge_index(self) -> Tensor:
+        """Sources and targets, int64 of shape :math:`(2, E)`."""
+        return torch.stack([self.source, self.target])
+
+    def gcn_norm(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        r"""The weights of OGB's molecule GCN, :math:`(d_i d_j)^{-1/2}` for
+        each edge and :math:`1 / d_i` for each node, where :math:`d` is one
+        more than the number of edges that start at a node.
+
+        Args:
+            dtype: The floating-point type of the weights.
+        """
+
+        def compute() -> tuple[Tensor, Tensor]:
+            degree = torch.ones(
+                self.num_nodes, dtype=dtype, device=self.source.device
+            )
+            ones = degree.new_ones(1).expand(self.num_edges)
+            degree = degree.index_add(0, self.source, ones)
+            scale = degree.rsqrt()
+            weight = scale[self.source] * scale[self.target]
+            return weight, degree.reciprocal()
+
+        return self.memo(('gcn_norm', dtype), compute)
+
+    def memo(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What :obj:`compute` returns, computed once per :obj:`key`: layers
+        keep here what they derive from the same edges.
+
+        Args:
+            key: Identifies the result.
+            compute: Makes the result.
+        """
+        if key not in self._memo:
+            self._memo[key] = compute()
+        return self._memo[key]
+
+
+def _check_edges(
+    edge_index: Tensor, edge_attr: Tensor | None, num_nodes: int, name: str
+) -> None:
+    attr_name = name.replace('index', 'attr')
+    if edge_index.dim() != 2 or edge_index.size(0) != 2:
+        raise ValueError(
+            f"'{name}' must have shape [2, num_edges], got "
+            f'{list(edge_index.shape)}'
+        )
+    if edge_index.dtype != torch.long:
+        raise ValueError(
+            f"'{name}' must have the type torch.int64, got {edge_index.dtype}"
+        )
+    if edge_attr is not None and (
+        edge_attr.dim() not in (1, 2)
+        or edge_attr.size(0) != edge_index.size(1)
+    ):
+        raise ValueError(
+            f"'{attr_name}' must have shape [num_edges, num_features] with "
+            f"num_edges={edge_index.size(1)} as in '{name}', got "
+            f'{list(edge_attr.shape)}'
+        )
+    if torch.compiler.is_compiling() or edge_index.device.type != 'cpu':
+        return
+    if edge_index.numel() > 0:
+        low, high = (int(value) for value in edge_index.aminmax())
+        if low < 0 or high >= num_nodes:
+            raise ValueError(
+                f"'{name}' must hold node ids from 0 to {num_nodes - 1}, got "
+                f'{low if low < 0 else high}'
+            )

@@ -1,0 +1,128 @@
+"""Normalisation of routed rows, one set of statistics per expert."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_KINDS = ('batch_norm', 'layer_norm')
+
+
+class ExpertNorm(nn.Module):
+    r"""Batch or layer normalisation with separate parameters for each expert.
+
+    Batch statistics of an expert are those of the rows routed to it. An
+    expert that got fewer than two rows has no variance: its rows are
+    normalised with the running statistics, which stay as they are. With one
+    expert, it is :class:`torch.nn.BatchNorm1d`.
+
+    Args:
+        num_experts: Number of experts :math:`n`.
+        channels: Size of each row :math:`D`.
+        kind: :obj:`"batch_norm"` or :obj:`"layer_norm"`.
+        eps: Added to the variance.
+        momentum: The share of the new statistics in the running ones.
+
+    Shapes:
+        - **input:** rows ordered by expert :math:`(S, D)`, expert pointer
+          :math:`(n + 1)`
+        - **output:** rows :math:`(S, D)`
+
+    Raises:
+        ValueError: If :obj:`kind` is unknown.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(
+        self,
+        num_experts: int,
+        channels: int,
+        kind: str = 'batch_norm',
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if kind not in _KINDS:
+            raise ValueError(f"'kind' must be one of {_KINDS}, got {kind!r}")
+        self.num_experts = num_experts
+        self.channels = channels
+        self.kind = kind
+        self.eps = eps
+        self.momentum = momentum
+        shape = (num_experts, channels)
+        self.weight = nn.Parameter(torch.ones(shape))
+        self.bias = nn.Parameter(torch.zeros(shape))
+        if kind == 'batch_norm':
+            self.register_buffer('running_mean', torch.zeros(shape))
+            self.register_buffer('running_var', torch.ones(shape))
+
+    def reset_parameters(self) -> None:
+        """Resets the affine parameters and the running statistics."""
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
+        if self.kind == 'batch_norm':
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+
+    def forward(self, h: Tensor, ptr: Tensor) -> Tensor:
+        """Normalises each expert's rows."""
+        bounds = ptr.tolist()
+        groups = [
+            self._normalize(h[first:last], expert)
+            for expert, (first, last) in enumerate(zip(bounds, bounds[1:]))
+        ]
+        return torch.cat(groups)
+
+    def _normalize(self, h: Tensor, expert: int) -> Tensor:
+        if self.kind == 'layer_norm':
+            return functional.layer_norm(
+                h,
+                (self.channels,),
+                self.weight[expert],
+                self.bias[expert],
+                self.eps,
+            )
+        mean, var = self.running_mean[expert], self.running_var[expert]
+        training = self.training and h.size(0) > 1
+        if not training:
+            # Backward needs them as they are now, while the update of
+            # another expert's statistics counts as a change of the buffer.
+            mean, var = mean.clone(), var.clone()
+        return functional.batch_norm(
+            h,
+            mean,
+            var,
+            self.weight[expert],
+            self.bias[expert],
+            training,
+            self.momentum,
+            self.eps,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.num_experts}, {self.channels}, '
+            f'kind={self.kind!r})'
+        )
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """:class:`torch.nn.BatchNorm1d` that also takes a single row in training:
+    one row has no variance, so it is normalised with the running statistics,
+    which stay as they are.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.training and input.size(0) > 1:
+            return super().forward(input)
+        return functional.batch_norm(
+            input,
+            self.running_mean.clone(),
+            self.running_var.clone(),
+            self.weight,
+            self.bias,
+            eps=self.eps,
+        )

@@ -1,0 +1,43 @@
+"""The weighted sum of the experts' outputs at each node."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def combine(
+    h: Tensor,
+    weight: Tensor,
+    node: Tensor,
+    order: Tensor,
+    num_nodes: int,
+    slots_per_node: int | None = None,
+) -> Tensor:
+    r"""Sums the outputs of each node's experts with their weights,
+    :math:`\sum_o G_{io} \mathbf{h}_{io}`.
+
+    Args:
+        h: The output of each slot, slots ordered by expert, of shape
+            :math:`(S, D)`.
+        weight: The weight of each slot, of shape :math:`(S)`.
+        node: The node of each slot, int64 of shape :math:`(S)`.
+        order: The slot's position in the ordering by node, int64 of shape
+            :math:`(S)`.
+        num_nodes: Number of nodes :math:`N`.
+        slots_per_node: The number of slots of every node where it is fixed.
+
+    Returns:
+        Node features of shape :math:`(N, D)`, in the type of :obj:`h`.
+    """
+    weighted = h * weight.unsqueeze(-1)
+    if slots_per_node is None:
+        out = weighted.new_zeros(num_nodes, h.size(1))
+        out = out.index_add(0, node, weighted)
+    else:
+        # A gather in place of a scatter: the same bits on every device.
+        position = torch.empty_like(order)
+        position[order] = torch.arange(order.numel(), device=order.device)
+        out = weighted.index_select(0, position)
+        out = out.view(num_nodes, slots_per_node, h.size(1)).sum(dim=1)
+    return out.to(h.dtype)

@@ -1,0 +1,344 @@
+"""Router = score -> noise -> normalise -> select."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from gmoe.routing.normalize import NORMALIZATIONS
+from gmoe.routing.routing import Routing
+from gmoe.routing.score import AttentionScore, LinearScore
+
+#: The six published settings by name, as arguments of :class:`Router`.
+ROUTER_PRESETS: dict[str, dict[str, Any]] = {
+    f'{score}_{suffix}': {'score': score, **settings}
+    for score in ('linear', 'attention')
+    for suffix, settings in {
+        'softmax_topk': {'normalize': 'softmax', 'noise': True},
+        'softmax': {'normalize': 'softmax', 'noise': False},
+        'sparsemax': {'normalize': 'sparsemax', 'noise': False},
+    }.items()
+}
+
+_SCORES = {'linear': LinearScore, 'attention': AttentionScore}
+
+
+class Router(nn.Module):
+    r"""The noisy top-k gate of `"Outrageously Large Neural Networks: The
+    Sparsely-Gated Mixture-of-Experts Layer"
+    <https://arxiv.org/abs/1701.06538>`_ (eq. 3-5), as used per node in
+    `"Graph Mixture of Experts" <https://arxiv.org/abs/2304.02806>`_ (eq. 3-4),
+    and its relatives.
+
+    .. math::
+        \mathbf{Q} = \mathbf{X} \mathbf{W}_g + \boldsymbol{\epsilon} \odot
+        (\mathrm{softplus}(\mathbf{X} \mathbf{W}_n) + 0.01), \qquad
+        \mathbf{G} = \mathrm{softmax}(\mathrm{TopK}(\mathbf{Q}, k))
+
+    The noise :math:`\epsilon \sim \mathcal{N}(0, 1)` is drawn in training
+    only. Scores are computed in float32 (float64 for float64 inputs), under
+    autocast too. Equal scores are resolved in favour of the lower expert id.
+
+    With one selected expert and :obj:`topk_first`, its weight is always 1:
+    the router then learns from the load loss alone.
+
+    Args:
+        in_channels: Size of each node's features.
+        num_experts: Number of experts :math:`n`.
+        top_k: Number of experts selected per node; :obj:`None` selects every
+            expert with a weight above zero. (default: :obj:`None`)
+        score: :obj:`"linear"` or :obj:`"attention"` (scaled dot product with
+            learned expert embeddings). (default: :obj:`"linear"`)
+        normalize: :obj:`"softmax"`, :obj:`"sparsemax"` or :obj:`"entmax15"`.
+            The last two give exact zeros, so that nodes differ in their
+            number of experts. (default: :obj:`"softmax"`)
+        noise: Whether noise with a learned scale is added to the scores in
+            training. (default: :obj:`True` where :obj:`top_k` selects, else
+            :obj:`False`)
+        topk_first: :obj:`True` normalises over the selected experts only, as
+            in the papers above. :obj:`False` normalises over all experts and
+            keeps the :obj:`top_k` largest weights as they are (`Switch
+            Transformer <https://arxiv.org/abs/2101.03961>`_). (default:
+            :obj:`True` where :obj:`top_k` selects)
+
+    Shapes:
+        - **input:** node features :math:`(N, D)`
+        - **output:** :class:`Routing`
+
+    Raises:
+        ValueError: If an argument is out of range, or a combination has no
+            meaning.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_experts: int,
+        top_k: int | None = None,
+        score: str = 'linear',
+        normalize: str = 'softmax',
+        noise: bool | None = None,
+        topk_first: bool | None = None,
+    ) -> None:
+        super().__init__()
+        _check_arguments(
+            in_channels, num_experts, top_k, score, normalize, topk_first
+        )
+        self.in_channels = in_channels
+        self.num_experts = num_experts
+        self.top_k = top_k
+        self.score = score
+        self.normalize = normalize
+        self.noise = top_k is not None if noise is None else noise
+        self.topk_first = top_k is not None and topk_first is not False
+
+        self.score_gate = _SCORES[score](in_channels, num_experts)
+        self.score_noise = (
+            LinearScore(in_channels, num_experts) if self.noise else None
+        )
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str,
+        in_channels: int,
+        num_experts: int,
+        top_k: int | None = None,
+        **kwargs: Any,
+    ) -> Router:
+        """A router with one of the published settings.
+
+        Args:
+            preset: A key of :obj:`ROUTER_PRESETS`.
+            in_channels: Size of each node's features.
+            num_experts: Number of experts.
+            top_k: Number of selected experts, required by the ``topk``
+                presets and refused by the others.
+            **kwargs: Further arguments of :class:`Router`, which override
+                the preset's.
+
+        Raises:
+            ValueError: If the preset is unknown, or :obj:`top_k` does not go
+                with it.
+        """
+        if preset not in ROUTER_PRESETS:
+            raise ValueError(
+                f"'preset' must be one of {sorted(ROUTER_PRESETS)}, got "
+                f'{preset!r}'
+            )
+        if preset.endswith('topk') and top_k is None:
+            raise ValueError(
+                f"'top_k' must be an integer for the preset {preset!r}, got "
+                'None'
+            )
+        if not preset.endswith('topk') and top_k is not None:
+            raise ValueError(
+                f"'top_k' must be None for the preset {preset!r}, which "
+                f'selects no fixed number of experts, got {top_k}'
+            )
+        arguments = {**ROUTER_PRESETS[preset], **kwargs}
+        return cls(in_channels, num_experts, top_k, **arguments)
+
+    def reset_parameters(self) -> None:
+        """Resets the scores' parameters."""
+        self.score_gate.reset_parameters()
+        if self.score_noise is not None:
+            self.score_noise.reset_parameters()
+
+    def forward(self, x: Tensor) -> Routing:
+        """Routes nodes.
+
+        Args:
+            x: Node features of shape :math:`(N, D)`.
+
+        Raises:
+            ValueError: If :obj:`x` has another shape or type, or contains
+                NaN or infinity (checked on the CPU only, where it costs no
+                synchronisation).
+        """
+        if x.dim() != 2 or x.size(1) != self.in_channels:
+            raise ValueError(
+                f"'x' must have shape [num_nodes, {self.in_channels}], got "
+                f'{list(x.shape)}'
+            )
+        if not x.is_floating_point():
+            raise ValueError(
+                f"'x' must be a floating-point tensor, got {x.dtype}"
+            )
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        with torch.autocast(x.device.type, enabled=False):
+            return self._route(x.to(dtype))
+
+    def _route(self, x: Tensor) -> Routing:
+        clean = self.score_gate(x)
+        _check_finite(clean)
+        noisy, scale = clean, None
+        if self.training and self.score_noise is not None:
+            scale = softplus(self.score_noise(x)) + 0.01
+            noisy = clean + torch.randn_like(clean) * scale
+
+        if self.top_k is None:
+            weight = NORMALIZATIONS[self.normalize](noisy)
+            return self._routing(weight, None, noisy, None)
+
+        ranked, order = noisy.sort(dim=-1, descending=True, stable=True)
+        expert = order[:, : self.top_k]
+        if self.topk_first:
+            weight = NORMALIZATIONS[self.normalize](ranked[:, : self.top_k])
+        else:
+            weight = NORMALIZATIONS[self.normalize](noisy).gather(1, expert)
+        load = None
+        if scale is not None:
+            load = _load_probabilities(clean, scale, ranked, order, self.top_k)
+        return self._routing(weight, expert, noisy, load)
+
+    def _routing(
+        self,
+        weight: Tensor,
+        expert: Tensor | None,
+        logits: Tensor,
+        load: Tensor | None,
+    ) -> Routing:
+        num_nodes, width = weight.shape
+        if expert is None:
+            expert = torch.arange(width, device=weight.device)
+            expert = expert.expand(num_nodes, -1)
+        if self.normalize == 'softmax':
+            ptr = torch.arange(num_nodes + 1, device=weight.device) * width
+            slots_per_node = width
+            expert, weight = expert.reshape(-1), weight.reshape(-1)
+        else:
+            keep = weight > 0
+            ptr = torch.zeros(
+                num_nodes + 1, dtype=torch.long, device=weight.device
+            )
+            torch.cumsum(keep.sum(dim=1), dim=0, out=ptr[1:])
+            slots_per_node = None
+            expert, weight = expert[keep], weight[keep]
+        return Routing(
+            ptr=ptr,
+            expert=expert,
+            weight=weight,
+            num_experts=self.num_experts,
+            slots_per_node=slots_per_node,
+            logits=logits,
+            load_probabilities=load,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, '
+            f'num_experts={self.num_experts}, top_k={self.top_k}, '
+            f'score={self.score!r}, normalize={self.normalize!r}, '
+            f'noise={self.noise}, topk_first={self.topk_first})'
+        )
+
+
+class UniformRouter(nn.Module):
+    """Every expert at every node with the same weight :math:`1 / n`: a dense
+    mixture without a gate.
+
+    Args:
+        num_experts: Number of experts :math:`n`.
+    """
+
+    def __init__(self, num_experts: int) -> None:
+        super().__init__()
+        self.num_experts = num_experts
+
+    def reset_parameters(self) -> None:
+        """Does nothing: there are no parameters."""
+
+    def forward(self, x: Tensor) -> Routing:
+        """Routes nodes of features :math:`(N, D)` to all experts."""
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        size = x.size(0) * self.num_experts
+        device = x.device
+        return Routing(
+            ptr=torch.arange(0, size + 1, self.num_experts, device=device),
+            expert=torch.arange(self.num_experts, device=device).repeat(
+                x.size(0)
+            ),
+            weight=torch.full(
+                (size,), 1 / self.num_experts, dtype=dtype, device=device
+            ),
+            num_experts=self.num_experts,
+            slots_per_node=self.num_experts,
+        )
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.num_experts})'
+
+
+def _load_probabilities(
+    clean: Tensor, scale: Tensor, ranked: Tensor, order: Tensor, top_k: int
+) -> Tensor:
+    # Shazeer et al. 2017, eq. 8-9. An expert stays selected if its score with
+    # new noise exceeds the k-th largest of the others' scores: that is the
+    # (k + 1)-th of all for a selected expert and the k-th for the rest.
+    num_experts = clean.size(1)
+    if top_k == num_experts:
+        return torch.ones_like(clean)
+    selected = torch.zeros_like(clean, dtype=torch.bool)
+    selected.scatter_(1, order[:, :top_k], True)
+    threshold = torch.where(
+        selected, ranked[:, top_k : top_k + 1], ranked[:, top_k - 1 : top_k]
+    )
+    return torch.special.ndtr((clean - threshold) / scale)
+
+
+def _check_finite(logits: Tensor) -> None:
+    # A non-finite feature makes its row of scores NaN, whatever the weights,
+    # so the small matrix can be looked at in place of the large one.
+    if torch.compiler.is_compiling() or logits.device.type != 'cpu':
+        return
+    finite = logits.isfinite().all(dim=1)
+    if not bool(finite.all()):
+        node = int((~finite).nonzero()[0])
+        raise ValueError(
+            "'x' must be finite (no NaN, no infinity), got a non-finite "
+            f'score at node {node}, from its features or from the '
+            "router's parameters"
+        )
+
+
+def _check_arguments(
+    in_channels: int,
+    num_experts: int,
+    top_k: int | None,
+    score: str,
+    normalize: str,
+    topk_first: bool | None,
+) -> None:
+    for name, value in (
+        ('in_channels', in_channels),
+        ('num_experts', num_experts),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"'{name}' must be an integer >= 1, got {value}")
+    if top_k is not None and (
+        isinstance(top_k, bool)
+        or not isinstance(top_k, int)
+        or not 1 <= top_k <= num_experts
+    ):
+        raise ValueError(
+            f"'top_k' must be None or an integer from 1 to num_experts="
+            f'{num_experts}, got {top_k}'
+        )
+    if score not in _SCORES:
+        raise ValueError(
+            f"'score' must be one of {sorted(_SCORES)}, got {score!r}"
+        )
+    if normalize not in NORMALIZATIONS:
+        raise ValueError(
+            f"'normalize' must be one of {sorted(NORMALIZATIONS)}, got "
+            f'{normalize!r}'
+        )
+    if top_k is None and topk_first is not None:
+        raise ValueError(
+            f"'topk_first' must be None where 'top_k' is None: without a "
+            f'selection there is nothing to do first, got {topk_first}'
+        )

@@ -1,0 +1,181 @@
+"""The result of a router: which experts handle which node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ExpertSlots:
+    r"""The slots of a :class:`Routing`, grouped by expert.
+
+    A slot is one (node, expert) assignment. The slots of expert :math:`o` are
+    ``ptr[o]:ptr[o + 1]``, ordered by node.
+
+    Args:
+        ptr: Expert pointer, int64 of shape :math:`(n + 1)`.
+        node: The node of each slot, int64 of shape :math:`(S)`.
+        expert: The expert of each slot, int64 of shape :math:`(S)`,
+            non-decreasing.
+        weight: The weight of each slot, shape :math:`(S)`.
+        order: The slot's position in the grouping by node, int64 of shape
+            :math:`(S)`: ``routing.weight[order]`` is :obj:`weight`.
+    """
+
+    ptr: Tensor
+    node: Tensor
+    expert: Tensor
+    weight: Tensor
+    order: Tensor
+
+    def narrow(self, first: int, last: int) -> ExpertSlots:
+        """The slots of the experts ``first:last``, which become ``0:``.
+
+        Args:
+            first: The first expert.
+            last: One past the last expert.
+        """
+        bounds = self.ptr[first : last + 1]
+        keep = slice(int(bounds[0]), int(bounds[-1]))
+        return ExpertSlots(
+            ptr=bounds - bounds[0],
+            node=self.node[keep],
+            expert=self.expert[keep] - first,
+            weight=self.weight[keep],
+            order=self.order[keep],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Routing:
+    r"""Assignments of nodes to experts, with what the balance losses need.
+
+    The slots of node :math:`i` are ``ptr[i]:ptr[i + 1]``. A router that
+    selects a fixed :math:`k` gives every node :math:`k` slots; sparsemax and
+    entmax give each node its own number.
+
+    Args:
+        ptr: Slot pointer, int64 of shape :math:`(N + 1)`.
+        expert: The expert of each slot, int64 of shape :math:`(S)`.
+        weight: The weight of each slot, shape :math:`(S)`.
+        num_experts: The number of experts :math:`n`.
+        slots_per_node: The number of slots of every node where it is fixed,
+            else :obj:`None`.
+        logits: The scores that the selection was made from, noise included,
+            shape :math:`(N, n)`.
+        load_probabilities: The probability that expert :math:`o` stays
+            selected for node :math:`i` when its noise is drawn anew, shape
+            :math:`(N, n)`; :obj:`None` where no noise was drawn.
+    """
+
+    ptr: Tensor
+    expert: Tensor
+    weight: Tensor
+    num_experts: int
+    slots_per_node: int | None = None
+    logits: Tensor | None = None
+    load_probabilities: Tensor | None = None
+
+    @property
+    def num_nodes(self) -> int:
+        """The number of nodes :math:`N`."""
+        return self.ptr.numel() - 1
+
+    @property
+    def num_slots(self) -> int:
+        """The number of (node, expert) assignments :math:`S`."""
+        return self.expert.numel()
+
+    @cached_property
+    def node(self) -> Tensor:
+        """The node of each slot, int64 of shape :math:`(S)`."""
+        return torch.repeat_interleave(
+            torch.arange(self.num_nodes, device=self.ptr.device),
+            self.ptr.diff(),
+            output_size=self.num_slots,
+        )
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """How many nodes each expert handles, int64 of shape :math:`(n)`."""
+        count = self.expert.new_zeros(self.num_experts)
+        return count.index_add_(0, self.expert, torch.ones_like(self.expert))
+
+    @cached_property
+    def by_expert(self) -> ExpertSlots:
+        """The same slots, grouped by expert."""
+        order = torch.argsort(self.expert, stable=True)
+        zero = self.counts.new_zeros(1)
+        return ExpertSlots(
+            ptr=torch.cat([zero, self.counts.cumsum(0)]),
+            node=self.node[order],
+            expert=self.expert[order],
+            weight=self.weight[order],
+            order=order,
+        )
+
+    @cached_property
+    def gates(self) -> Tensor:
+        """The weights as a matrix of shape :math:`(N, n)`, else zero."""
+        gates = self.weight.new_zeros(self.num_nodes * self.num_experts)
+        index = self.node * self.num_experts + self.expert
+        gates = gates.index_put((index,), self.weight)
+        return gates.view(self.num_nodes, self.num_experts)
+
+    @property
+    def importance(self) -> Tensor:
+        """The sum of each expert's weights, shape :math:`(n)`."""
+        total = self.weight.new_zeros(self.num_experts)
+        return total.index_add(0, self.expert, self.weight)
+
+    @property
+    def load(self) -> Tensor:
+        """How many nodes each expert handles, shape :math:`(n)`: in
+        expectation over the noise (differentiable) where noise was drawn,
+        else the plain count.
+        """
+        if self.load_probabilities is not None:
+            return self.load_probabilities.sum(dim=0)
+        return self.counts.to(self.weight.dtype)
+
+    def to_dense(self) -> Routing:
+        """The same weights with a slot for every expert at every node; the
+        slots that the router did not select have weight zero.
+        """
+        size = self.num_nodes * self.num_experts
+        device = self.ptr.device
+        return Routing(
+            ptr=torch.arange(0, size + 1, self.num_experts, device=device),
+            expert=torch.arange(self.num_experts, device=device).repeat(
+                self.num_nodes
+            ),
+            weight=self.gates.view(-1),
+            num_experts=self.num_experts,
+            slots_per_node=self.num_experts,
+            logits=self.logits,
+            load_probabilities=self.load_probabilities,
+        )
+
+    def detach(self) -> Routing:
+        """The same routing outside the autograd graph."""
+        return Routing(
+            ptr=self.ptr,
+            expert=self.expert,
+            weight=self.weight.detach(),
+            num_experts=self.num_experts,
+            slots_per_node=self.slots_per_node,
+            logits=None if self.logits is None else self.logits.detach(),
+            load_probabilities=None
+            if self.load_probabilities is None
+            else self.load_probabilities.detach(),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}(num_nodes={self.num_nodes}, '
+            f'num_experts={self.num_experts}, num_slots={self.num_slots})'
+        )

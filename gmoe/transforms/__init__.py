@@ -1,0 +1,6 @@
+"""Transforms of graphs, to be used as any transform of PyG."""
+
+from gmoe.transforms.drop_nodes import DropNodes
+from gmoe.transforms.two_hop import TwoHop
+
+__all__ = ['DropNodes', 'TwoHop']

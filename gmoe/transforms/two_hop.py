@@ -1,0 +1,111 @@
+"""Adds the hop-2 edges of a graph to its data object."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+from torch_geometric.transforms import BaseTransform
+from torch_geometric.utils import cumsum
+
+from gmoe.ops.two_hop import MODES, Mode, two_hop_edges
+
+KEYS = ('edge_index_2hop', 'edge_attr_2hop')
+
+
+class TwoHop(BaseTransform):
+    r"""Adds the hop-2 edges to a graph or to a batch of graphs.
+
+    The edges are set as :obj:`edge_index_2hop`, and the features of the two
+    edges of each path as :obj:`edge_attr_2hop` if the graph has an
+    :obj:`edge_attr`. PyG batches both as it does :obj:`edge_index` and
+    :obj:`edge_attr`. Unlike :class:`torch_geometric.transforms.TwoHop`,
+    the edges of the graph itself are left as they are.
+
+    Transforming a batch gives the same as batching transformed graphs.
+
+    Args:
+        mode (str, optional): :obj:`"exact"` for the pairs at distance
+            exactly two, :obj:`"released"` for the pairs of the code
+            released with the GMoE paper, see
+            :func:`~gmoe.ops.two_hop.two_hop_edges`.
+            (default: :obj:`"exact"`)
+        coalesce (bool, optional): If set to :obj:`True`, keeps one edge per
+            pair of nodes instead of one per path. (default: :obj:`False`)
+
+    Raises:
+        ValueError: If :obj:`mode` is unknown, or a graph has no valid
+            :obj:`edge_index`.
+        TypeError: If the input is neither a graph nor a batch of graphs.
+    """
+
+    def __init__(self, mode: Mode = 'exact', coalesce: bool = False) -> None:
+        if mode not in MODES:
+            raise ValueError(
+                f"'mode' needs to be one of {MODES} (got {mode!r})"
+            )
+        self.mode = mode
+        self.coalesce = coalesce
+
+    def forward(self, data: Any) -> Any:
+        if not isinstance(data, Data):
+            raise TypeError(
+                f"'data' needs to be a PyG 'Data' or a 'Batch' "
+                f"of them (got '{type(data).__name__}')"
+            )
+        if not isinstance(data.edge_index, Tensor):
+            raise ValueError(
+                f"'data' needs to have a tensor 'edge_index' "
+                f'(got attributes {sorted(data.keys())})'
+            )
+
+        is_batch = isinstance(data, Batch)
+        batch = data.get('batch') if is_batch else None
+        if is_batch and batch is None:
+            raise ValueError(
+                "'data' is a 'Batch' and needs to have a "
+                "'batch' vector (got none)"
+            )
+
+        edge_index, edge_attr = two_hop_edges(
+            data.edge_index,
+            data.get('edge_attr'),
+            data.num_nodes,
+            mode=self.mode,
+            coalesce=self.coalesce,
+            batch=batch,
+        )
+        for key in KEYS:
+            if key in data:  # Of an earlier call, perhaps on other edges.
+                del data[key]
+        data.edge_index_2hop = edge_index
+        if edge_attr is not None:
+            data.edge_attr_2hop = edge_attr
+
+        if batch is not None and hasattr(data, '_slice_dict'):
+            _register(data, batch)
+        return data
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}(mode={self.mode!r}, '
+            f'coalesce={self.coalesce})'
+        )
+
+
+def _register(data: Any, batch: Tensor) -> None:
+    """Tells a batch which hop-2 edges belong to which of its graphs."""
+    graph = batch[data.edge_index_2hop[0]]
+    count = torch.bincount(graph, minlength=data.num_graphs)
+    slices = cumsum(count.cpu())
+
+    # A shallow copy of a batch shares these dictionaries with the original.
+    slice_dict = {k: v for k, v in data._slice_dict.items() if k not in KEYS}
+    inc_dict = {k: v for k, v in data._inc_dict.items() if k not in KEYS}
+    slice_dict['edge_index_2hop'] = slices
+    inc_dict['edge_index_2hop'] = inc_dict['edge_index']
+    if 'edge_attr_2hop' in data:
+        slice_dict['edge_attr_2hop'] = slices
+        inc_dict['edge_attr_2hop'] = torch.zeros_like(slices[:-1])
+    data._slice_dict = slice_dict
+    data._inc_dict = inc_dict

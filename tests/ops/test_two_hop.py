@@ -1,0 +1,160 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+
+from gmoe.ops.two_hop import two_hop_edges
+
+
+@st.composite
+def graphs(draw, max_nodes: int = 7, max_edges: int = 14) -> Data:
+    """Directed, with isolated nodes, self-loops and multi-edges."""
+    num_nodes = draw(st.integers(1, max_nodes))
+    node = st.integers(0, num_nodes - 1)
+    edges = draw(st.lists(st.tuples(node, node), max_size=max_edges))
+    edge_index = torch.tensor(edges, dtype=torch.long).view(-1, 2).t()
+    return Data(
+        edge_index=edge_index.contiguous(),
+        edge_attr=torch.arange(2 * len(edges)).view(-1, 2),
+        num_nodes=num_nodes,
+    )
+
+
+def slow_two_hop(data: Data, mode: str, coalesce: bool) -> list[list[int]]:
+    """Rows `[u, w, first edge, second edge]`, by the definition."""
+    edges = list(zip(*data.edge_index.tolist()))
+    out, seen = [], set()
+    for i, (u, v) in enumerate(edges):
+        for j, (start, w) in enumerate(edges):
+            if start != v or w == u:
+                continue
+            if mode == 'exact' and (u, w) in edges:
+                continue
+            starting = [k for k, edge in enumerate(edges) if edge[0] == u]
+            if mode == 'released' and w in starting:
+                continue
+            if coalesce and (u, w) in seen:
+                continue
+            seen.add((u, w))
+            out.append([u, w, i, j])
+    return out
+
+
+def as_expected(data: Data, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+    u, w, first, second = torch.tensor(rows, dtype=torch.long).view(-1, 4).t()
+    attr = data.edge_attr
+    return torch.stack([u, w]), torch.cat([attr[first], attr[second]], -1)
+
+
+@pytest.mark.parametrize('coalesce', [False, True])
+@pytest.mark.parametrize('mode', ['exact', 'released'])
+@settings(max_examples=60, deadline=None)
+@given(data=graphs())
+def test_two_hop_edges_match_loop(mode: str, coalesce: bool, data: Data):
+    edge_index, edge_attr = two_hop_edges(
+        data.edge_index, data.edge_attr, data.num_nodes, mode=mode,
+        coalesce=coalesce)
+    expected = as_expected(data, slow_two_hop(data, mode, coalesce))
+    assert torch.equal(edge_index, expected[0])
+    assert torch.equal(edge_attr, expected[1])
+
+
+@pytest.mark.parametrize('mode', ['exact', 'released'])
+@settings(max_examples=40, deadline=None)
+@given(data_list=st.lists(graphs(), min_size=1, max_size=4))
+def test_two_hop_edges_of_batch(mode: str, data_list: list[Data]):
+    batch = Batch.from_data_list(data_list)
+    edge_index, edge_attr = two_hop_edges(
+        batch.edge_index, batch.edge_attr, batch.num_nodes, mode=mode,
+        batch=batch.batch)
+    single = [
+        two_hop_edges(data.edge_index, data.edge_attr, data.num_nodes,
+                      mode=mode) for data in data_list
+    ]
+    expected = [out[0] + batch.ptr[i] for i, out in enumerate(single)]
+    assert torch.equal(edge_index, torch.cat(expected, dim=1))
+    assert torch.equal(edge_attr, torch.cat([out[1] for out in single]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=graphs(), seed=st.integers(0, 100))
+def test_two_hop_edges_are_permutation_equivariant(data: Data, seed: int):
+    generator = torch.Generator().manual_seed(seed)
+    perm = torch.randperm(data.num_nodes, generator=generator)
+    expected, _ = two_hop_edges(data.edge_index, None, data.num_nodes)
+    out, _ = two_hop_edges(perm[data.edge_index], None, data.num_nodes)
+    assert torch.equal(out, perm[expected])
+
+
+def test_two_hop_edges_of_triangle_and_ring():
+    triangle = torch.tensor([[0, 1, 1, 2, 2, 0], [1, 0, 2, 1, 0, 2]])
+    assert two_hop_edges(triangle)[0].size(1) == 0
+
+    ring = torch.tensor([[0, 1, 1, 2, 2, 3, 3, 0], [1, 0, 2, 1, 3, 2, 0, 3]])
+    out, _ = two_hop_edges(ring)
+    assert out.size(1) == 8  # Two paths for each of the four pairs.
+    out, _ = two_hop_edges(ring, coalesce=True)
+    assert out.size(1) == 4
+
+
+def test_two_hop_edges_released_loses_a_pair_and_keeps_a_triangle():
+    # Node 2 is at distance two from node 0, but edge 2 starts at node 0.
+    edge_index = torch.tensor([[0, 1, 0], [1, 2, 3]])
+    assert two_hop_edges(edge_index)[0].tolist() == [[0], [2]]
+    assert two_hop_edges(edge_index, mode='released')[0].numel() == 0
+
+    triangle = torch.tensor([[0, 1, 0], [1, 3, 3]])
+    assert two_hop_edges(triangle)[0].numel() == 0
+    out, _ = two_hop_edges(triangle, mode='released')
+    assert out.tolist() == [[0], [3]]
+
+
+def test_two_hop_edges_attr_shapes_and_gradient():
+    edge_index = torch.tensor([[0, 1, 2], [1, 2, 3]])
+    weight = torch.tensor([1., 2., 3.], requires_grad=True)
+    _, out = two_hop_edges(edge_index, weight)
+    assert out.tolist() == [[1, 2], [2, 3]]
+    out.sum().backward()
+    assert weight.grad.tolist() == [1, 2, 1]
+    assert two_hop_edges(edge_index)[1] is None
+
+    empty = torch.empty(2, 0, dtype=torch.long)
+    for num_nodes in [None, 0, 1, 5]:
+        for mode in ['exact', 'released']:
+            out, attr = two_hop_edges(
+                empty, torch.empty(0, 3), num_nodes, mode=mode)
+            assert out.shape == (2, 0)
+            assert attr.shape == (0, 6)
+
+
+@pytest.mark.parametrize(('kwargs', 'match'), [
+    ({'edge_index': torch.zeros(2, 1, dtype=torch.int)}, 'torch.int64'),
+    ({'edge_index': torch.zeros(3, 1, dtype=torch.long)}, r'\[2, num_edges'),
+    ({'edge_index': torch.tensor([[0], [-1]])}, 'ids from -1'),
+    ({'num_nodes': 1}, 'from 0 to 0'),
+    ({'num_nodes': -1}, 'non-negative'),
+    ({'edge_attr': torch.zeros(3, 1)}, "'edge_attr'.*2 edges.*3, 1"),
+    ({'edge_attr': torch.tensor(1.)}, "'edge_attr'"),
+    ({'mode': 'fast'}, "'mode' needs to be one of .*'fast'"),
+    ({'batch': torch.zeros(2, dtype=torch.long), 'num_nodes': 3}, "'batch'"),
+    ({'batch': torch.zeros(3)}, "'batch'.*int64"),
+    ({'batch': torch.zeros(3, 1, dtype=torch.long)}, "'batch'.*shape"),
+    ({'batch': torch.tensor([1, 0, 0]), 'mode': 'released'}, 'sorted'),
+    ({'batch': torch.tensor([-1, 0, 0]), 'mode': 'released'}, 'negative'),
+    ({'batch': torch.tensor([0, 0, 1]), 'mode': 'released'}, 'two graphs'),
+    ({'edge_index': torch.tensor([[2, 0], [3, 1]]), 'mode': 'released',
+      'batch': torch.tensor([0, 0, 1, 1])}, 'grouped'),
+])
+def test_two_hop_edges_errors(kwargs: dict, match: str):
+    kwargs = {'edge_index': torch.tensor([[0, 1], [1, 2]]), **kwargs}
+    with pytest.raises(ValueError, match=match):
+        two_hop_edges(**kwargs)
+
+
+def test_two_hop_edges_type_errors():
+    with pytest.raises(TypeError, match="'edge_index'.*list"):
+        two_hop_edges([[0], [1]])
+    with pytest.raises(TypeError, match="'edge_attr'.*list"):
+        two_hop_edges(torch.tensor([[0], [1]]), [1])
