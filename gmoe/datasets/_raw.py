@@ -104,76 +104,55 @@ def parse_raw(
         CorruptDatasetError: If a file does not hold what it should.
     """
 
-    def table(name: str, columns: int, dtype: type) -> np.ndarray:
+    def table(name: str, columns: int, dtype: type = np.int64) -> np.ndarray:
+        name = f'{name}.csv.gz'
         return parse_csv(raw[name], raw_dir / name, columns, dtype)
 
-    sizes = {}
-    for kind in ['node', 'edge']:
-        name = f'num-{kind}-list.csv.gz'
-        size = table(name, 1, np.int64)[:, 0]
-        if size.size > 0 and size.min() < 0:
-            raise CorruptDatasetError(
-                raw_dir / name,
-                f'counts need to be non-negative (got '
-                f'{size.min()} in line {size.argmin() + 1})',
-            )
-        sizes[kind] = size
-    num_nodes, num_edges = sizes['node'], sizes['edge']
+    path = {name.split('.')[0]: raw_dir / name for name in RAW_FILES}
+    num_nodes, num_edges = table('num-node-list', 1), table('num-edge-list', 1)
+    for kind, size in [('node', num_nodes), ('edge', num_edges)]:
+        _check_all(
+            path[f'num-{kind}-list'],
+            size,
+            size >= 0,
+            'counts need to be non-negative',
+        )
+    num_nodes, num_edges = num_nodes[:, 0], num_edges[:, 0]
     num_graphs = num_nodes.size
     if num_graphs == 0:
         raise CorruptDatasetError(
-            raw_dir / 'num-node-list.csv.gz',
-            'it needs to hold at least one graph',
+            path['num-node-list'], 'it needs to hold at least one graph'
         )
-    _check_rows(
-        raw_dir / 'num-edge-list.csv.gz',
-        num_edges.size,
-        num_graphs,
-        'graph in num-node-list.csv.gz',
-    )
+    per_graph = f"graph in '{path['num-node-list']}'"
+    per_node = f"node counted in '{path['num-node-list']}'"
+    per_edge = f"edge counted in '{path['num-edge-list']}'"
+    _check_rows(path['num-edge-list'], num_edges.size, num_graphs, per_graph)
 
-    x = table('node-feat.csv.gz', len(ATOM_FEATURE_DIMS), np.int64)
-    _check_rows(
-        raw_dir / 'node-feat.csv.gz',
-        len(x),
-        num_nodes.sum(),
-        'node counted in num-node-list.csv.gz',
-    )
-    _check_categories(raw_dir / 'node-feat.csv.gz', x, ATOM_FEATURE_DIMS)
+    x = table('node-feat', len(ATOM_FEATURE_DIMS))
+    _check_rows(path['node-feat'], len(x), num_nodes.sum(), per_node)
+    _check_categories(path['node-feat'], x, ATOM_FEATURE_DIMS)
 
-    edge = table('edge.csv.gz', 2, np.int64)
-    _check_rows(
-        raw_dir / 'edge.csv.gz',
-        len(edge),
-        num_edges.sum(),
-        'edge counted in num-edge-list.csv.gz',
-    )
+    edge = table('edge', 2)
+    _check_rows(path['edge'], len(edge), num_edges.sum(), per_edge)
     size = np.repeat(num_nodes, num_edges)[:, None]
     _check_all(
-        raw_dir / 'edge.csv.gz',
+        path['edge'],
         edge,
         (edge >= 0) & (edge < size),
         'node ids need to be those of the graph of the edge',
     )
 
-    edge_attr = table('edge-feat.csv.gz', len(BOND_FEATURE_DIMS), np.int64)
-    _check_rows(
-        raw_dir / 'edge-feat.csv.gz',
-        len(edge_attr),
-        len(edge),
-        'edge in edge.csv.gz',
-    )
-    _check_categories(
-        raw_dir / 'edge-feat.csv.gz', edge_attr, BOND_FEATURE_DIMS
-    )
+    edge_attr = table('edge-feat', len(BOND_FEATURE_DIMS))
+    _check_rows(path['edge-feat'], len(edge_attr), len(edge), per_edge)
+    _check_categories(path['edge-feat'], edge_attr, BOND_FEATURE_DIMS)
 
-    path = raw_dir / 'graph-label.csv.gz'
-    y = table('graph-label.csv.gz', info.num_tasks, np.float64)
-    _check_rows(path, len(y), num_graphs, 'graph in num-node-list.csv.gz')
-    _check_all(path, y, ~np.isinf(y), 'labels need to be finite or missing')
+    y = table('graph-label', info.num_tasks, np.float64)
+    _check_rows(path['graph-label'], len(y), num_graphs, per_graph)
+    is_label, rule = ~np.isinf(y), 'labels need to be finite or missing'
     if info.task_type == 'binary classification':
         is_label = (y == 0) | (y == 1) | np.isnan(y)
-        _check_all(path, y, is_label, 'labels need to be 0, 1 or missing')
+        rule = 'labels need to be 0, 1 or missing'
+    _check_all(path['graph-label'], y, is_label, rule)
 
     return {
         'num_nodes': torch.from_numpy(num_nodes).int(),

@@ -159,7 +159,11 @@ def _generate(bits: _Bits, num_graphs: int) -> dict[str, Tensor]:
     order = bits.permutation(num_graphs)
     mode, label, other, query_color = (order // 2**i % 2 for i in range(4))
     color = _colors(
-        bits, num_nodes, adj, query, query_color,
+        bits,
+        num_nodes,
+        adj,
+        query,
+        query_color,
         majority_1=np.where(mode == 0, label, other),
         majority_2=np.where(mode == 0, other, label),
     )

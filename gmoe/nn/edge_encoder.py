@@ -78,7 +78,7 @@ class CategoricalEdgeEncoder(nn.Module):
                 type or range (the range is checked on the CPU only).
         """
         codes, digits = hop.memo(
-            ('codes', self.dims), lambda: self._codes(hop, name)
+            ('codes', self.dims, self.num_hops), lambda: self._codes(hop, name)
         )
         tables = []
         for group in range(self.num_hops):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, overload
 
 import torch
@@ -14,52 +13,26 @@ from torch_geometric.nn import (
     global_max_pool,
     global_mean_pool,
 )
+from torch_geometric.nn.inits import reset
 
-from gmoe.nn.conv import (
-    GCNExperts,
-    GINExperts,
-    GMoEConv,
-    OGBGCNConv,
-    OGBGINConv,
-)
 from gmoe.nn.embedding import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,
     make_feature_encoder,
 )
+from gmoe.nn.equal_cost import hidden_for_equal_cost
+from gmoe.nn.layer import CONVS, make_layer, mixture_layers
 from gmoe.nn.neighborhood import Neighborhood
-from gmoe.nn.norm import BatchNorm
 from gmoe.nn.virtual_node import VirtualNode
-from gmoe.routing import ROUTER_PRESETS, Router, Routing, UniformRouter
+from gmoe.routing import ROUTER_PRESETS, Routing
 
-_BANKS = {'gcn': GCNExperts, 'gin': GINExperts}
-_CONVS = {'gcn': OGBGCNConv, 'gin': OGBGINConv}
+__all__ = ['GNN', 'hidden_for_equal_cost']
+
 _POOLINGS = {
     'mean': global_mean_pool,
     'sum': global_add_pool,
     'max': global_max_pool,
 }
-
-
-def hidden_for_equal_cost(hidden_channels: int, top_k: int) -> int:
-    r"""The hidden size at which :math:`k` experts cost what one expert of
-    :obj:`hidden_channels` costs, :math:`D / \sqrt{k}` rounded (`GMoE
-    <https://arxiv.org/abs/2304.02806>`_, section 3.2).
-
-    Args:
-        hidden_channels: The hidden size of the single-expert network.
-        top_k: The number of experts selected per node.
-
-    Raises:
-        ValueError: If an argument is below 1.
-    """
-    for name, value in (
-        ('hidden_channels', hidden_channels),
-        ('top_k', top_k),
-    ):
-        if value < 1:
-            raise ValueError(f"'{name}' must be at least 1, got {value}")
-    return max(1, round(hidden_channels / math.sqrt(top_k)))
 
 
 class GNN(nn.Module):
@@ -137,20 +110,29 @@ class GNN(nn.Module):
         edge_dims: int | Sequence[int] | None = BOND_FEATURE_DIMS,
     ) -> None:
         super().__init__()
-        _check_choice('conv', conv, _CONVS)
+        _check_choice('conv', conv, CONVS)
         _check_choice('norm', norm, ('batch_norm', 'layer_norm'))
         _check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
         _check_choice('pooling', pooling, _POOLINGS)
         _check_choice('router', router, (*ROUTER_PRESETS, 'uniform'))
-        if num_layers < 1:
-            raise ValueError(
-                f"'num_layers' must be at least 1, got {num_layers}"
-            )
+        for name, value in (
+            ('out_channels', out_channels),
+            ('hidden_channels', hidden_channels),
+            ('num_layers', num_layers),
+            ('num_experts', num_experts),
+        ):
+            if value < 1:
+                raise ValueError(f"'{name}' must be at least 1, got {value}")
         if not 0 <= dropout < 1:
             raise ValueError(f"'dropout' must be in [0, 1), got {dropout}")
         if num_experts_1hop is None:
             num_experts_1hop = num_experts
-        moe_layers = _moe_layers(num_experts, moe_layers, num_layers)
+        if not 0 <= num_experts_1hop <= num_experts:
+            raise ValueError(
+                "'num_experts_1hop' must be an integer from 0 to "
+                f'num_experts={num_experts}, got {num_experts_1hop}'
+            )
+        moe_layers = mixture_layers(num_experts, moe_layers, num_layers)
 
         self.out_channels = out_channels
         self.hidden_channels = hidden_channels
@@ -167,37 +149,23 @@ class GNN(nn.Module):
         self.convs = nn.ModuleList()
         self.norms = nn.ModuleList()
         for layer in range(num_layers):
-            if layer in moe_layers:
-                bank = _BANKS[conv](
-                    hidden_channels,
-                    hidden_channels,
-                    num_experts,
-                    num_experts_1hop,
-                    edge_dims,
-                    **({'norm': norm} if conv == 'gin' else {}),
-                )
-                self.convs.append(
-                    GMoEConv(
-                        bank,
-                        router=_make_router(
-                            router, hidden_channels, num_experts, top_k
-                        ),
-                        norm=norm,
-                        combine=combine,
-                        dispatch=dispatch,
-                    )
-                )
-                self.norms.append(nn.Identity())
-            else:
-                hop2 = num_experts == 1 and num_experts_1hop == 0
-                self.convs.append(
-                    _CONVS[conv](
-                        hidden_channels,
-                        hidden_channels,
-                        _double(edge_dims) if hop2 else edge_dims,
-                    )
-                )
-                self.norms.append(_NORMS[norm](hidden_channels))
+            layer_conv, layer_norm = make_layer(
+                conv,
+                hidden_channels,
+                num_experts if layer in moe_layers else 1,
+                # Next to mixtures, single convolutions look at one hop.
+                num_experts_1hop
+                if layer in moe_layers or num_experts == 1
+                else 1,
+                top_k,
+                router,
+                norm,
+                combine,
+                dispatch,
+                edge_dims,
+            )
+            self.convs.append(layer_conv)
+            self.norms.append(layer_norm)
         self.virtual_node = (
             VirtualNode(hidden_channels, num_layers - 1, dropout, residual)
             if virtual_node
@@ -208,13 +176,14 @@ class GNN(nn.Module):
     @property
     def num_hops(self) -> int:
         """1, or 2 if the network needs hop-2 edges."""
-        return 1 if self.num_experts_1hop == self.num_experts else 2
+        looks_further = self.num_experts_1hop < self.num_experts
+        used = self.num_experts == 1 or len(self.moe_layers) > 0
+        return 2 if looks_further and used else 1
 
     def reset_parameters(self) -> None:
         """Resets all parameters and running statistics."""
-        for module in self.modules():
-            if module is not self and hasattr(module, 'reset_parameters'):
-                module.reset_parameters()
+        for module in self.children():
+            reset(module)
 
     @overload
     def forward(
@@ -293,8 +262,9 @@ class GNN(nn.Module):
                 edge_index_2hop, edge_attr_2hop, num_nodes, 'edge_index_2hop'
             )
 
-        h = self.node_encoder(x)
-        hidden, routings, virtual = [h], [], None
+        h = x if self.node_encoder is None else self.node_encoder(x)
+        hidden, virtual = [h], None
+        routings: list[Routing] = []
         for layer in range(self.num_layers):
             h = hidden[-1]
             if self.virtual_node is not None:
@@ -335,50 +305,7 @@ class GNN(nn.Module):
         return self.norms[layer](conv(h, hop.edge_index, hop.edge_attr))
 
 
-_NORMS = {'batch_norm': BatchNorm, 'layer_norm': nn.LayerNorm}
-
-
-def _make_router(
-    router: str, in_channels: int, num_experts: int, top_k: int | None
-) -> Router | UniformRouter:
-    if router == 'uniform':
-        if top_k is not None:
-            raise ValueError(
-                "'top_k' must be None for router='uniform', which uses every "
-                f'expert, got {top_k}'
-            )
-        return UniformRouter(num_experts)
-    return Router.from_preset(router, in_channels, num_experts, top_k)
-
-
-def _moe_layers(
-    num_experts: int, moe_layers: Sequence[int] | None, num_layers: int
-) -> tuple[int, ...]:
-    if num_experts == 1:
-        return ()
-    if moe_layers is None:
-        return tuple(range(num_layers))
-    for layer in moe_layers:
-        if not 0 <= layer < num_layers:
-            raise ValueError(
-                f"'moe_layers' must hold layers from 0 to {num_layers - 1}, "
-                f'got {layer}'
-            )
-    return tuple(sorted(set(moe_layers)))
-
-
-def _double(
-    edge_dims: int | Sequence[int] | None,
-) -> int | Sequence[int] | None:
-    # A hop-2 edge carries the features of its two edges in order.
-    if edge_dims is None:
-        return None
-    if isinstance(edge_dims, int):
-        return 2 * edge_dims
-    return (*edge_dims, *edge_dims)
-
-
-def _check_choice(name: str, value: str, choices: object) -> None:
-    accepted = list(choices)  # type: ignore[call-overload]
+def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    accepted = list(choices)
     if value not in accepted:
         raise ValueError(f"'{name}' must be one of {accepted}, got {value!r}")

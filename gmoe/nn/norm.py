@@ -115,6 +115,9 @@ class BatchNorm(nn.BatchNorm1d):
     which stay as they are.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def forward(self, input: Tensor) -> Tensor:
         if self.training and input.size(0) > 1:
             return super().forward(input)

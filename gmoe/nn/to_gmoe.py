@@ -93,15 +93,16 @@ def to_gmoe(
             replaced.
     """
     model = copy.deepcopy(model)
-    found = 0
+    # A convolution that is used at several places stays one mixture.
+    mixtures: dict[nn.Module, GMoEAdapter] = {}
 
     def replace(module: nn.Module) -> nn.Module:
-        nonlocal found
         if isinstance(module, MessagePassing):
-            found += 1
-            return _mixture(module)
-        for name, child in module.named_children():
-            if isinstance(child, GMoEAdapter):
+            if module not in mixtures:
+                mixtures[module] = _mixture(module)
+            return mixtures[module]
+        for name, child in module._modules.items():
+            if child is None or isinstance(child, (GMoEAdapter, GMoEConv)):
                 continue
             setattr(module, name, replace(child))
         return module
@@ -115,10 +116,10 @@ def to_gmoe(
         reference = next(conv.parameters(), None)
         if reference is not None:
             mixture = mixture.to(reference.device, reference.dtype)
-        return GMoEAdapter(mixture)
+        return GMoEAdapter(mixture).train(conv.training)
 
     model = replace(model)
-    if found == 0:
+    if len(mixtures) == 0:
         raise ValueError(
             "'model' must contain at least one PyG MessagePassing module, got "
             f'{model}'

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import global_add_pool
+from torch_geometric.nn.inits import reset
 
 from gmoe.nn.norm import BatchNorm
 
@@ -51,9 +52,7 @@ class VirtualNode(nn.Module):
     def reset_parameters(self) -> None:
         """Sets the initial features to zero and resets the updates."""
         nn.init.zeros_(self.embedding)
-        for module in self.mlps.modules():
-            if module is not self and hasattr(module, 'reset_parameters'):
-                module.reset_parameters()
+        reset(self.mlps)
 
     def forward(
         self,

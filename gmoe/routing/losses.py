@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.nn.functional import all_reduce
 
 from gmoe.routing.routing import Routing
 
@@ -22,18 +24,21 @@ def squared_coefficient_of_variation(x: Tensor) -> Tensor:
     return x.var(correction=1) / (x.mean().square() + 1e-10)
 
 
-def importance_loss(routing: Routing) -> Tensor:
+def importance_loss(routing: Routing, sync_dist: bool = False) -> Tensor:
     r"""The importance loss :math:`\mathrm{CV}(\sum_i \mathbf{G}_i)^2`
     (`Shazeer et al. 2017 <https://arxiv.org/abs/1701.06538>`_, eq. 6-7;
     `GMoE <https://arxiv.org/abs/2304.02806>`_, eq. 5).
 
     Args:
         routing: The routing of one layer.
+        sync_dist: Whether to sum the importance over all processes of a
+            distributed run, so that the loss is that of the joint batch.
     """
-    return squared_coefficient_of_variation(routing.importance)
+    total = _sum_over_processes(routing.importance, sync_dist)
+    return squared_coefficient_of_variation(total)
 
 
-def load_loss(routing: Routing) -> Tensor:
+def load_loss(routing: Routing, sync_dist: bool = False) -> Tensor:
     r"""The load loss :math:`\mathrm{CV}(\sum_i \mathbf{P}_i)^2` with the
     probability :math:`P_{io}` that expert :math:`o` stays selected when its
     noise is drawn anew (`Shazeer et al. 2017
@@ -45,14 +50,18 @@ def load_loss(routing: Routing) -> Tensor:
 
     Args:
         routing: The routing of one layer.
+        sync_dist: Whether to sum the load over all processes of a
+            distributed run, so that the loss is that of the joint batch.
     """
-    return squared_coefficient_of_variation(routing.load)
+    total = _sum_over_processes(routing.load, sync_dist)
+    return squared_coefficient_of_variation(total)
 
 
 def balance_loss(
     routings: Routing | Sequence[Routing],
     importance_weight: float = 1.0,
     load_weight: float = 1.0,
+    sync_dist: bool = False,
 ) -> Tensor:
     """The weighted sum of the importance and the load loss, averaged over
     layers (`GMoE <https://arxiv.org/abs/2304.02806>`_, eq. 9, without its
@@ -62,6 +71,8 @@ def balance_loss(
         routings: The routing of one layer, or of each layer.
         importance_weight: Factor of the importance loss.
         load_weight: Factor of the load loss.
+        sync_dist: Whether to sum importance and load over all processes of a
+            distributed run.
 
     Raises:
         ValueError: If no routing is given.
@@ -74,8 +85,8 @@ def balance_loss(
             'a mixture-of-experts layer in the model?'
         )
     terms = [
-        importance_weight * importance_loss(routing)
-        + load_weight * load_loss(routing)
+        importance_weight * importance_loss(routing, sync_dist)
+        + load_weight * load_loss(routing, sync_dist)
         for routing in routings
     ]
     return torch.stack(terms).mean()
@@ -115,6 +126,12 @@ def router_z_loss(routing: Routing) -> Tensor:
     logits = _logits(routing)
     total = torch.logsumexp(logits, dim=-1).square().sum()
     return total / max(routing.num_nodes, 1)
+
+
+def _sum_over_processes(value: Tensor, sync_dist: bool) -> Tensor:
+    if sync_dist and dist.is_available() and dist.is_initialized():
+        return all_reduce(value)  # Differentiable.
+    return value
 
 
 def _logits(routing: Routing) -> Tensor:

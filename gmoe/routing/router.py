@@ -11,6 +11,9 @@ from torch.nn.functional import softplus
 from gmoe.routing.normalize import NORMALIZATIONS
 from gmoe.routing.routing import Routing
 from gmoe.routing.score import AttentionScore, LinearScore
+from gmoe.routing.uniform import UniformRouter
+
+__all__ = ['ROUTER_PRESETS', 'Router', 'UniformRouter']
 
 #: The six published settings by name, as arguments of :class:`Router`.
 ROUTER_PRESETS: dict[str, dict[str, Any]] = {
@@ -174,11 +177,11 @@ class Router(nn.Module):
 
     def _route(self, x: Tensor) -> Routing:
         clean = self.score_gate(x)
-        _check_finite(clean)
         noisy, scale = clean, None
         if self.training and self.score_noise is not None:
             scale = softplus(self.score_noise(x)) + 0.01
             noisy = clean + torch.randn_like(clean) * scale
+        _check_finite(noisy)
 
         if self.top_k is None:
             weight = NORMALIZATIONS[self.normalize](noisy)
@@ -235,42 +238,6 @@ class Router(nn.Module):
             f'score={self.score!r}, normalize={self.normalize!r}, '
             f'noise={self.noise}, topk_first={self.topk_first})'
         )
-
-
-class UniformRouter(nn.Module):
-    """Every expert at every node with the same weight :math:`1 / n`: a dense
-    mixture without a gate.
-
-    Args:
-        num_experts: Number of experts :math:`n`.
-    """
-
-    def __init__(self, num_experts: int) -> None:
-        super().__init__()
-        self.num_experts = num_experts
-
-    def reset_parameters(self) -> None:
-        """Does nothing: there are no parameters."""
-
-    def forward(self, x: Tensor) -> Routing:
-        """Routes nodes of features :math:`(N, D)` to all experts."""
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        size = x.size(0) * self.num_experts
-        device = x.device
-        return Routing(
-            ptr=torch.arange(0, size + 1, self.num_experts, device=device),
-            expert=torch.arange(self.num_experts, device=device).repeat(
-                x.size(0)
-            ),
-            weight=torch.full(
-                (size,), 1 / self.num_experts, dtype=dtype, device=device
-            ),
-            num_experts=self.num_experts,
-            slots_per_node=self.num_experts,
-        )
-
-    def __repr__(self) -> str:
-        return f'{self.__class__.__name__}({self.num_experts})'
 
 
 def _load_probabilities(

@@ -54,8 +54,12 @@ def as_expected(data: Data, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
 @given(data=graphs())
 def test_two_hop_edges_match_loop(mode: str, coalesce: bool, data: Data):
     edge_index, edge_attr = two_hop_edges(
-        data.edge_index, data.edge_attr, data.num_nodes, mode=mode,
-        coalesce=coalesce)
+        data.edge_index,
+        data.edge_attr,
+        data.num_nodes,
+        mode=mode,
+        coalesce=coalesce,
+    )
     expected = as_expected(data, slow_two_hop(data, mode, coalesce))
     assert torch.equal(edge_index, expected[0])
     assert torch.equal(edge_attr, expected[1])
@@ -67,11 +71,17 @@ def test_two_hop_edges_match_loop(mode: str, coalesce: bool, data: Data):
 def test_two_hop_edges_of_batch(mode: str, data_list: list[Data]):
     batch = Batch.from_data_list(data_list)
     edge_index, edge_attr = two_hop_edges(
-        batch.edge_index, batch.edge_attr, batch.num_nodes, mode=mode,
-        batch=batch.batch)
+        batch.edge_index,
+        batch.edge_attr,
+        batch.num_nodes,
+        mode=mode,
+        batch=batch.batch,
+    )
     single = [
-        two_hop_edges(data.edge_index, data.edge_attr, data.num_nodes,
-                      mode=mode) for data in data_list
+        two_hop_edges(
+            data.edge_index, data.edge_attr, data.num_nodes, mode=mode
+        )
+        for data in data_list
     ]
     expected = [out[0] + batch.ptr[i] for i, out in enumerate(single)]
     assert torch.equal(edge_index, torch.cat(expected, dim=1))
@@ -113,7 +123,7 @@ def test_two_hop_edges_released_loses_a_pair_and_keeps_a_triangle():
 
 def test_two_hop_edges_attr_shapes_and_gradient():
     edge_index = torch.tensor([[0, 1, 2], [1, 2, 3]])
-    weight = torch.tensor([1., 2., 3.], requires_grad=True)
+    weight = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     _, out = two_hop_edges(edge_index, weight)
     assert out.tolist() == [[1, 2], [2, 3]]
     out.sum().backward()
@@ -124,29 +134,45 @@ def test_two_hop_edges_attr_shapes_and_gradient():
     for num_nodes in [None, 0, 1, 5]:
         for mode in ['exact', 'released']:
             out, attr = two_hop_edges(
-                empty, torch.empty(0, 3), num_nodes, mode=mode)
+                empty, torch.empty(0, 3), num_nodes, mode=mode
+            )
             assert out.shape == (2, 0)
             assert attr.shape == (0, 6)
 
 
-@pytest.mark.parametrize(('kwargs', 'match'), [
-    ({'edge_index': torch.zeros(2, 1, dtype=torch.int)}, 'torch.int64'),
-    ({'edge_index': torch.zeros(3, 1, dtype=torch.long)}, r'\[2, num_edges'),
-    ({'edge_index': torch.tensor([[0], [-1]])}, 'ids from -1'),
-    ({'num_nodes': 1}, 'from 0 to 0'),
-    ({'num_nodes': -1}, 'non-negative'),
-    ({'edge_attr': torch.zeros(3, 1)}, "'edge_attr'.*2 edges.*3, 1"),
-    ({'edge_attr': torch.tensor(1.)}, "'edge_attr'"),
-    ({'mode': 'fast'}, "'mode' needs to be one of .*'fast'"),
-    ({'batch': torch.zeros(2, dtype=torch.long), 'num_nodes': 3}, "'batch'"),
-    ({'batch': torch.zeros(3)}, "'batch'.*int64"),
-    ({'batch': torch.zeros(3, 1, dtype=torch.long)}, "'batch'.*shape"),
-    ({'batch': torch.tensor([1, 0, 0]), 'mode': 'released'}, 'sorted'),
-    ({'batch': torch.tensor([-1, 0, 0]), 'mode': 'released'}, 'negative'),
-    ({'batch': torch.tensor([0, 0, 1]), 'mode': 'released'}, 'two graphs'),
-    ({'edge_index': torch.tensor([[2, 0], [3, 1]]), 'mode': 'released',
-      'batch': torch.tensor([0, 0, 1, 1])}, 'grouped'),
-])
+@pytest.mark.parametrize(
+    ('kwargs', 'match'),
+    [
+        ({'edge_index': torch.zeros(2, 1, dtype=torch.int)}, 'torch.int64'),
+        (
+            {'edge_index': torch.zeros(3, 1, dtype=torch.long)},
+            r'\[2, num_edges',
+        ),
+        ({'edge_index': torch.tensor([[0], [-1]])}, 'ids from -1'),
+        ({'num_nodes': 1}, 'from 0 to 0'),
+        ({'num_nodes': -1}, 'non-negative'),
+        ({'edge_attr': torch.zeros(3, 1)}, "'edge_attr'.*2 edges.*3, 1"),
+        ({'edge_attr': torch.tensor(1.0)}, "'edge_attr'"),
+        ({'mode': 'fast'}, "'mode' needs to be one of .*'fast'"),
+        (
+            {'batch': torch.zeros(2, dtype=torch.long), 'num_nodes': 3},
+            "'batch'",
+        ),
+        ({'batch': torch.zeros(3)}, "'batch'.*int64"),
+        ({'batch': torch.zeros(3, 1, dtype=torch.long)}, "'batch'.*shape"),
+        ({'batch': torch.tensor([1, 0, 0]), 'mode': 'released'}, 'sorted'),
+        ({'batch': torch.tensor([-1, 0, 0]), 'mode': 'released'}, 'negative'),
+        ({'batch': torch.tensor([0, 0, 1]), 'mode': 'released'}, 'two graphs'),
+        (
+            {
+                'edge_index': torch.tensor([[2, 0], [3, 1]]),
+                'mode': 'released',
+                'batch': torch.tensor([0, 0, 1, 1]),
+            },
+            'grouped',
+        ),
+    ],
+)
 def test_two_hop_edges_errors(kwargs: dict, match: str):
     kwargs = {'edge_index': torch.tensor([[0, 1], [1, 2]]), **kwargs}
     with pytest.raises(ValueError, match=match):

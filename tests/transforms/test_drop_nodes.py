@@ -119,8 +119,10 @@ def test_drop_nodes_share_of_nodes_and_generator():
 
 @pytest.mark.parametrize('num_nodes', [1, 4])
 def test_drop_nodes_leaves_small_graphs(num_nodes: int):
-    data = Data(x=torch.zeros(num_nodes, 1),
-                edge_index=torch.empty(2, 0, dtype=torch.long))
+    data = Data(
+        x=torch.zeros(num_nodes, 1),
+        edge_index=torch.empty(2, 0, dtype=torch.long),
+    )
     for _ in range(10):
         assert DropNodes(0.99)(data).num_nodes == num_nodes
     for _ in range(10):
@@ -137,8 +139,12 @@ def test_drop_nodes_follow_batch_and_hand_made_batch():
     assert int(out.edge_attr_ptr[-1]) == out.edge_attr.numel()
 
     data = data_list[1]
-    batch = Batch(x=data.x, edge_index=data.edge_index, y=data.y,
-                  batch=torch.zeros(data.num_nodes, dtype=torch.long))
+    batch = Batch(
+        x=data.x,
+        edge_index=data.edge_index,
+        y=data.y,
+        batch=torch.zeros(data.num_nodes, dtype=torch.long),
+    )
     generator = torch.Generator()
     transform = DropNodes(0.4, generator=generator)
     generator.manual_seed(3)
@@ -148,8 +154,12 @@ def test_drop_nodes_follow_batch_and_hand_made_batch():
 
 
 def test_drop_nodes_label_of_graph_with_one_edge():
-    data = Data(x=torch.zeros(6, 1), edge_index=torch.tensor([[0], [1]]),
-                edge_attr=torch.zeros(1, 2), y=torch.ones(1, 1))
+    data = Data(
+        x=torch.zeros(6, 1),
+        edge_index=torch.tensor([[0], [1]]),
+        edge_attr=torch.zeros(1, 2),
+        y=torch.ones(1, 1),
+    )
     transform = DropNodes(0.5)
     outs = [transform(data) for _ in range(10)]
     outs += [transform(Batch.from_data_list([data])) for _ in range(10)]

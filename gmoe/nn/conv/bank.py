@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from torch_geometric.nn.inits import reset
 
 from gmoe.nn.edge_encoder import (
     CategoricalEdgeEncoder,
@@ -168,8 +169,7 @@ class EdgeEncoders(nn.Module):
 
     def reset_parameters(self) -> None:
         """Resets all encoders."""
-        for encoder in self.encoders.values():
-            encoder.reset_parameters()
+        reset(self.encoders)
 
     def forward(self, part: BankPart) -> EdgeTerms:
         """The tables and codes of a part's edges; none without features."""

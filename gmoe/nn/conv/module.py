@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from torch_geometric.nn import (
     SAGEConv,
     TransformerConv,
 )
+from torch_geometric.nn.inits import reset
 
 from gmoe.nn.conv.bank import BankPart, ExpertBank
 from gmoe.nn.conv.ogb import OGBGINConv
@@ -101,8 +103,7 @@ class ModuleExperts(ExpertBank):
         self.local = local
 
     def reset_parameters(self) -> None:
-        for expert in self.experts:
-            expert.reset_parameters()
+        reset(self.experts)
 
     def forward(
         self,
@@ -130,7 +131,11 @@ class ModuleExperts(ExpertBank):
         hop = part.hop
         local = self.local
         if local is None:
-            local = isinstance(expert, LOCAL_CONVS)
+            # With the other flow, messages arrive at an edge's source.
+            flow = getattr(expert, 'flow', None)
+            local = flow == 'source_to_target' and isinstance(
+                expert, LOCAL_CONVS
+            )
         if not local or node.numel() == hop.num_nodes:
             out = _call(expert, x, hop.edge_index, hop.edge_attr)
             return out.index_select(0, node)
@@ -161,24 +166,26 @@ class ModuleExperts(ExpertBank):
 def _call(
     expert: nn.Module, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
 ) -> Tensor:
-    if edge_attr is not None:
-        names = expert.forward.__code__.co_varnames
-        for name in ('edge_attr', 'edge_weight'):
-            if name not in names:
-                continue
-            if name == 'edge_weight':
-                edge_attr = edge_attr.view(-1)
-            return expert(x, edge_index, **{name: edge_attr})
-    return expert(x, edge_index)
+    if edge_attr is None:
+        return expert(x, edge_index)
+    accepted = signature(expert.forward).parameters
+    if 'edge_attr' in accepted:
+        return expert(x, edge_index, edge_attr=edge_attr)
+    if 'edge_weight' not in accepted:
+        return expert(x, edge_index)
+    if edge_attr.size(1) != 1:
+        raise ValueError(
+            "'edge_attr' must have one feature, as the weight of each edge "
+            f'for {type(expert).__name__}, got {edge_attr.size(1)}'
+        )
+    return expert(x, edge_index, edge_weight=edge_attr.view(-1))
 
 
 def _in_channels(module: nn.Module) -> int:
-    size = getattr(module, 'in_channels', None)
-    if size is None and hasattr(module, 'nn'):
+    size: object = getattr(module, 'in_channels', None)
+    if size is None:
         # GINConv and its like hold only their network.
-        linears = [m for m in module.nn.modules() if hasattr(m, 'weight')]
-        size = getattr(linears[0], 'in_features', None) if linears else None
-        size = size or getattr(linears[0], 'in_channels', None)
+        size = next(iter(_sizes(module, 'in')), None)
     if isinstance(size, tuple) and len(set(size)) == 1:
         size = size[0]
     if not isinstance(size, int) or size < 1:
@@ -190,21 +197,25 @@ def _in_channels(module: nn.Module) -> int:
 
 
 def _out_channels(module: nn.Module) -> int:
-    size = getattr(module, 'out_channels', None)
-    if size is None and hasattr(module, 'nn'):
-        linears = [
-            m
-            for m in module.nn.modules()
-            if hasattr(m, 'out_features') or hasattr(m, 'out_channels')
-        ]
-        if linears:
-            size = getattr(linears[-1], 'out_features', None)
-            size = size or getattr(linears[-1], 'out_channels', None)
+    size: object = getattr(module, 'out_channels', None)
+    if size is None:
+        size = next(iter(_sizes(module, 'out')[::-1]), None)
     if not isinstance(size, int) or size < 1:
         raise ValueError(
             f"'modules' must know their output size ('out_channels'), got "
             f'{size} from {module}'
         )
-    if getattr(module, 'concat', False) and hasattr(module, 'heads'):
-        size = size * module.heads
-    return size
+    heads = getattr(module, 'heads', 1)
+    return size * heads if getattr(module, 'concat', False) else size
+
+
+def _sizes(module: nn.Module, side: str) -> list[object]:
+    # The input or output sizes of the linear maps of a module's network.
+    network = getattr(module, 'nn', None)
+    if not isinstance(network, nn.Module):
+        return []
+    sizes = [
+        getattr(m, f'{side}_features', getattr(m, f'{side}_channels', None))
+        for m in network.modules()
+    ]
+    return [size for size in sizes if size is not None]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
+from torch_geometric.nn.inits import reset
 from torch_geometric.utils import degree
 
 from gmoe.nn.embedding import make_feature_encoder
@@ -126,9 +127,7 @@ class OGBGINConv(MessagePassing):
         """Resets all parameters."""
         super().reset_parameters()
         nn.init.zeros_(self.eps)
-        for module in self.mlp:
-            if hasattr(module, 'reset_parameters'):
-                module.reset_parameters()
+        reset(self.mlp)
         if self.edge_encoder is not None:
             self.edge_encoder.reset_parameters()
 

@@ -1,0 +1,106 @@
+"""Callbacks: seeds that survive a resume, and predictions as a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.distributed as dist
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+
+class EpochSeed(Callback):
+    """Seeds PyTorch at the start of each training epoch from the run's seed,
+    the epoch and the rank.
+
+    The noise of routers, dropout and node drop of an epoch then do not depend
+    on what happened before it: a run that is resumed after an epoch goes on
+    exactly as if it had not stopped.
+
+    Args:
+        seed: The run's seed. (default: that of ``seed_everything``)
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        if self.seed is None:
+            self.seed = int(os.environ.get('PL_GLOBAL_SEED', 0))
+        entropy = (self.seed, trainer.current_epoch, trainer.global_rank)
+        state = np.random.SeedSequence(entropy).generate_state(1)
+        torch.manual_seed(int(state[0]))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {'seed': self.seed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seed = state_dict['seed']
+
+
+class PredictionWriter(BasePredictionWriter):
+    """Writes predictions as a CSV file, one row per graph: its id, its split,
+    its SMILES string where the dataset has one, targets and predictions
+    (probabilities for classification).
+
+    Args:
+        path: The file. (default: ``predictions.csv`` in the run's folder)
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        super().__init__(write_interval='epoch')
+        self.path = path
+
+    def write_on_epoch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        predictions: Sequence[Any],
+        batch_indices: Sequence[Any],
+    ) -> None:
+        if dist.is_available() and dist.is_initialized():
+            gathered: list[Any] = [None] * dist.get_world_size()
+            dist.all_gather_object(gathered, list(predictions))
+            predictions = [batch for part in gathered for batch in part]
+        if not trainer.is_global_zero:
+            return
+        table = self._table(trainer, predictions)
+        folder = trainer.log_dir or trainer.default_root_dir
+        path = Path(self.path or Path(folder) / 'predictions.csv')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A reader never sees half a table.
+        partial = path.with_name(f'.{path.name}.{os.getpid()}')
+        table.to_csv(partial, index=False)
+        os.replace(partial, path)
+        print(f'Wrote {len(table)} predictions to {path}')
+
+    def _table(
+        self, trainer: Trainer, predictions: Sequence[Any]
+    ) -> pd.DataFrame:
+        joined = {
+            key: torch.cat([batch[key].cpu() for batch in predictions])
+            for key in ('graph_id', 'target', 'prediction')
+        }
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        graph_id = joined['graph_id'].numpy()
+        columns: dict[str, Any] = {'graph_id': graph_id}
+        split = np.empty(len(data.dataset), dtype=object)
+        for name, index in data.splits.items():
+            split[index.numpy()] = name
+        columns['split'] = split[graph_id]
+        if hasattr(data.dataset, 'smiles'):
+            columns['smiles'] = [data.dataset.smiles(int(i)) for i in graph_id]
+        for key in ('target', 'prediction'):
+            for task in range(joined[key].size(1)):
+                columns[f'{key}_{task}'] = joined[key][:, task].float().numpy()
+        table = pd.DataFrame(columns)
+        table = table.drop_duplicates('graph_id').sort_values('graph_id')
+        return table

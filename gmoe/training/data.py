@@ -1,0 +1,291 @@
+"""LightningDataModules: splits, batches, and what is done to each batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, DistributedSampler
+from torch_geometric.data import Data, InMemoryDataset
+from torch_geometric.loader.dataloader import Collater
+
+from gmoe.datasets import HopMixture, OGBMolDataset
+from gmoe.datasets._ogb import ogb_mol_info
+from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
+from gmoe.training.metrics import METRIC_MODES
+from gmoe.transforms import DropNodes, TwoHop
+
+SPLITS = ('train', 'valid', 'test')
+
+
+class GraphDataModule(LightningDataModule):
+    """Batches of a dataset with an official split.
+
+    Random node drop (in training) and hop-2 edges are made on whole batches,
+    in this order, so that hop-2 edges are those of the graph after the drop.
+    Shuffling depends on the seed and the epoch alone, so that a resumed run
+    sees the batches of an uninterrupted one.
+
+    Args:
+        batch_size: Graphs per batch, of each process.
+        eval_batch_size: Graphs per batch in evaluation. (default:
+            :obj:`batch_size`)
+        num_workers: Number of loader processes.
+        drop_nodes: The probability with which a node is dropped in training.
+            The paper does not mention it; its released code uses 0.2, for
+            the baselines too.
+        two_hop: Which hop-2 edges are made: :obj:`"exact"`, as the paper
+            defines them, :obj:`"released"`, as its released code builds
+            them (see :class:`~gmoe.transforms.TwoHop`), or :obj:`None`.
+        test_curve: Whether each validation also scores the test split, for
+            learning curves. Never used to select.
+        predict_split: The split that is predicted: :obj:`"train"`,
+            :obj:`"valid"`, :obj:`"test"` or :obj:`"all"`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    #: Set by subclasses: what the model and the evaluator need to know.
+    name: str
+    num_tasks: int
+    task_type: str
+    eval_metric: str
+    node_dims: Sequence[int]
+    edge_dims: Sequence[int]
+
+    def __init__(
+        self,
+        batch_size: int = 32,
+        eval_batch_size: int | None = None,
+        num_workers: int = 0,
+        drop_nodes: float = 0.0,
+        two_hop: str | None = 'exact',
+        test_curve: bool = False,
+        predict_split: str = 'test',
+    ) -> None:
+        super().__init__()
+        eval_batch_size = eval_batch_size or batch_size
+        for key, value, low in (
+            ('batch_size', batch_size, 1),
+            ('eval_batch_size', eval_batch_size, 1),
+            ('num_workers', num_workers, 0),
+        ):
+            if value < low:
+                raise ValueError(
+                    f"'{key}' must be at least {low}, got {value}"
+                )
+        if predict_split not in (*SPLITS, 'all'):
+            raise ValueError(
+                f"'predict_split' must be one of {(*SPLITS, 'all')}, got "
+                f'{predict_split!r}'
+            )
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.num_workers = num_workers
+        self.test_curve = test_curve
+        self.predict_split = predict_split
+        self.drop_nodes = DropNodes(drop_nodes)
+        self.two_hop = None if two_hop is None else TwoHop(two_hop)
+        self.dataset: InMemoryDataset | None = None
+        self.splits: dict[str, torch.Tensor] = {}
+
+    @property
+    def monitor(self) -> str:
+        """The name of the logged score that selects a checkpoint."""
+        return f'val/{self.eval_metric}'
+
+    @property
+    def monitor_mode(self) -> str:
+        """Whether more (``"max"``) or less (``"min"``) of it is better."""
+        return METRIC_MODES[self.eval_metric]
+
+    def load(self) -> InMemoryDataset:
+        """Loads the dataset."""
+        raise NotImplementedError
+
+    def prepare_data(self) -> None:
+        self.load()
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.dataset is None:
+            self.dataset = self.load()
+            self.splits = self.dataset.get_idx_split()
+
+    def train_dataloader(self) -> DataLoader:
+        dataset = self._split('train')
+        # Lightning sets its epoch, and leaves it alone in distributed runs.
+        trainer = self.trainer
+        sampler = DistributedSampler(
+            dataset,
+            num_replicas=1 if trainer is None else trainer.world_size,
+            rank=0 if trainer is None else trainer.global_rank,
+            shuffle=True,
+            seed=int(os.environ.get('PL_GLOBAL_SEED', 0)) % 2**31,
+        )
+        return DataLoader(
+            dataset,
+            self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            collate_fn=Collater(dataset),
+        )
+
+    def val_dataloader(self) -> list[DataLoader]:
+        loaders = [self._eval_loader('valid')]
+        if self.test_curve:
+            loaders.append(self._eval_loader('test'))
+        return loaders
+
+    def test_dataloader(self) -> DataLoader:
+        return self._eval_loader('test')
+
+    def predict_dataloader(self) -> DataLoader:
+        return self._eval_loader(self.predict_split)
+
+    def on_after_batch_transfer(
+        self, batch: Data, dataloader_idx: int
+    ) -> Data:
+        if self.trainer is not None and self.trainer.training:
+            batch = self.drop_nodes(batch)
+        if self.two_hop is not None:
+            batch = self.two_hop(batch)
+        return batch
+
+    def _split(self, split: str) -> InMemoryDataset:
+        assert self.dataset is not None
+        if split == 'all':
+            return self.dataset
+        return self.dataset[self.splits[split]]
+
+    def _eval_loader(self, split: str) -> DataLoader:
+        # PyTorch's loader, since Lightning has to rebuild it, and PyG's does
+        # not accept its own arguments then.
+        dataset = self._split(split)
+        return DataLoader(
+            dataset,
+            self.eval_batch_size,
+            num_workers=self.num_workers,
+            collate_fn=Collater(dataset),
+        )
+
+
+class OGBMolDataModule(GraphDataModule):
+    """Any ``ogbg-mol*`` dataset with OGB's official split.
+
+    Args:
+        name: The dataset's name.
+        root: The folder that holds it, in OGB's layout, or is to hold it.
+        cache_dir: Where the parsed dataset is kept if its own folder cannot
+            be written. (default: a folder in the user's cache)
+        download: Whether a missing dataset may be downloaded.
+        batch_size: See :class:`GraphDataModule`.
+        eval_batch_size: See :class:`GraphDataModule`.
+        num_workers: See :class:`GraphDataModule`.
+        drop_nodes: See :class:`GraphDataModule`.
+        two_hop: See :class:`GraphDataModule`.
+        test_curve: See :class:`GraphDataModule`.
+        predict_split: See :class:`GraphDataModule`.
+
+    Raises:
+        ValueError: If the name is unknown or an argument is out of range.
+    """
+
+    node_dims = ATOM_FEATURE_DIMS
+    edge_dims = BOND_FEATURE_DIMS
+
+    def __init__(
+        self,
+        name: str,
+        root: str | Path = 'data/ogb',
+        cache_dir: str | Path | None = None,
+        download: bool = True,
+        batch_size: int = 32,
+        eval_batch_size: int | None = None,
+        num_workers: int = 0,
+        drop_nodes: float = 0.0,
+        two_hop: str | None = 'exact',
+        test_curve: bool = False,
+        predict_split: str = 'test',
+    ) -> None:
+        super().__init__(
+            batch_size,
+            eval_batch_size,
+            num_workers,
+            drop_nodes,
+            two_hop,
+            test_curve,
+            predict_split,
+        )
+        info = ogb_mol_info(name)
+        self.name = name
+        self.root = root
+        self.cache_dir = cache_dir
+        self.download = download
+        self.num_tasks = info.num_tasks
+        self.task_type = info.task_type
+        self.eval_metric = info.eval_metric
+
+    def load(self) -> OGBMolDataset:
+        return OGBMolDataset(
+            self.name,
+            self.root,
+            cache_dir=self.cache_dir,
+            download=self.download,
+        )
+
+
+class HopMixtureDataModule(GraphDataModule):
+    """The embedded :class:`~gmoe.datasets.HopMixture` dataset.
+
+    Args:
+        num_graphs: Number of graphs of all splits together.
+        seed: The seed of the dataset.
+        batch_size: See :class:`GraphDataModule`.
+        eval_batch_size: See :class:`GraphDataModule`.
+        num_workers: See :class:`GraphDataModule`.
+        drop_nodes: See :class:`GraphDataModule`.
+        two_hop: See :class:`GraphDataModule`.
+        test_curve: See :class:`GraphDataModule`.
+        predict_split: See :class:`GraphDataModule`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    name = 'hop-mixture'
+    num_tasks = HopMixture.num_tasks
+    task_type = HopMixture.task_type
+    eval_metric = HopMixture.eval_metric
+    node_dims = HopMixture.node_feature_dims
+    edge_dims = HopMixture.edge_feature_dims
+
+    def __init__(
+        self,
+        num_graphs: int = 10_000,
+        seed: int = 0,
+        batch_size: int = 32,
+        eval_batch_size: int | None = None,
+        num_workers: int = 0,
+        drop_nodes: float = 0.0,
+        two_hop: str | None = 'exact',
+        test_curve: bool = False,
+        predict_split: str = 'test',
+    ) -> None:
+        super().__init__(
+            batch_size,
+            eval_batch_size,
+            num_workers,
+            drop_nodes,
+            two_hop,
+            test_curve,
+            predict_split,
+        )
+        self.num_graphs = num_graphs
+        self.seed = seed
+
+    def load(self) -> HopMixture:
+        return HopMixture(self.num_graphs, self.seed)

@@ -1,0 +1,49 @@
+"""What ``gmoe info`` prints."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import gmoe
+
+_PACKAGES = (
+    'torch',
+    'torch-geometric',
+    'lightning',
+    'ogb',
+    'entmax',
+    'torch-scatter',
+    'rdkit',
+    'transformers',
+    'ray',
+)
+
+
+def environment() -> dict[str, str]:
+    """The versions, back end and devices that results depend on."""
+    info = {'gmoe': gmoe.__version__, 'python': platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            info[package] = version(package)
+        except PackageNotFoundError:
+            info[package] = 'not installed'
+    info['back end'] = 'eager PyTorch'
+    info['platform'] = platform.platform()
+    info['cpu threads'] = str(torch.get_num_threads())
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = [torch.cuda.get_device_name(i) for i in range(count)]
+    info['cuda devices'] = ', '.join(names) or 'none'
+    return info
+
+
+def print_info() -> None:
+    """Prints the environment as a table."""
+    table = Table('what', 'value', title='gmoe')
+    for name, value in environment().items():
+        table.add_row(name, value)
+    Console().print(table)

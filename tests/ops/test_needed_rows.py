@@ -1,0 +1,66 @@
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gmoe.ops import needed_rows
+
+
+def slow_needed_rows(pairs, edges, num_experts):
+    """Sorted (expert, node) pairs: the routed ones and what they look at."""
+    needed = set()
+    for node, expert in pairs:
+        needed.add((expert, node))
+        for source, target in edges:
+            if target == node:
+                needed.add((expert, source))
+    rows = sorted(needed)
+    sizes = [sum(e == o for e, _ in rows) for o in range(num_experts)]
+    return rows, sizes
+
+
+def call(pairs, edges, num_nodes, num_experts):
+    node, expert = torch.tensor(pairs).long().view(-1, 2).t()
+    source, target = torch.tensor(edges).long().view(-1, 2).t()
+    return needed_rows(node, expert, source, target, num_nodes, num_experts)
+
+
+@st.composite
+def cases(draw):
+    num_nodes, num_experts = draw(st.integers(1, 6)), draw(st.integers(1, 4))
+    node = st.integers(0, num_nodes - 1)
+    expert = st.integers(0, num_experts - 1)
+    pairs = draw(st.lists(st.tuples(node, expert), unique=True, max_size=12))
+    edges = draw(st.lists(st.tuples(node, node), max_size=12))
+    return pairs, edges, num_nodes, num_experts
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases())
+def test_loop(case):
+    pairs, edges, num_nodes, num_experts = case
+    node, ptr, row_of = call(*case)
+    rows, sizes = slow_needed_rows(pairs, edges, num_experts)
+    assert node.tolist() == [n for _, n in rows]
+    assert ptr.diff().tolist() == sizes
+    assert ptr[0] == 0
+    assert row_of.shape == (num_experts, num_nodes)
+    for row, (expert, n) in enumerate(rows):
+        assert row_of[expert, n] == row
+
+
+def test_no_slots_no_edges_no_nodes():
+    node, ptr, _ = call([], [(0, 1)], 2, 3)
+    assert node.numel() == 0
+    assert ptr.tolist() == [0, 0, 0, 0]
+    node, ptr, _ = call([(1, 0)], [], 2, 1)
+    assert node.tolist() == [1]
+    node, ptr, row_of = call([], [], 0, 2)
+    assert node.numel() == 0
+    assert row_of.shape == (2, 0)
+
+
+def test_many_in_edges_of_one_source():
+    # More equal edges than a small integer counts.
+    node, ptr, _ = call([(0, 0)], [(1, 0)] * 70_000, 2, 1)
+    assert node.tolist() == [0, 1]
+    assert ptr.tolist() == [0, 2]
