@@ -108,8 +108,8 @@ class GMoECLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
 
-def main(args: ArgsType = None) -> GMoECLI | None:
-    """Runs the command ``gmoe``.
+def run(args: ArgsType = None) -> GMoECLI | None:
+    """Runs the command ``gmoe`` from Python.
 
     Args:
         args: The arguments. (default: those of the command line)
@@ -139,6 +139,11 @@ def main(args: ArgsType = None) -> GMoECLI | None:
             'description': __doc__,
         },
     )
+
+
+def main() -> None:
+    """The command ``gmoe``."""
+    run()
 
 
 if __name__ == '__main__':

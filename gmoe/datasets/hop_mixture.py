@@ -6,34 +6,39 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data, InMemoryDataset
+from torch_geometric.data import Data
 from torch_geometric.utils import cumsum
+
+from gmoe.datasets._in_memory import CollatedDataset
 
 SPLITS = ('train', 'valid', 'test')
 MIN_NODES, MAX_NODES = 10, 20
 MAX_EXTRA_EDGES = 4
-MIN_VOTES = 3
+VOTES = (3, 5)
 MIN_FAR_NODES = 3
 
 
-class HopMixture(InMemoryDataset):
+class HopMixture(CollatedDataset):
     r"""A seeded dataset for binary graph classification that is generated
     in memory, and that no single range of neighbourhood can solve.
 
     Each graph is sparse and random, as a molecule is, and each node has a
-    random colour. One node is marked as the query. The label is the colour
-    of the majority of the neighbours of the query in one half of the graphs
-    (mode 0), and of the nodes at distance exactly two in the other half
-    (mode 1). All nodes of a graph show its mode, hence which hop to use:
+    random colour. One node is marked as the query. The label tells whether
+    the neighbours of the query agree in colour (1) or are split (0) in one
+    half of the graphs (mode 0), and whether the nodes at distance exactly two
+    do in the other half (mode 1). All nodes of a graph show its mode, hence
+    which hop to use:
 
-    * Both neighbourhoods of a query have an odd size of at least three and
-      a majority by one vote, so that there are no ties.
-    * Modes, labels, the majority of the neighbourhood that is not asked
-      for, and the colour of the query are independent of one another: a
-      model that counts the wrong neighbourhood is at chance.
-    * The nodes farther away balance the colours of the graph, so that
-      counting all nodes tells nothing about the label.
-    * Edge features are random and tell nothing either.
+    * Both neighbourhoods of a query have the same odd size, 3 or 5. They
+      agree completely, or are split with a majority of one.
+    * Modes, labels, the agreement of the neighbourhood that is not asked
+      for, and all colours by themselves are independent of one another.
+    * Each neighbour of the query sees one node at distance two only, so that
+      the agreement of these shows in no single neighbourhood but the query's
+      own hop-2 neighbourhood. A network of two layers that looks at hop 1
+      can sum their colours at the query in its last layer, but is left
+      without a layer to compare them.
+    * Edge features are random and tell nothing.
 
     The same :obj:`num_graphs` and :obj:`seed` give the same graphs on every
     platform, and each part of the split has randomness of its own.
@@ -152,31 +157,37 @@ class _Bits:
 
 def _generate(bits: _Bits, num_graphs: int) -> dict[str, Tensor]:
     """Returns the tensors of a part of the dataset, graph after graph."""
-    num_nodes, adj, query = _queried_graphs(bits, num_graphs)
-    is_node = np.arange(MAX_NODES) < num_nodes[:, None]
-
     # Each combination of these is as frequent as the others.
     order = bits.permutation(num_graphs)
-    mode, label, other, query_color = (order // 2**i % 2 for i in range(4))
+    mode, label, other, larger = (order // 2**i % 2 for i in range(4))
+    votes = np.where(larger == 1, VOTES[1], VOTES[0])
+    num_nodes, adj = _queried_graphs(bits, votes)
     color = _colors(
         bits,
-        num_nodes,
-        adj,
-        query,
-        query_color,
-        majority_1=np.where(mode == 0, label, other),
-        majority_2=np.where(mode == 0, other, label),
+        votes,
+        agree_1=np.where(mode == 0, label, other),
+        agree_2=np.where(mode == 0, other, label),
     )
 
-    mark = np.arange(MAX_NODES) == query[:, None]
+    nodes = np.arange(MAX_NODES)
+    mark = np.broadcast_to(nodes == 0, color.shape)
     shown = np.broadcast_to(mode[:, None], color.shape)
-    x = np.stack([color, mark, shown], axis=-1)[is_node]
+    x = np.stack([color, mark, shown], axis=-1)
+
+    # Positions tell nothing: nodes are numbered at random.
+    key = bits.integers(2**31, *color.shape)
+    key[nodes >= num_nodes[:, None]] = 2**31
+    number = key.argsort(axis=1, kind='stable')
+    x = np.take_along_axis(x, number[:, :, None], axis=1)
+    adj = np.take_along_axis(adj, number[:, :, None], axis=1)
+    adj = np.take_along_axis(adj, number[:, None, :], axis=2)
+    is_node = nodes < num_nodes[:, None]
 
     graph, a, b = np.nonzero(np.triu(adj))
     edge = np.stack([a, b, b, a], axis=-1).reshape(-1, 2)
     edge_attr = bits.integers(HopMixture.edge_feature_dims[0], len(a), 1)
     return {
-        'x': torch.from_numpy(x.astype(np.int64)),
+        'x': torch.from_numpy(x[is_node].astype(np.int64)),
         'hop': torch.from_numpy((shown + 1)[is_node]),
         'edge': torch.from_numpy(edge.astype(np.int64)),
         'edge_attr': torch.from_numpy(edge_attr.repeat(2, axis=0)),
@@ -189,27 +200,20 @@ def _generate(bits: _Bits, num_graphs: int) -> dict[str, Tensor]:
 
 
 def _colors(
-    bits: _Bits,
-    num_nodes: np.ndarray,
-    adj: np.ndarray,
-    query: np.ndarray,
-    query_color: np.ndarray,
-    majority_1: np.ndarray,
-    majority_2: np.ndarray,
+    bits: _Bits, votes: np.ndarray, agree_1: np.ndarray, agree_2: np.ndarray
 ) -> np.ndarray:
-    """Returns random colours with given majorities around the query."""
-    graphs = np.arange(len(query))
-    near_1, near_2 = adj[graphs, query], _distance_2(adj)[graphs, query]
-    far = np.arange(MAX_NODES) < num_nodes[:, None]
-    far &= ~near_1 & ~near_2
-    far[graphs, query] = False
-
-    num_1 = near_1.sum(1) // 2 + majority_1
-    num_2 = near_2.sum(1) // 2 + majority_2
-    half = (num_nodes + bits.integers(2, len(query))) // 2
-    color = _choose(bits, near_1, num_1) | _choose(bits, near_2, num_2)
-    color |= _choose(bits, far, half - num_1 - num_2 - query_color)
-    color[graphs, query] = query_color == 1
+    """Returns random colours; those of the neighbours (nodes 1 to `votes`)
+    and of the nodes at distance two (the next `votes`) agree or are split.
+    """
+    node = np.arange(MAX_NODES)
+    color = bits.integers(2, len(votes), MAX_NODES) == 1
+    for hop, agree in enumerate((agree_1, agree_2)):
+        first = 1 + hop * votes[:, None]
+        members = (node >= first) & (node < first + votes[:, None])
+        sign = bits.integers(2, len(votes))
+        split = votes // 2 + sign
+        chosen = _choose(bits, members, np.where(agree, sign * votes, split))
+        color = np.where(members, chosen, color)
     return color
 
 
@@ -222,56 +226,33 @@ def _choose(bits: _Bits, mask: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def _queried_graphs(
-    bits: _Bits,
-    num_graphs: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns sizes, adjacencies and queries of as many random graphs."""
-    out: list[tuple[np.ndarray, ...]] = []
-    missing = num_graphs
-    while missing > 0:
-        num_nodes, adj = _random_graphs(bits, missing)
-        degree, degree_2 = adj.sum(2), _distance_2(adj).sum(2)
-        fits = (degree % 2 == 1) & (degree_2 % 2 == 1)
-        fits &= (degree >= MIN_VOTES) & (degree_2 >= MIN_VOTES)
-        num_far = num_nodes[:, None] - 1 - degree - degree_2
-        fits &= num_far >= MIN_FAR_NODES
-        # Any fitting node may be the query, each with the same chance.
-        count = fits.sum(1)
-        rank = bits.integers(np.maximum(count, 1), missing)
-        query = (fits.cumsum(1) > rank[:, None]).argmax(1)
-        found = count > 0
-        out.append((num_nodes[found], adj[found], query[found]))
-        missing -= int(found.sum())
-    num_nodes, adj, query = (np.concatenate(parts) for parts in zip(*out))
-    return num_nodes, adj, query
-
-
-def _random_graphs(
-    bits: _Bits,
-    num_graphs: int,
+    bits: _Bits, votes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns sizes and padded adjacencies of random trees with cycles."""
-    num_nodes = MIN_NODES + bits.integers(
-        MAX_NODES - MIN_NODES + 1, num_graphs
-    )
-    adj = np.zeros((num_graphs, MAX_NODES, MAX_NODES), dtype=bool)
+    """Returns sizes and padded adjacencies of random graphs around a query,
+    which is node 0. It has `votes` neighbours, each of these has one further
+    neighbour, and the other nodes hang on the latter.
+    """
+    num_graphs = len(votes)
     graphs = np.arange(num_graphs)
+    smallest = np.maximum(MIN_NODES, 1 + 2 * votes + MIN_FAR_NODES)
+    num_nodes = smallest + bits.integers(MAX_NODES - smallest + 1, num_graphs)
+    adj = np.zeros((num_graphs, MAX_NODES, MAX_NODES), dtype=bool)
     for node in range(1, MAX_NODES):
         # A window of parents gives chains with branches, few hubs.
-        parent = node - 1 - bits.integers(min(node, 4), num_graphs)
+        window = np.clip(node - 1 - votes, 1, 4)
+        parent = node - 1 - bits.integers(window, num_graphs)
+        parent = np.where(node <= 2 * votes, node - votes, parent)
+        parent = np.where(node <= votes, 0, parent)
         adj[graphs, node, parent] = node < num_nodes
+    num_far = num_nodes - 1 - 2 * votes
     for i in range(MAX_EXTRA_EDGES):
-        a = bits.integers(num_nodes, num_graphs)
-        b = bits.integers(num_nodes, num_graphs)
-        is_edge = (a != b) & (i < num_nodes // 4)
-        adj[graphs, a, b] |= is_edge
+        # Only far from the query, where no cycle changes a distance.
+        a, b = (
+            1 + 2 * votes + bits.integers(num_far, num_graphs)
+            for _ in range(2)
+        )
+        adj[graphs, a, b] |= (a != b) & (i < num_far // 2)
     return num_nodes, adj | adj.transpose(0, 2, 1)
-
-
-def _distance_2(adj: np.ndarray) -> np.ndarray:
-    """Returns the pairs of nodes at distance exactly two."""
-    count = adj.astype(np.float32)
-    return (count @ count > 0) & ~adj & ~np.eye(MAX_NODES, dtype=bool)
 
 
 def _collate(

@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch_geometric.data import Data, InMemoryDataset
+from torch_geometric.data import Data
 from torch_geometric.utils import cumsum
 
 from gmoe.datasets._cache import TensorCache, Tensors, default_cache_dir
 from gmoe.datasets._download import download_ogb_mol
+from gmoe.datasets._in_memory import CollatedDataset
 from gmoe.datasets._ogb import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,
@@ -29,7 +30,7 @@ from gmoe.datasets._raw import (
 )
 
 
-class OGBMolDataset(InMemoryDataset):
+class OGBMolDataset(CollatedDataset):
     r"""A molecule dataset of the `"Open Graph Benchmark: Datasets for
     Machine Learning on Graphs" <https://arxiv.org/abs/2005.00687>`_ paper,
     with the content that OGB's own loader gives.

@@ -49,9 +49,9 @@ class CategoricalEncoder(nn.Module):
         for embedding in self.weight.data.split(self.dims):
             nn.init.xavier_uniform_(embedding)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Encodes categories."""
-        check_categories(x, self.dims, 'x')
+    def forward(self, x: Tensor, name: str = 'x') -> Tensor:
+        """Encodes categories, which error messages call :obj:`name`."""
+        check_categories(x, self.dims, name)
         return functional.embedding_bag(
             x + self.offsets, self.weight, mode='sum'
         )

@@ -88,8 +88,8 @@ class ExpertNorm(nn.Module):
         mean, var = self.running_mean[expert], self.running_var[expert]
         training = self.training and h.size(0) > 1
         if not training:
-            # Backward needs them as they are now, while the update of
-            # another expert's statistics counts as a change of the buffer.
+            # Backward needs them as they are now, while a forward pass in
+            # between updates the buffers in place.
             mean, var = mean.clone(), var.clone()
         return functional.batch_norm(
             h,

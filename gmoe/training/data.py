@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DistributedSampler
 from torch_geometric.data import Data, InMemoryDataset
-from torch_geometric.loader.dataloader import Collater
+from torch_geometric.loader import DataLoader
 
 from gmoe.datasets import HopMixture, OGBMolDataset
 from gmoe.datasets._ogb import ogb_mol_info
@@ -128,10 +128,9 @@ class GraphDataModule(LightningDataModule):
         )
         return DataLoader(
             dataset,
-            self.batch_size,
+            batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
-            collate_fn=Collater(dataset),
         )
 
     def val_dataloader(self) -> list[DataLoader]:
@@ -162,14 +161,11 @@ class GraphDataModule(LightningDataModule):
         return self.dataset[self.splits[split]]
 
     def _eval_loader(self, split: str) -> DataLoader:
-        # PyTorch's loader, since Lightning has to rebuild it, and PyG's does
-        # not accept its own arguments then.
-        dataset = self._split(split)
+        # By keyword: Lightning rebuilds the loader with its own sampler.
         return DataLoader(
-            dataset,
-            self.eval_batch_size,
+            self._split(split),
+            batch_size=self.eval_batch_size,
             num_workers=self.num_workers,
-            collate_fn=Collater(dataset),
         )
 
 

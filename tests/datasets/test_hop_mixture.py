@@ -31,7 +31,7 @@ def test_hop_mixture_graphs():
     assert dataset.task_type == 'binary classification'
     assert dataset.eval_metric == 'acc'
     degree = dataset._data.edge_index.size(1) / dataset._data.x.size(0)
-    assert 2.0 < degree < 3.0
+    assert 1.8 < degree < 3.0
 
     for i, data in enumerate(dataset):
         assert 10 <= data.num_nodes <= 20
@@ -51,7 +51,6 @@ def test_hop_mixture_graphs():
         assert is_undirected(data.edge_index, data.edge_attr)
         assert not contains_self_loops(data.edge_index)
         assert len(set(zip(*data.edge_index.tolist()))) == data.num_edges
-        assert abs(2 * int(data.x[:, 0].sum()) - data.num_nodes) <= 1
 
 
 def test_hop_mixture_label_needs_the_right_hop():
@@ -59,19 +58,19 @@ def test_hop_mixture_label_needs_the_right_hop():
     y, hop = dataset._data.y.view(-1) == 1, dataset._data.hop
     hop = hop[dataset.slices['hop'][:-1]]
     assert int((hop == 1).sum()) == 2000
-    majority = {}
+    agree, color = {}, {}
     for i in [1, 2]:
         vote = votes(dataset, i)
-        assert bool((vote.abs() == 1).all())
-        majority[i] = vote > 0
+        assert set(vote.abs().tolist()) == {1, 3, 5}
+        agree[i], color[i] = vote.abs() > 1, vote > 0
 
     x = dataset._data.x
     query_color = x[x[:, 1] == 1, 0] == 1
     for right in [1, 2]:
         mask = hop == right
         assert abs(float(y[mask].double().mean()) - 0.5) < 0.01
-        assert torch.equal(majority[right][mask], y[mask])
-        for chance in [majority[3 - right], query_color]:
+        assert torch.equal(agree[right][mask], y[mask])
+        for chance in [agree[3 - right], color[1], color[2], query_color]:
             share = (chance == y)[mask].double().mean()
             assert abs(float(share) - 0.5) < 0.035  # Three deviations.
 
@@ -87,7 +86,7 @@ def test_hop_mixture_is_deterministic():
     value = digest(HopMixture(100, seed=3))
     assert value == digest(HopMixture(100, seed=3))
     assert value != digest(HopMixture(100, seed=4))
-    assert value.startswith('ba9021e67d5160fd')
+    assert value.startswith('e14cf0578dde43a4')
 
 
 def test_hop_mixture_splits():

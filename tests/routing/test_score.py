@@ -27,7 +27,7 @@ def test_attention_score(hidden_channels):
     x = torch.randn(5, 3).double()
     expected = [
         [
-            (row @ score.query @ embedding) / math.sqrt(size)
+            (row @ score.query @ embedding).item() / math.sqrt(size)
             for embedding in score.embedding
         ]
         for row in x

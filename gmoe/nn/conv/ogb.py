@@ -11,7 +11,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.utils import degree
 
-from gmoe.nn.embedding import make_feature_encoder
+from gmoe.nn.embedding import CategoricalEncoder, make_feature_encoder
 from gmoe.nn.norm import BatchNorm
 
 
@@ -65,9 +65,7 @@ class OGBGCNConv(MessagePassing):
     ) -> Tensor:
         """Convolves node features."""
         x = self.linear(x)
-        term = None
-        if self.edge_encoder is not None:
-            term = self.edge_encoder(edge_attr)
+        term = _edge_term(self.edge_encoder, edge_attr)
         source, target = edge_index
         deg = degree(source, x.size(0), dtype=x.dtype) + 1
         scale = deg.rsqrt()
@@ -138,9 +136,7 @@ class OGBGINConv(MessagePassing):
         edge_attr: Tensor | None = None,
     ) -> Tensor:
         """Convolves node features."""
-        term = None
-        if self.edge_encoder is not None:
-            term = self.edge_encoder(edge_attr)
+        term = _edge_term(self.edge_encoder, edge_attr)
         out = self.propagate(edge_index, x=x, edge_term=term)
         return self.mlp((1 + self.eps) * x + out)
 
@@ -148,3 +144,18 @@ class OGBGINConv(MessagePassing):
         if edge_term is not None:
             x_j = x_j + edge_term
         return x_j.relu()
+
+
+def _edge_term(
+    encoder: nn.Linear | CategoricalEncoder | None, edge_attr: Tensor | None
+) -> Tensor | None:
+    if encoder is None:
+        return None
+    if edge_attr is None:
+        raise ValueError(
+            "'edge_attr' must be given: the convolution expects edge "
+            'features, got None'
+        )
+    if isinstance(encoder, CategoricalEncoder):
+        return encoder(edge_attr, 'edge_attr')
+    return encoder(edge_attr)

@@ -1,0 +1,87 @@
+"""OGB's convolutions against loops over edges."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from gmoe.nn import OGBGCNConv, OGBGINConv
+from tests.graphs import EDGE_DIMS, graphs, random_graph
+from tests.ogb_reference import ogb_conv
+
+CONVS = [OGBGCNConv, OGBGINConv]
+
+
+def make_conv(kind, edge_dims=EDGE_DIMS, out_channels=4):
+    torch.manual_seed(0)
+    conv = kind(4, out_channels, edge_dims).double()
+    for parameter in conv.parameters():
+        parameter.data.normal_()
+    return conv
+
+
+@pytest.mark.parametrize('kind', CONVS)
+@settings(max_examples=40, deadline=None)
+@given(data=graphs())
+def test_loop(kind, data):
+    conv = make_conv(kind).train(data.num_nodes > 1)
+    edges = (data.edge_index, data.edge_attr)
+    expected = ogb_conv(conv, data.x, *edges, conv.training)
+    assert torch.allclose(conv(data.x, *edges), expected, atol=1e-10)
+
+
+def test_gcn_by_hand():
+    # 0 -> 1 twice: node 0 has two outgoing edges, node 1 none.
+    conv = make_conv(OGBGCNConv, None)
+    x = torch.randn(2, 4).double()
+    h = conv.linear(x)
+    out = conv(x, torch.tensor([[0, 0], [1, 1]]))
+    assert torch.allclose(out[0], (h[0] + conv.root).relu() / 3)
+    expected = 2 / math.sqrt(3) * h[0].relu() + (h[1] + conv.root).relu()
+    assert torch.allclose(out[1], expected)
+
+
+def test_gin_by_hand():
+    conv = make_conv(OGBGINConv, None).eval()
+    x = torch.randn(2, 4).double()
+    out = conv(x, torch.tensor([[0, 0], [1, 1]]))
+    h = (1 + conv.eps) * x + torch.stack([0 * x[0], 2 * x[0].relu()])
+    assert torch.allclose(out, conv.mlp(h))
+
+
+@pytest.mark.parametrize('kind', CONVS)
+def test_contract_of_a_pyg_conv(kind):
+    conv = make_conv(kind, edge_dims=3, out_channels=6)
+    data = random_graph()
+    edge_attr = torch.randn(14, 3).double()
+    out = conv(data.x, data.edge_index, edge_attr)
+    assert out.shape == (9, 6)
+    out.sum().backward()
+    assert all(p.grad is not None for p in conv.parameters())
+    before = {k: v.clone() for k, v in conv.state_dict().items()}
+    conv.reset_parameters()
+    for name, value in conv.named_parameters():
+        assert not torch.equal(value, before[name])
+    assert str(conv) == f'{kind.__name__}(4, 6)'
+
+
+def test_initial_values():
+    torch.manual_seed(0)
+    gcn = OGBGCNConv(100, 100)
+    assert 0.95 * 0.1 < gcn.linear.weight.abs().max() <= 0.1
+    assert 0.7 < gcn.root.std() < 1.3
+    gin = OGBGINConv(100, 100)
+    assert gin.eps == 0
+    assert 0.95 * 0.1 < gin.mlp[0].weight.abs().max() <= 0.1
+    bound = 1 / math.sqrt(200)
+    assert 0.95 * bound < gin.mlp[3].weight.abs().max() <= bound
+
+
+@pytest.mark.parametrize('kind', CONVS)
+def test_missing_edge_features(kind):
+    conv, data = make_conv(kind), random_graph()
+    with pytest.raises(ValueError, match=r"'edge_attr' .* shape \[\*, 3\]"):
+        conv(data.x, data.edge_index, data.edge_attr[:, :2])
+    with pytest.raises(ValueError, match="'edge_attr' must be given"):
+        conv(data.x, data.edge_index)

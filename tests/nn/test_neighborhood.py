@@ -1,0 +1,85 @@
+import pytest
+import torch
+from hypothesis import given, settings
+
+from gmoe.nn import Neighborhood
+from tests.graphs import graphs, random_graph
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs())
+def test_edges_ordered_by_target(data):
+    hop = Neighborhood.from_edge_index(
+        data.edge_index, data.edge_attr, data.num_nodes
+    )
+    edges = [
+        (int(t), position, int(s), attr.tolist())
+        for position, (s, t, attr) in enumerate(
+            zip(*data.edge_index, data.edge_attr)
+        )
+    ]
+    edges.sort()
+    assert hop.num_nodes == data.num_nodes
+    assert hop.num_edges == len(edges)
+    assert hop.target.tolist() == [t for t, _, _, _ in edges]
+    assert hop.source.tolist() == [s for _, _, s, _ in edges]
+    assert hop.edge_attr.tolist() == [attr for _, _, _, attr in edges]
+    assert torch.equal(hop.edge_index, torch.stack([hop.source, hop.target]))
+    for node in range(data.num_nodes):
+        first, last = hop.ptr[node : node + 2].tolist()
+        assert (hop.target[first:last] == node).all()
+        assert last - first == int((data.edge_index[1] == node).sum())
+
+
+@settings(max_examples=40, deadline=None)
+@given(graphs())
+def test_gcn_norm(data):
+    hop = Neighborhood.from_edge_index(data.edge_index, None, data.num_nodes)
+    weight, root = hop.gcn_norm(torch.float64)
+    degree = [1] * data.num_nodes
+    for source in data.edge_index[0].tolist():
+        degree[source] += 1
+    expected = [
+        (degree[s] * degree[t]) ** -0.5
+        for s, t in zip(hop.source.tolist(), hop.target.tolist())
+    ]
+    assert torch.allclose(weight, torch.tensor(expected).double(), rtol=1e-6)
+    assert torch.allclose(root * torch.tensor(degree), torch.ones(()).double())
+    assert hop.gcn_norm(torch.float64)[0] is weight
+    assert hop.gcn_norm(torch.float32)[0].dtype == torch.float32
+
+
+def test_memo():
+    hop = Neighborhood.from_edge_index(random_graph().edge_index, None, 9)
+    assert hop.memo('key', lambda: 1) == 1
+    assert hop.memo('key', lambda: 2) == 1
+    assert hop.memo('other', lambda: 2) == 2
+    twin = Neighborhood.from_edge_index(random_graph().edge_index, None, 9)
+    assert twin.memo('key', lambda: 3) == 3
+
+
+def test_one_feature_and_no_edges():
+    hop = Neighborhood.from_edge_index(
+        torch.tensor([[0, 1], [1, 0]]), torch.tensor([1.0, 2.0]), 2
+    )
+    assert hop.edge_attr.tolist() == [[2.0], [1.0]]
+    empty = Neighborhood.from_edge_index(torch.zeros(2, 0).long(), None, 0)
+    assert empty.num_nodes == empty.num_edges == 0
+    assert empty.edge_attr is None
+
+
+@pytest.mark.parametrize(
+    ('edge_index', 'edge_attr', 'message'),
+    [
+        (torch.zeros(2).long(), None, r"'hops_index' .*edges\], got \[2\]"),
+        (torch.zeros(3, 2).long(), None, r'got \[3, 2\]'),
+        (torch.zeros(2, 2).int(), None, 'torch.int64, got torch.int32'),
+        (torch.tensor([[0, 1], [3, 0]]), None, 'from 0 to 2, got 3'),
+        (torch.tensor([[0, -1], [2, 0]]), None, 'from 0 to 2, got -1'),
+        (torch.zeros(2, 2).long(), torch.zeros(3), r"'hops_attr'.*got \[3\]"),
+        (torch.zeros(2, 2).long(), torch.zeros(2, 1, 1), "'hops_attr'"),
+    ],
+)
+def test_refused(edge_index, edge_attr, message):
+    with pytest.raises(ValueError, match=message):
+        Neighborhood.from_edge_index(edge_index, edge_attr, 3, 'hops_index')
