@@ -85,18 +85,20 @@ class GMoECLI(LightningCLI):
         if self.subcommand is None:
             return
         config = self.config[self.subcommand]
-        self.run = RunDir.choose(
+        self.run_dir = RunDir.choose(
             Path(config.run_dir), self.subcommand, config.ckpt_path
         )
-        config.ckpt_path = self.run.ckpt_path
-        config.checkpoint.dirpath = str(self.run.path / 'checkpoints')
+        config.ckpt_path = self.run_dir.ckpt_path
+        config.checkpoint.dirpath = str(self.run_dir.path / 'checkpoints')
         if 'weights_only' in config:
             config.weights_only = True  # Never unpickle a checkpoint.
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         if self.subcommand is not None:
-            folder = str(self.run.path)
+            folder = str(self.run_dir.path)
             trainer = self.config_init[self.subcommand].trainer
+            if trainer.get('enable_progress_bar') is not False:
+                self.trainer_defaults['callbacks'].append(RichProgressBar())
             if self.subcommand == 'predict':
                 kwargs['logger'] = False
             elif trainer.get('logger') is None:
@@ -132,9 +134,7 @@ def run(args: ArgsType = None) -> GMoECLI | None:
         args=args,
         save_config_callback=SaveFitConfig,
         save_config_kwargs={'overwrite': True},
-        trainer_defaults={
-            'callbacks': [RichProgressBar(), EpochSeed(), PredictionWriter()]
-        },
+        trainer_defaults={'callbacks': [EpochSeed(), PredictionWriter()]},
         parser_kwargs={
             'description': __doc__,
         },

@@ -2,6 +2,20 @@
 
 from gmoe.datasets._raw import CorruptDatasetError
 from gmoe.datasets.hop_mixture import HopMixture
+from gmoe.datasets.ogb_info import (
+    OGBMolInfo,
+    import_ogb,
+    ogb_mol_info,
+    ogb_mol_names,
+)
 from gmoe.datasets.ogb_mol import OGBMolDataset
 
-__all__ = ['CorruptDatasetError', 'HopMixture', 'OGBMolDataset']
+__all__ = [
+    'CorruptDatasetError',
+    'HopMixture',
+    'OGBMolDataset',
+    'OGBMolInfo',
+    'import_ogb',
+    'ogb_mol_info',
+    'ogb_mol_names',
+]

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from torch_geometric.data import download_url
 
 from gmoe.datasets._cache import make_dirs, remove_empty
-from gmoe.datasets._ogb import OGBMolInfo
 from gmoe.datasets._raw import parse_raw, read_raw_bytes, read_split
+from gmoe.datasets.ogb_info import OGBMolInfo
 
 TIMEOUT = 60.0  # Seconds without any data.
 

@@ -12,11 +12,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gmoe.datasets._ogb import (
-    ATOM_FEATURE_DIMS,
-    BOND_FEATURE_DIMS,
-    OGBMolInfo,
-)
+from gmoe.datasets.ogb_info import OGBMolInfo
+from gmoe.nn.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
 #: Part of the fingerprint: a new way to store graphs makes old caches void.
 FORMAT_VERSION = 1

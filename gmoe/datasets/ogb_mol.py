@@ -14,11 +14,6 @@ from torch_geometric.utils import cumsum
 from gmoe.datasets._cache import TensorCache, Tensors, default_cache_dir
 from gmoe.datasets._download import download_ogb_mol
 from gmoe.datasets._in_memory import CollatedDataset
-from gmoe.datasets._ogb import (
-    ATOM_FEATURE_DIMS,
-    BOND_FEATURE_DIMS,
-    ogb_mol_info,
-)
 from gmoe.datasets._raw import (
     RAW_FILES,
     CorruptDatasetError,
@@ -28,6 +23,8 @@ from gmoe.datasets._raw import (
     read_raw_bytes,
     read_split,
 )
+from gmoe.datasets.ogb_info import ogb_mol_info
+from gmoe.nn.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
 
 class OGBMolDataset(CollatedDataset):

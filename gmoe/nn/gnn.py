@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,8 @@ class GNN(nn.Module):
         top_k: Number of experts selected per node.
         router: A key of :obj:`gmoe.routing.ROUTER_PRESETS`, or
             :obj:`"uniform"` for dense experts that are averaged.
+        router_kwargs: Arguments of :class:`~gmoe.routing.Router` that
+            override the preset's, such as ``{"topk_first": False}``.
         moe_layers: The layers (counted from 0) that are mixtures; the others
             are single hop-1 convolutions. (default: all)
         norm: Normalisation after each (expert's) convolution,
@@ -97,6 +99,7 @@ class GNN(nn.Module):
         num_experts_1hop: int | None = None,
         top_k: int | None = None,
         router: str = 'linear_softmax_topk',
+        router_kwargs: dict[str, Any] | None = None,
         moe_layers: Sequence[int] | None = None,
         norm: str = 'batch_norm',
         combine: str = 'sum',
@@ -163,6 +166,7 @@ class GNN(nn.Module):
                 combine,
                 dispatch,
                 edge_dims,
+                router_kwargs,
             )
             self.convs.append(layer_conv)
             self.norms.append(layer_norm)

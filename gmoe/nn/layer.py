@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
@@ -13,7 +14,7 @@ from gmoe.nn.conv import (
     OGBGCNConv,
     OGBGINConv,
 )
-from gmoe.nn.norm import BatchNorm
+from gmoe.nn.norm import NORMS
 from gmoe.routing import Router, UniformRouter
 
 EdgeDims = int | Sequence[int] | None
@@ -36,6 +37,7 @@ def make_layer(
     combine: str,
     dispatch: str,
     edge_dims: EdgeDims,
+    router_kwargs: dict[str, Any] | None = None,
 ) -> tuple[nn.Module, nn.Module]:
     r"""Makes a convolution and what normalises its output: a mixture
     normalises inside, expert by expert.
@@ -52,6 +54,7 @@ def make_layer(
         combine: :obj:`"sum"` or :obj:`"mean"`.
         dispatch: :obj:`"sparse"` or :obj:`"dense"`.
         edge_dims: What the edge features are.
+        router_kwargs: Arguments of the router that override the preset's.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -59,15 +62,22 @@ def make_layer(
     if num_experts == 1:
         if num_experts_1hop == 0:
             edge_dims = _double(edge_dims)
-        plain_norm = BatchNorm if norm == 'batch_norm' else nn.LayerNorm
-        return CONVS[conv](channels, channels, edge_dims), plain_norm(channels)
+        plain_norm = NORMS[norm]
+        plain = (
+            OGBGCNConv(channels, channels, edge_dims)
+            if conv == 'gcn'
+            else OGBGINConv(channels, channels, edge_dims, norm)
+        )
+        return plain, plain_norm(channels)
     sizes = (channels, channels, num_experts, num_experts_1hop, edge_dims)
     bank = (
         GCNExperts(*sizes) if conv == 'gcn' else GINExperts(*sizes, norm=norm)
     )
     mixture = GMoEConv(
         bank,
-        router=_make_router(router, channels, num_experts, top_k),
+        router=_make_router(
+            router, channels, num_experts, top_k, router_kwargs or {}
+        ),
         norm=norm,
         combine=combine,
         dispatch=dispatch,
@@ -102,7 +112,11 @@ def mixture_layers(
 
 
 def _make_router(
-    router: str, in_channels: int, num_experts: int, top_k: int | None
+    router: str,
+    in_channels: int,
+    num_experts: int,
+    top_k: int | None,
+    router_kwargs: dict[str, Any],
 ) -> Router | UniformRouter:
     if router == 'uniform':
         if top_k is not None:
@@ -110,8 +124,15 @@ def _make_router(
                 "'top_k' must be None for router='uniform', which uses every "
                 f'expert, got {top_k}'
             )
+        if router_kwargs:
+            raise ValueError(
+                "'router_kwargs' must be None for router='uniform', which "
+                f'takes none, got {router_kwargs}'
+            )
         return UniformRouter(num_experts)
-    return Router.from_preset(router, in_channels, num_experts, top_k)
+    return Router.from_preset(
+        router, in_channels, num_experts, top_k, **router_kwargs
+    )
 
 
 def _double(edge_dims: EdgeDims) -> EdgeDims:

@@ -129,3 +129,10 @@ class BatchNorm(nn.BatchNorm1d):
             self.bias,
             eps=self.eps,
         )
+
+
+#: The plain normalisations by name.
+NORMS: dict[str, type[nn.Module]] = {
+    'batch_norm': BatchNorm,
+    'layer_norm': nn.LayerNorm,
+}

@@ -12,9 +12,9 @@ from torch.utils.data import DistributedSampler
 from torch_geometric.data import Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
 
-from gmoe.datasets import HopMixture, OGBMolDataset
-from gmoe.datasets._ogb import ogb_mol_info
+from gmoe.datasets import HopMixture, OGBMolDataset, ogb_mol_info
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
+from gmoe.ops.two_hop import Mode
 from gmoe.training.metrics import METRIC_MODES
 from gmoe.transforms import DropNodes, TwoHop
 
@@ -63,7 +63,7 @@ class GraphDataModule(LightningDataModule):
         eval_batch_size: int | None = None,
         num_workers: int = 0,
         drop_nodes: float = 0.0,
-        two_hop: str | None = 'exact',
+        two_hop: Mode | None = 'exact',
         test_curve: bool = False,
         predict_split: str = 'test',
     ) -> None:
@@ -119,7 +119,7 @@ class GraphDataModule(LightningDataModule):
         dataset = self._split('train')
         # Lightning sets its epoch, and leaves it alone in distributed runs.
         trainer = self.trainer
-        sampler = DistributedSampler(
+        sampler: DistributedSampler[Data] = DistributedSampler(
             dataset,
             num_replicas=1 if trainer is None else trainer.world_size,
             rank=0 if trainer is None else trainer.global_rank,
@@ -203,7 +203,7 @@ class OGBMolDataModule(GraphDataModule):
         eval_batch_size: int | None = None,
         num_workers: int = 0,
         drop_nodes: float = 0.0,
-        two_hop: str | None = 'exact',
+        two_hop: Mode | None = 'exact',
         test_curve: bool = False,
         predict_split: str = 'test',
     ) -> None:
@@ -267,7 +267,7 @@ class HopMixtureDataModule(GraphDataModule):
         eval_batch_size: int | None = None,
         num_workers: int = 0,
         drop_nodes: float = 0.0,
-        two_hop: str | None = 'exact',
+        two_hop: Mode | None = 'exact',
         test_curve: bool = False,
         predict_split: str = 'test',
     ) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.classification import binary_accuracy
 
-from gmoe.datasets._ogb import import_ogb
+from gmoe.datasets import import_ogb
 from gmoe.routing import Routing
 
 #: Whether more is better, by the name that OGB gives the metric.

@@ -170,15 +170,20 @@ class GraphPredictor(LightningModule):
         )
         prediction = self.to_prediction(out)
         target = batch.y.view(out.shape)
-        self.scores[split].update(prediction, target, batch.graph_id)
+        self._score(split).update(prediction, target, batch.graph_id)
 
     def to_prediction(self, out: Tensor) -> Tensor:
         """Probabilities for classification, values for regression."""
         out = out.float()
         return out if self.task_type == 'regression' else out.sigmoid()
 
-    def _log_score(self, split: str) -> None:
+    def _score(self, split: str) -> GraphScore:
         score = self.scores[split]
+        assert isinstance(score, GraphScore)
+        return score
+
+    def _log_score(self, split: str) -> None:
+        score = self._score(split)
         if score.update_count > 0:
             value = score.compute().to(self.device, torch.float32)
             self.log(f'{split}/{self.metric}', value, prog_bar=True)

@@ -10,7 +10,7 @@ import pytest
 
 from gmoe.datasets import OGBMolDataset
 from gmoe.datasets._download import download_ogb_mol, extract_zip
-from gmoe.datasets._ogb import ogb_mol_info
+from gmoe.datasets.ogb_info import ogb_mol_info
 
 INFO = ogb_mol_info('ogbg-moltox21')
 

@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from gmoe.datasets import CorruptDatasetError, OGBMolDataset
-from gmoe.datasets._ogb import import_ogb
+from gmoe.datasets.ogb_info import import_ogb
 from gmoe.transforms import TwoHop
 
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from gmoe.datasets import CorruptDatasetError
-from gmoe.datasets._ogb import ogb_mol_info
 from gmoe.datasets._raw import (
     fingerprint,
     parse_raw,
     read_raw_bytes,
     read_split,
 )
+from gmoe.datasets.ogb_info import ogb_mol_info
 
 INFO = ogb_mol_info('ogbg-moltox21')
 

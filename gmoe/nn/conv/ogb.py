@@ -12,7 +12,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.utils import degree
 
 from gmoe.nn.embedding import CategoricalEncoder, make_feature_encoder
-from gmoe.nn.norm import BatchNorm
+from gmoe.nn.norm import NORMS
 
 
 class OGBGCNConv(MessagePassing):
@@ -92,6 +92,8 @@ class OGBGINConv(MessagePassing):
         out_channels: Size of each output node's features.
         edge_dims: The numbers of categories of categorical edge features, the
             number of floating-point edge features, or :obj:`None`.
+        norm: The normalisation inside the MLP, :obj:`"batch_norm"` or
+            :obj:`"layer_norm"`.
         **kwargs: Arguments of PyG's :class:`MessagePassing`.
 
     Shapes:
@@ -105,6 +107,7 @@ class OGBGINConv(MessagePassing):
         in_channels: int,
         out_channels: int,
         edge_dims: int | Sequence[int] | None = None,
+        norm: str = 'batch_norm',
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault('aggr', 'add')
@@ -114,7 +117,7 @@ class OGBGINConv(MessagePassing):
         self.eps = nn.Parameter(torch.zeros(1))
         self.mlp = nn.Sequential(
             nn.Linear(in_channels, 2 * in_channels),
-            BatchNorm(2 * in_channels),
+            NORMS[norm](2 * in_channels),
             nn.ReLU(),
             nn.Linear(2 * in_channels, out_channels),
         )

@@ -17,10 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-#: The number of categories of each feature of an atom, and of a bond.
-ATOM_FEATURE_DIMS = (119, 5, 12, 12, 10, 6, 6, 2, 2)
-BOND_FEATURE_DIMS = (5, 6, 2)
-
 _MISSING = object()
 
 

@@ -1,0 +1,80 @@
+"""What every result file says about how it was made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from gmoe.training.environment import environment
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / 'benchmarks' / 'results'
+
+
+def provenance() -> dict[str, Any]:
+    """The command, the commit, the versions and the hardware."""
+    module = sys.modules['__main__'].__spec__
+    name = 'python' if module is None else f'python -m {module.name}'
+    return {
+        'command': shlex.join([*name.split(), *_public(sys.argv[1:])]),
+        'commit': _git('rev-parse', 'HEAD'),
+        'uncommitted_changes': bool(
+            _git('status', '--porcelain', '--', 'gmoe', 'benchmarks/*.py')
+        ),
+        'environment': environment(),
+        'processor': _processor(),
+        'num_cpus': os.cpu_count(),
+    }
+
+
+def write_result(name: str, result: dict[str, Any]) -> Path:
+    """Writes a result file, whole or not at all.
+
+    Args:
+        name: The file's name without its ending.
+        result: The result, as plain values.
+    """
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f'{name}.json'
+    partial = path.with_name(f'.{path.name}.{os.getpid()}')
+    partial.write_text(json.dumps(result, indent=1, allow_nan=False) + '\n')
+    os.replace(partial, path)
+    return path
+
+
+def _public(arguments: list[str]) -> list[str]:
+    # The data's folder is a matter of the machine.
+    root = os.environ.get('GMOE_DATA_ROOT')
+    return [
+        arg.replace(root, '$GMOE_DATA_ROOT') if root else arg
+        for arg in arguments
+    ]
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ['git', *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    info = Path('/proc/cpuinfo')
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    return platform.processor()
