@@ -11,39 +11,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pandas as pd
 import yaml
 from jsonargparse import auto_cli
 
+from benchmarks.curve import read_curve
 from benchmarks.epoch_timer import EpochTimer
-from benchmarks.record import ROOT, provenance, write_result
+from benchmarks.record import RESULTS, ROOT, provenance, write_result
 from gmoe import cli
 
 CONFIGS = ROOT / 'configs' / 'ogb'
-
-
-def epochs(run_dir: Path, metric: str) -> list[dict[str, float]]:
-    """The logged values of each epoch, of all parts of a resumed run.
-
-    Args:
-        run_dir: The folder of the run.
-        metric: The name of the score.
-    """
-    paths = sorted(
-        run_dir.glob('csv/version_*/metrics.csv'),
-        key=lambda path: int(path.parent.name.removeprefix('version_')),
-    )
-    frames = [pd.read_csv(path) for path in paths]
-    table = pd.concat(frames).groupby('epoch').last()
-    columns = {
-        'train/task_loss': 'train_loss',
-        'train/balance_loss': 'balance_loss',
-        f'val/{metric}': 'valid',
-        f'test_curve/{metric}': 'test',
-    }
-    table = table[[c for c in columns if c in table]].rename(columns=columns)
-    table = table[table['valid'].notna()]  # Not the row of the final test.
-    return table.round(6).reset_index().to_dict('records')
 
 
 def main(
@@ -53,6 +29,7 @@ def main(
     max_epochs: int | None = None,
     cache_dir: str | None = None,
     drop_nodes: float = 0.0,
+    results: Path = RESULTS,
 ) -> None:
     """Trains, tests and records one run.
 
@@ -63,6 +40,7 @@ def main(
         max_epochs: Overrides the configuration's.
         cache_dir: Where parsed datasets are kept.
         drop_nodes: The share of nodes that are dropped in training.
+        results: The folder of the result file.
     """
     config = CONFIGS / f'{experiment}.yaml'
     if not config.is_file():
@@ -101,7 +79,9 @@ def main(
     )[0]
     timer = next(c for c in trainer.callbacks if isinstance(c, EpochTimer))
     metric = data.eval_metric
-    curve = epochs(done.run_dir.path, metric)
+    curve = read_curve(
+        done.run_dir.path.glob('csv/version_*/metrics.csv'), metric
+    )
     best_epoch = next(
         row['epoch']
         for row in curve
@@ -130,7 +110,7 @@ def main(
         },
         'epochs': curve,
     }
-    print(f'Wrote {write_result(name, result)}')
+    print(f'Wrote {write_result(results, name, result)}')
 
 
 if __name__ == '__main__':

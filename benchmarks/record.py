@@ -33,15 +33,16 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def write_result(name: str, result: dict[str, Any]) -> Path:
+def write_result(folder: Path, name: str, result: dict[str, Any]) -> Path:
     """Writes a result file, whole or not at all.
 
     Args:
+        folder: The folder.
         name: The file's name without its ending.
         result: The result, as plain values.
     """
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f'{name}.json'
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f'{name}.json'
     partial = path.with_name(f'.{path.name}.{os.getpid()}')
     partial.write_text(json.dumps(result, indent=1, allow_nan=False) + '\n')
     os.replace(partial, path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ from lightning.pytorch.cli import (
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from gmoe.training import EpochSeed, PredictionWriter
+import gmoe
+from gmoe.training import EpochSeed, LastCheckpoint, PredictionWriter
 from gmoe.training.run_dir import RunDir
 
 #: What the model needs to know of the data: attribute and argument.
@@ -28,6 +32,9 @@ _LINKS = {
     'node_dims': 'node_dims',
     'edge_dims': 'edge_dims',
 }
+_DESCRIPTION = 'Trains and evaluates graph mixtures of experts.'
+_INFO = 'Prints versions, back end and devices.'
+_DEBUG = 'GMOE_DEBUG'
 
 
 class SaveFitConfig(SaveConfigCallback):
@@ -45,9 +52,19 @@ class GMoECLI(LightningCLI):
 
     Below ``--run_dir``, each ``fit`` makes a folder ``version_N`` with the
     resolved configuration, CSV and TensorBoard logs and the checkpoints
-    ``best`` (on validation) and ``last``. ``--ckpt_path last`` or ``best``
-    means the newest version's; ``fit`` then goes on inside it.
+    ``best`` (on validation) and ``last`` (of each epoch). ``--ckpt_path last``
+    or ``best`` means the newest version's; ``fit`` then goes on inside it.
     """
+
+    run_dir: RunDir | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        except BaseException:
+            if self.run_dir is not None:
+                self.run_dir.discard()
+            raise
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -61,10 +78,7 @@ class GMoECLI(LightningCLI):
             {
                 'seed_everything': 0,
                 'checkpoint.filename': 'best',
-                'checkpoint.save_last': True,
                 'checkpoint.enable_version_counter': False,
-                # After the epoch's training and validation, so that nothing
-                # of it is left to do when a run is resumed.
                 'checkpoint.save_on_train_epoch_end': True,
             }
         )
@@ -94,9 +108,13 @@ class GMoECLI(LightningCLI):
             config.weights_only = True  # Never unpickle a checkpoint.
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
-        if self.subcommand is not None:
+        if self.run_dir is not None:
             folder = str(self.run_dir.path)
             trainer = self.config_init[self.subcommand].trainer
+            # After the one for the best epoch, whose state it saves.
+            self.trainer_defaults['callbacks'].append(
+                LastCheckpoint(self.run_dir.path / 'checkpoints')
+            )
             if trainer.get('enable_progress_bar') is not False:
                 self.trainer_defaults['callbacks'].append(RichProgressBar())
             if self.subcommand == 'predict':
@@ -124,8 +142,14 @@ def run(args: ArgsType = None) -> GMoECLI | None:
     if isinstance(arguments, list) and arguments[:1] == ['info']:
         from gmoe.training.environment import print_info
 
+        parser = argparse.ArgumentParser('gmoe info', description=_INFO)
+        parser.parse_args(arguments[1:])
         print_info()
         return None
+    usage = {
+        name: {'usage': f'gmoe {name} [--config FILE] [options]'}
+        for name in GMoECLI.subcommands()
+    }
     return GMoECLI(
         LightningModule,
         LightningDataModule,
@@ -136,14 +160,42 @@ def run(args: ArgsType = None) -> GMoECLI | None:
         save_config_kwargs={'overwrite': True},
         trainer_defaults={'callbacks': [EpochSeed(), PredictionWriter()]},
         parser_kwargs={
-            'description': __doc__,
+            'prog': 'gmoe',
+            'description': _DESCRIPTION,
+            'epilog': f"'gmoe info': {_INFO}",
+            **usage,
         },
     )
 
 
 def main() -> None:
-    """The command ``gmoe``."""
-    run()
+    """The command ``gmoe``.
+
+    What gmoe refuses ends it with a message and the status 2. The environment
+    variable ``GMOE_DEBUG`` asks for the traceback, which any other error
+    shows anyway.
+    """
+    try:
+        run()
+    except Exception as error:
+        message = _refusal(error)
+        if message is None or os.environ.get(_DEBUG):
+            raise
+        print(f'gmoe: error: {message}', file=sys.stderr)
+        sys.exit(2)
+
+
+def _refusal(error: BaseException | None) -> str | None:
+    """The message of what gmoe itself has raised, behind what wraps it."""
+    package = Path(gmoe.__file__).parent
+    while error is not None:
+        for frame in traceback.extract_tb(error.__traceback__)[-1:]:
+            # A mistake in a line of gmoe is no refusal.
+            raised = (frame.line or '').startswith('raise ')
+            if raised and Path(frame.filename).is_relative_to(package):
+                return str(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gmoe.nn.embedding import check_categories
+from gmoe.nn.embedding import LinearEncoder, check_categories
 from gmoe.nn.neighborhood import Neighborhood
 
 # Beyond this number of codes, only those that occur get a row.
@@ -149,7 +149,7 @@ class LinearEdgeEncoder(nn.Module):
         super().__init__()
         self.in_channels = in_channels
         self.num_hops = num_hops
-        self.linear = nn.Linear(num_hops * in_channels, out_channels)
+        self.linear = LinearEncoder(num_hops * in_channels, out_channels)
 
     def reset_parameters(self) -> None:
         """Resets the linear map."""
@@ -167,24 +167,14 @@ class LinearEdgeEncoder(nn.Module):
             A table of shape :math:`(1, E, D)` and codes of shape :math:`(E)`.
 
         Raises:
-            ValueError: If the features are missing or have another shape or
-                type.
+            ValueError: If the features are missing, have another shape or
+                type, or are not finite (looked at on the CPU only).
         """
-        width = self.linear.in_features
-        attr = hop.edge_attr
-        if (
-            attr is None
-            or not attr.is_floating_point()
-            or attr.size(1) != width
-        ):
-            got = (
-                'None'
-                if attr is None
-                else f'{attr.dtype} and {list(attr.shape)}'
-            )
+        if hop.edge_attr is None:
             raise ValueError(
-                f"'{name}' must be floating-point of shape [num_edges, "
-                f'{width}], got {got}'
+                f"'{name}' must be given: the experts expect "
+                f'{self.linear.in_features} floating-point features, got None'
             )
-        code = torch.arange(hop.num_edges, device=attr.device)
-        return [self.linear(attr).unsqueeze(0)], [code]
+        table = self.linear(hop.edge_attr, name)
+        code = torch.arange(hop.num_edges, device=table.device)
+        return [table.unsqueeze(0)], [code]

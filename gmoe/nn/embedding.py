@@ -60,6 +60,48 @@ class CategoricalEncoder(nn.Module):
         return f'{self.__class__.__name__}({self.dims}, {self.weight.size(1)})'
 
 
+class LinearEncoder(nn.Linear):
+    r"""A linear map of floating-point features.
+
+    Args:
+        in_channels: The number of features :math:`F`.
+        out_channels: Size of the encoded features :math:`D`.
+
+    Shapes:
+        - **input:** features :math:`(N, F)`
+        - **output:** features :math:`(N, D)`
+
+    Raises:
+        ValueError: In the forward pass, if the input has another type or
+            shape, or is not finite (looked at on the CPU only).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels)
+
+    def forward(self, input: Tensor, name: str = 'x') -> Tensor:
+        """Encodes features."""
+        if (
+            not input.is_floating_point()
+            or input.dim() != 2
+            or input.size(1) != self.in_features
+        ):
+            raise ValueError(
+                f"'{name}' must be floating-point of shape [*, "
+                f'{self.in_features}], got {input.dtype} and '
+                f'{list(input.shape)}'
+            )
+        if not torch.compiler.is_compiling() and input.device.type == 'cpu':
+            finite = input.isfinite().all(dim=1)
+            if not bool(finite.all()):
+                row = int((~finite).nonzero()[0])
+                raise ValueError(
+                    f"'{name}' must be finite (no NaN, no infinity), got "
+                    f'{input[row].tolist()} in row {row}'
+                )
+        return super().forward(input)
+
+
 def check_categories(x: Tensor, dims: Sequence[int], name: str) -> None:
     """Refuses categorical features of a wrong type, shape or range.
 
@@ -90,7 +132,7 @@ def check_categories(x: Tensor, dims: Sequence[int], name: str) -> None:
 
 def make_feature_encoder(
     dims: int | Sequence[int] | None, out_channels: int
-) -> nn.Linear | CategoricalEncoder | None:
+) -> LinearEncoder | CategoricalEncoder | None:
     """The encoder for categorical features (their numbers of categories),
     floating-point features (their number), or none (:obj:`None`).
 
@@ -101,5 +143,5 @@ def make_feature_encoder(
     if dims is None:
         return None
     if isinstance(dims, int):
-        return nn.Linear(dims, out_channels)
+        return LinearEncoder(dims, out_channels)
     return CategoricalEncoder(dims, out_channels)

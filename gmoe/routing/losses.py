@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_reduce
 
 from gmoe.routing.routing import Routing
 
@@ -64,8 +64,8 @@ def balance_loss(
     sync_dist: bool = False,
 ) -> Tensor:
     """The weighted sum of the importance and the load loss, averaged over
-    layers (`GMoE <https://arxiv.org/abs/2304.02806>`_, eq. 9, without its
-    factor lambda).
+    layers: what is added to a task's loss, times a factor lambda, in `GMoE
+    <https://arxiv.org/abs/2304.02806>`_ (section 3.1).
 
     Args:
         routings: The routing of one layer, or of each layer.
@@ -130,8 +130,26 @@ def router_z_loss(routing: Routing) -> Tensor:
 
 def _sum_over_processes(value: Tensor, sync_dist: bool) -> Tensor:
     if sync_dist and dist.is_available() and dist.is_initialized():
-        return all_reduce(value)  # Differentiable.
+        return _AllReduce.apply(value)
     return value
+
+
+class _AllReduce(torch.autograd.Function):
+    """A sum over processes; so is its gradient, since every process has a
+    loss of its own that depends on every process's value.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        value = value.clone()
+        dist.all_reduce(value)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        grad = grad.clone()
+        dist.all_reduce(grad)
+        return grad
 
 
 def _logits(routing: Routing) -> Tensor:

@@ -1,6 +1,10 @@
 """Glue between the models and Lightning."""
 
-from gmoe.training.callbacks import EpochSeed, PredictionWriter
+from gmoe.training.callbacks import (
+    EpochSeed,
+    LastCheckpoint,
+    PredictionWriter,
+)
 from gmoe.training.data import (
     GraphDataModule,
     HopMixtureDataModule,
@@ -17,6 +21,7 @@ __all__ = [
     'GraphPredictor',
     'GraphScore',
     'HopMixtureDataModule',
+    'LastCheckpoint',
     'OGBMolDataModule',
     'PredictionWriter',
 ]

@@ -1,9 +1,10 @@
-"""Callbacks: seeds that survive a resume, and predictions as a table."""
+"""Callbacks: what a resume needs, and predictions as a table."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import pandas as pd
 import torch
 import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.callbacks import (
+    BasePredictionWriter,
+    ModelCheckpoint,
+)
 
 
 class EpochSeed(Callback):
@@ -46,6 +50,26 @@ class EpochSeed(Callback):
         self.seed = state_dict['seed']
 
 
+class LastCheckpoint(ModelCheckpoint):
+    """Saves ``last.ckpt`` after each epoch, once its validation and all else
+    of it is done.
+
+    ``save_last`` of Lightning's callback does so only after an epoch that was
+    better than those before it.
+
+    Args:
+        dirpath: The folder.
+    """
+
+    def __init__(self, dirpath: str | Path) -> None:
+        super().__init__(
+            dirpath,
+            filename='last',
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+
+
 class PredictionWriter(BasePredictionWriter):
     """Writes predictions as a CSV file, one row per graph: its id, its split,
     its SMILES string where the dataset has one, targets and predictions
@@ -70,10 +94,11 @@ class PredictionWriter(BasePredictionWriter):
             gathered: list[Any] = [None] * dist.get_world_size()
             dist.all_gather_object(gathered, list(predictions))
             predictions = [batch for part in gathered for batch in part]
+        # All processes take part in finding the folder.
+        folder = trainer.log_dir or trainer.default_root_dir
         if not trainer.is_global_zero:
             return
         table = self._table(trainer, predictions)
-        folder = trainer.log_dir or trainer.default_root_dir
         path = Path(self.path or Path(folder) / 'predictions.csv')
         path.parent.mkdir(parents=True, exist_ok=True)
         # A reader never sees half a table.
@@ -97,7 +122,10 @@ class PredictionWriter(BasePredictionWriter):
             split[index.numpy()] = name
         columns['split'] = split[graph_id]
         if hasattr(data.dataset, 'smiles'):
-            columns['smiles'] = [data.dataset.smiles(int(i)) for i in graph_id]
+            with suppress(FileNotFoundError):  # A dataset without them.
+                columns['smiles'] = [
+                    data.dataset.smiles(int(i)) for i in graph_id
+                ]
         for key in ('target', 'prediction'):
             for task in range(joined[key].size(1)):
                 columns[f'{key}_{task}'] = joined[key][:, task].float().numpy()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DistributedSampler
@@ -124,14 +126,13 @@ class GraphDataModule(LightningDataModule):
             num_replicas=1 if trainer is None else trainer.world_size,
             rank=0 if trainer is None else trainer.global_rank,
             shuffle=True,
-            seed=int(os.environ.get('PL_GLOBAL_SEED', 0)) % 2**31,
+            seed=_shuffle_seed(int(os.environ.get('PL_GLOBAL_SEED', 0))),
         )
-        return DataLoader(
-            dataset,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            num_workers=self.num_workers,
-        )
+        if trainer is not None:
+            # Too late for the loader processes of a run that is resumed.
+            progress = trainer.fit_loop.epoch_progress.current
+            sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]
+        return self._loader(dataset, self.batch_size, sampler)
 
     def val_dataloader(self) -> list[DataLoader]:
         loaders = [self._eval_loader('valid')]
@@ -161,12 +162,30 @@ class GraphDataModule(LightningDataModule):
         return self.dataset[self.splits[split]]
 
     def _eval_loader(self, split: str) -> DataLoader:
+        return self._loader(self._split(split), self.eval_batch_size)
+
+    def _loader(
+        self,
+        dataset: InMemoryDataset,
+        batch_size: int,
+        sampler: DistributedSampler[Data] | None = None,
+    ) -> DataLoader:
         # By keyword: Lightning rebuilds the loader with its own sampler.
         return DataLoader(
-            self._split(split),
-            batch_size=self.eval_batch_size,
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
             num_workers=self.num_workers,
+            # A loader draws a number when it starts, which a resumed run does
+            # at another time: not from where the noise of an epoch is from.
+            generator=torch.Generator(),
         )
+
+
+def _shuffle_seed(seed: int) -> int:
+    # The sampler adds the epoch to its seed: with 0, 1, 2, ... as they are,
+    # runs would see the same orders, an epoch later.
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 class OGBMolDataModule(GraphDataModule):
@@ -178,13 +197,7 @@ class OGBMolDataModule(GraphDataModule):
         cache_dir: Where the parsed dataset is kept if its own folder cannot
             be written. (default: a folder in the user's cache)
         download: Whether a missing dataset may be downloaded.
-        batch_size: See :class:`GraphDataModule`.
-        eval_batch_size: See :class:`GraphDataModule`.
-        num_workers: See :class:`GraphDataModule`.
-        drop_nodes: See :class:`GraphDataModule`.
-        two_hop: See :class:`GraphDataModule`.
-        test_curve: See :class:`GraphDataModule`.
-        predict_split: See :class:`GraphDataModule`.
+        **kwargs: Arguments of :class:`GraphDataModule`.
 
     Raises:
         ValueError: If the name is unknown or an argument is out of range.
@@ -199,23 +212,9 @@ class OGBMolDataModule(GraphDataModule):
         root: str | Path = 'data/ogb',
         cache_dir: str | Path | None = None,
         download: bool = True,
-        batch_size: int = 32,
-        eval_batch_size: int | None = None,
-        num_workers: int = 0,
-        drop_nodes: float = 0.0,
-        two_hop: Mode | None = 'exact',
-        test_curve: bool = False,
-        predict_split: str = 'test',
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            batch_size,
-            eval_batch_size,
-            num_workers,
-            drop_nodes,
-            two_hop,
-            test_curve,
-            predict_split,
-        )
+        super().__init__(**kwargs)
         info = ogb_mol_info(name)
         self.name = name
         self.root = root
@@ -240,13 +239,7 @@ class HopMixtureDataModule(GraphDataModule):
     Args:
         num_graphs: Number of graphs of all splits together.
         seed: The seed of the dataset.
-        batch_size: See :class:`GraphDataModule`.
-        eval_batch_size: See :class:`GraphDataModule`.
-        num_workers: See :class:`GraphDataModule`.
-        drop_nodes: See :class:`GraphDataModule`.
-        two_hop: See :class:`GraphDataModule`.
-        test_curve: See :class:`GraphDataModule`.
-        predict_split: See :class:`GraphDataModule`.
+        **kwargs: Arguments of :class:`GraphDataModule`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -263,23 +256,9 @@ class HopMixtureDataModule(GraphDataModule):
         self,
         num_graphs: int = 10_000,
         seed: int = 0,
-        batch_size: int = 32,
-        eval_batch_size: int | None = None,
-        num_workers: int = 0,
-        drop_nodes: float = 0.0,
-        two_hop: Mode | None = 'exact',
-        test_curve: bool = False,
-        predict_split: str = 'test',
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            batch_size,
-            eval_batch_size,
-            num_workers,
-            drop_nodes,
-            two_hop,
-            test_curve,
-            predict_split,
-        )
+        super().__init__(**kwargs)
         self.num_graphs = num_graphs
         self.seed = seed
 

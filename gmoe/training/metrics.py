@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.classification import binary_accuracy
 
-from gmoe.datasets import import_ogb
+from gmoe.datasets import import_ogb, ogb_mol_info
 from gmoe.routing import Routing
 
 #: Whether more is better, by the name that OGB gives the metric.
@@ -35,7 +35,7 @@ class GraphScore(Metric):
           :math:`(B)`
 
     Raises:
-        ValueError: If the metric is unknown.
+        ValueError: If the metric is unknown, or is not that of the dataset.
     """
 
     full_state_update = False
@@ -48,6 +48,13 @@ class GraphScore(Metric):
         if metric not in METRIC_MODES:
             raise ValueError(
                 f"'metric' must be one of {list(METRIC_MODES)}, got {metric!r}"
+            )
+        of_ogb = name.startswith('ogbg-')
+        expected = ogb_mol_info(name).eval_metric if of_ogb else 'acc'
+        if metric != expected:
+            raise ValueError(
+                f"'metric' must be '{expected}' for the dataset '{name}', got "
+                f'{metric!r}'
             )
         self.name = name
         self.metric = metric
@@ -71,8 +78,12 @@ class GraphScore(Metric):
         keep = order[first]
         prediction = _cat(self.predictions).cpu()[keep]
         target = _cat(self.targets).cpu()[keep]
+        labelled = ~target.isnan()
+        if not labelled.any():
+            return _undefined('no entry is labelled')
+        if not prediction[labelled].isfinite().all():
+            return _undefined('a prediction is not finite')
         if not self.name.startswith('ogbg-'):
-            labelled = ~target.isnan()
             return binary_accuracy(
                 prediction[labelled], target[labelled].long()
             )
@@ -83,8 +94,9 @@ class GraphScore(Metric):
                 {'y_true': target.numpy(), 'y_pred': prediction.numpy()}
             )
         except RuntimeError as error:
-            rank_zero_warn(f'The score is not defined: {error}')
-            return torch.tensor(float('nan'))
+            if 'No positively labeled data' not in str(error):
+                raise
+            return _undefined(str(error))
         return torch.tensor(float(score[self.metric]), dtype=torch.float64)
 
 
@@ -122,3 +134,8 @@ class ExpertUsage(Metric):
 def _cat(values: list[Tensor] | Tensor) -> Tensor:
     # Reduction over processes replaces a list by one tensor.
     return torch.cat(values) if isinstance(values, list) else values
+
+
+def _undefined(reason: str) -> Tensor:
+    rank_zero_warn(f'The score is not defined: {reason}')
+    return torch.tensor(float('nan'))

@@ -24,8 +24,8 @@ class GraphPredictor(LightningModule):
     The loss is that of the task, over labelled entries only (binary cross
     entropy, or squared error), plus :math:`\lambda` times the importance and
     load losses of the routers, averaged over layers (`GMoE
-    <https://arxiv.org/abs/2304.02806>`_, eq. 9). In distributed training,
-    both are those of the joint batch of all processes.
+    <https://arxiv.org/abs/2304.02806>`_, section 3.1). In distributed
+    training, both are those of the joint batch of all processes.
 
     Args:
         dataset: The dataset's name, which decides on the evaluator.
@@ -87,6 +87,15 @@ class GraphPredictor(LightningModule):
         """``"max"`` or ``"min"``: which score is better."""
         return METRIC_MODES[self.metric]
 
+    def setup(self, stage: str) -> None:
+        data = getattr(self.trainer, 'datamodule', None)
+        hop_2_missing = getattr(data, 'two_hop', self) is None
+        if self.gnn.num_hops == 2 and hop_2_missing:
+            raise ValueError(
+                "'two_hop' of the data must be 'exact' or 'released' for a "
+                'network that looks at hop-2 edges, got None'
+            )
+
     def forward(self, data: Data) -> tuple[Tensor, list[Routing]]:
         """Predicts one row per graph: logits or values, and the routings."""
         return self.gnn(
@@ -96,7 +105,7 @@ class GraphPredictor(LightningModule):
             data.batch,
             data.get('edge_index_2hop'),
             data.get('edge_attr_2hop'),
-            batch_size=data.num_graphs,
+            batch_size=None if data.batch is None else data.num_graphs,
             return_routing=True,
         )
 
@@ -155,7 +164,8 @@ class GraphPredictor(LightningModule):
                 f'expert_usage/layer{layer}/expert{expert}': share[i, expert]
                 for i, layer in enumerate(self.gnn.moe_layers)
                 for expert in range(self.gnn.num_experts)
-            }
+            },
+            sync_dist=True,  # They are equal already; Lightning warns else.
         )
 
     def _evaluate(self, split: str, batch: Data) -> None:
@@ -186,7 +196,9 @@ class GraphPredictor(LightningModule):
         score = self._score(split)
         if score.update_count > 0:
             value = score.compute().to(self.device, torch.float32)
-            self.log(f'{split}/{self.metric}', value, prog_bar=True)
+            self.log(
+                f'{split}/{self.metric}', value, prog_bar=True, sync_dist=True
+            )
         score.reset()
 
     def validation_step(

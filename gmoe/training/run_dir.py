@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from lightning.pytorch.utilities import rank_zero_only
 
 _VARIABLE = 'GMOE_RUN_VERSION'
 
@@ -62,6 +65,11 @@ class RunDir:
             'checkpoint'
         )
 
+    def discard(self) -> None:
+        """Removes the folder if it is empty."""
+        with suppress(OSError):
+            self.path.rmdir()
+
 
 def _versions(root: Path) -> list[Path]:
     numbered = []
@@ -74,13 +82,16 @@ def _versions(root: Path) -> list[Path]:
 
 def _new_version(root: Path) -> Path:
     # The processes that a distributed run starts inherit the choice.
-    if int(os.environ.get('LOCAL_RANK', 0)) > 0 and _VARIABLE in os.environ:
+    is_first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if not is_first and _VARIABLE in os.environ:
         return Path(os.environ[_VARIABLE])
     number = 0
     if versions := _versions(root):
         number = int(versions[-1].name.removeprefix('version_')) + 1
     while True:
         path = root / f'version_{number}'
+        if not is_first:
+            return path  # Only the first process writes.
         try:
             path.mkdir(parents=True)
         except FileExistsError:

@@ -111,10 +111,10 @@ def test_linear(num_hops):
             torch.tensor([[0, 0, 0, 0, 6, 0]]),
             'from 0 to 5 in column 4, got 6',
         ),
-        (LinearEdgeEncoder(3, 5), None, r'\[num_edges, 3\], got None'),
+        (LinearEdgeEncoder(3, 5), None, '3 floating-point features, got None'),
         (LinearEdgeEncoder(3, 5), torch.zeros(1, 4), r'got .*\[1, 4\]'),
         (LinearEdgeEncoder(3, 5), torch.zeros(1, 3).long(), 'got torch.int64'),
-        (LinearEdgeEncoder(3, 5, 2), torch.zeros(1, 3), r'\[num_edges, 6\]'),
+        (LinearEdgeEncoder(3, 5, 2), torch.zeros(1, 3), r'\[\*, 6\]'),
     ],
 )
 def test_refused(encoder, attr, message):

@@ -2,11 +2,14 @@ import math
 
 import pytest
 import torch
-from ogb.graphproppred.mol_encoder import AtomEncoder, BondEncoder
-from ogb.utils.features import get_atom_feature_dims, get_bond_feature_dims
 
+from gmoe.datasets import import_ogb
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS, CategoricalEncoder
 from gmoe.nn.embedding import make_feature_encoder
+
+AtomEncoder = import_ogb('ogb.graphproppred.mol_encoder').AtomEncoder
+BondEncoder = import_ogb('ogb.graphproppred.mol_encoder').BondEncoder
+features = import_ogb('ogb.utils.features')
 
 
 def categories(dims, num_rows=40):
@@ -18,8 +21,8 @@ def categories(dims, num_rows=40):
 
 
 def test_dims_are_those_of_ogb():
-    assert list(ATOM_FEATURE_DIMS) == get_atom_feature_dims()
-    assert list(BOND_FEATURE_DIMS) == get_bond_feature_dims()
+    assert list(ATOM_FEATURE_DIMS) == features.get_atom_feature_dims()
+    assert list(BOND_FEATURE_DIMS) == features.get_bond_feature_dims()
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,17 @@ def test_make_feature_encoder():
     encoder = make_feature_encoder([3, 4], 5)
     assert isinstance(encoder, CategoricalEncoder)
     assert encoder.dims == (3, 4)
+
+
+def test_linear_encoder_checks_its_input():
+    encoder = make_feature_encoder(3, 5)
+    assert encoder(torch.randn(4, 3)).shape == (4, 5)
+    assert encoder(torch.empty(0, 3)).shape == (0, 5)
+    for bad, message in (
+        (torch.randn(4, 2), r"'x' must be floating-point of shape \[\*, 3\]"),
+        (torch.ones(4, 3, dtype=torch.long), 'got torch.int64'),
+        (torch.tensor([[0.0, 1, 2], [0, torch.nan, 1]]), 'nan.* in row 1'),
+        (torch.tensor([[0.0, 1, -torch.inf]]), "'x' must be finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            encoder(bad)

@@ -11,7 +11,11 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.utils import degree
 
-from gmoe.nn.embedding import CategoricalEncoder, make_feature_encoder
+from gmoe.nn.embedding import (
+    CategoricalEncoder,
+    LinearEncoder,
+    make_feature_encoder,
+)
 from gmoe.nn.norm import NORMS
 
 
@@ -150,7 +154,8 @@ class OGBGINConv(MessagePassing):
 
 
 def _edge_term(
-    encoder: nn.Linear | CategoricalEncoder | None, edge_attr: Tensor | None
+    encoder: LinearEncoder | CategoricalEncoder | None,
+    edge_attr: Tensor | None,
 ) -> Tensor | None:
     if encoder is None:
         return None
@@ -159,6 +164,4 @@ def _edge_term(
             "'edge_attr' must be given: the convolution expects edge "
             'features, got None'
         )
-    if isinstance(encoder, CategoricalEncoder):
-        return encoder(edge_attr, 'edge_attr')
-    return encoder(edge_attr)
+    return encoder(edge_attr, 'edge_attr')

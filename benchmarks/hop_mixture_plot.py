@@ -1,0 +1,65 @@
+"""The picture of the comparison on HopMixture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use('Agg')  # No screen is needed.
+
+from matplotlib import pyplot as plt
+
+
+def draw(results: list[dict[str, Any]], path: Path) -> Path:
+    """Draws validation accuracy by epoch, and how query nodes are routed.
+
+    Args:
+        results: What :func:`benchmarks.hop_mixture.train` returns.
+        path: The file.
+    """
+    figure, (curves, routing) = plt.subplots(1, 2, figsize=(10, 3.8))
+    for result in results:
+        epochs = [row['epoch'] + 1 for row in result['epochs']]
+        valid = [row['valid'] for row in result['epochs']]
+        curves.plot(epochs, valid, marker='o', ms=3, label=result['name'])
+    curves.set(
+        xlabel='epoch',
+        ylabel='validation accuracy',
+        title='Learning curves at equal cost',
+    )
+    curves.grid(alpha=0.3)
+    curves.legend(frameon=False)
+
+    # Mixtures of one kind have no choice between hops.
+    (mixed,) = (r for r in results if r['name'] == 'GMoE, mixed')
+    shares = mixed['hop_shares']
+    layers = range(len(shares))
+    width = 0.38
+    for offset, (key, label) in enumerate(
+        (
+            ('hop1_weight_where_hop1_is_right', 'hop 1 is right'),
+            ('hop1_weight_where_hop2_is_right', 'hop 2 is right'),
+        )
+    ):
+        position = [
+            i + offset * width for i in range(len(mixed['hop_shares']))
+        ]
+        weight = [share[key] for share in shares]
+        bars = routing.bar(position, weight, width, label=label)
+        routing.bar_label(bars, fmt='%.2f')
+    routing.set(
+        xticks=[i + width / 2 for i in layers],
+        xticklabels=[
+            f'layer {i + 1}' for i in range(len(mixed['hop_shares']))
+        ],
+        ylabel='weight of hop-1 experts',
+        ylim=(0, 1.35),
+        title='Routing of query nodes (GMoE, mixed)',
+    )
+    routing.legend(frameon=False, title='graphs in which', ncols=2)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    return path

@@ -1,0 +1,24 @@
+"""Sphinx settings."""
+
+import gmoe
+
+project = 'gmoe'
+author = 'The gmoe authors'
+release = gmoe.__version__
+
+extensions = [
+    'myst_parser',
+    'sphinx.ext.autodoc',
+    'sphinx.ext.mathjax',
+    'sphinx.ext.napoleon',
+    'sphinx.ext.viewcode',
+]
+myst_enable_extensions = ['dollarmath']
+myst_heading_anchors = 3
+napoleon_custom_sections = [('Shapes', 'params_style')]
+autodoc_member_order = 'bysource'
+autodoc_typehints = 'none'
+exclude_patterns = ['_build']
+html_theme = 'furo'
+html_title = 'gmoe'
+autodoc_inherit_docstrings = False

@@ -1,0 +1,160 @@
+import pytest
+import torch
+from lightning.pytorch import Callback
+from torch_geometric.data import Batch
+
+from gmoe.ops import two_hop_edges
+from gmoe.training import HopMixtureDataModule, OGBMolDataModule
+from tests.training import tiny
+
+
+def graph_ids(loader):
+    return torch.cat([batch.graph_id for batch in loader]).tolist()
+
+
+def set_up(**kwargs):
+    data = tiny.make_data(**kwargs)
+    data.setup()
+    return data
+
+
+@pytest.mark.parametrize(
+    ('argument', 'value'),
+    [
+        ('batch_size', 0),
+        ('eval_batch_size', -1),
+        ('num_workers', -1),
+        ('drop_nodes', 1.0),
+        ('drop_nodes', -0.1),
+        ('two_hop', 'sometimes'),
+        ('predict_split', 'dev'),
+    ],
+)
+@pytest.mark.parametrize(
+    ('module', 'arguments'),
+    [
+        (HopMixtureDataModule, {}),
+        (OGBMolDataModule, {'name': 'ogbg-molhiv'}),
+    ],
+)
+def test_refused_arguments(module, arguments, argument, value):
+    with pytest.raises(ValueError, match=f'got {value!r}'):
+        module(**arguments, **{argument: value})
+
+
+def test_unknown_dataset():
+    with pytest.raises(ValueError, match="ogbg-molhiv.*got 'ogbg-molnope'"):
+        OGBMolDataModule('ogbg-molnope')
+
+
+def test_missing_dataset(tmp_path):
+    data = OGBMolDataModule('ogbg-molhiv', tmp_path, download=False)
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        data.prepare_data()
+
+
+def test_what_a_model_needs_to_know():
+    data = OGBMolDataModule('ogbg-molfreesolv')
+    assert data.task_type == 'regression'
+    assert (data.monitor, data.monitor_mode) == ('val/rmse', 'min')
+    data = OGBMolDataModule('ogbg-moltox21')
+    assert (data.num_tasks, data.monitor_mode) == (12, 'max')
+
+
+def test_loaders_give_the_splits():
+    data = set_up(test_curve=True, eval_batch_size=4)
+    splits = {name: index.tolist() for name, index in data.splits.items()}
+    valid, test = data.val_dataloader()
+    assert graph_ids(valid) == splits['valid']
+    assert graph_ids(test) == splits['test']
+    assert graph_ids(data.test_dataloader()) == splits['test']
+    train = graph_ids(data.train_dataloader())
+    assert train != splits['train']
+    assert sorted(train) == splits['train']
+    assert [b.num_graphs for b in data.train_dataloader()] == [8] * 6
+    assert [b.num_graphs for b in valid] == [4, 2]
+    assert len(set_up().val_dataloader()) == 1
+
+
+@pytest.mark.parametrize('split', ['train', 'valid', 'test', 'all'])
+def test_predicted_split(split):
+    data = set_up(predict_split=split)
+    expected = (
+        list(range(60)) if split == 'all' else data.splits[split].tolist()
+    )
+    assert graph_ids(data.predict_dataloader()) == expected
+
+
+def test_order_depends_on_seed_and_epoch(monkeypatch):
+    orders = []
+    for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0)):
+        monkeypatch.setenv('PL_GLOBAL_SEED', str(seed))
+        loader = set_up().train_dataloader()
+        loader.sampler.set_epoch(epoch)
+        orders.append(graph_ids(loader))
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+    assert orders[0] != orders[3]
+    assert orders[2] != orders[3]
+
+
+def test_loaders_leave_the_random_numbers_alone():
+    data = set_up()
+    state = torch.get_rng_state()
+    for loader in (data.train_dataloader(), *data.val_dataloader()):
+        next(iter(loader))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+class Batches(Callback):
+    """Keeps what the model sees."""
+
+    def __init__(self):
+        self.train, self.valid = [], []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.train.append(batch)
+
+    def on_validation_batch_start(
+        self, trainer, pl_module, batch, batch_idx, dataloader_idx=0
+    ):
+        self.valid.append(batch)
+
+
+def test_nodes_are_dropped_in_training_only_and_before_hop_2():
+    seen = Batches()
+    data = tiny.make_data(drop_nodes=0.3)
+    trainer = tiny.make_trainer(max_epochs=1, callbacks=[seen])
+    trainer.fit(tiny.make_model(), data)
+    for batches, fewer in ((seen.train, True), (seen.valid, False)):
+        ids = [i for batch in batches for i in batch.graph_id.tolist()]
+        whole = Batch.from_data_list([data.dataset[i] for i in ids])
+        num_nodes = sum(batch.num_nodes for batch in batches)
+        assert (num_nodes < whole.num_nodes) == fewer
+        assert fewer or num_nodes == whole.num_nodes
+        for batch in batches:
+            edge, attr = two_hop_edges(batch.edge_index, batch.edge_attr)
+            assert torch.equal(batch.edge_index_2hop, edge)
+            assert torch.equal(batch.edge_attr_2hop, attr)
+
+
+def test_hop_2_edges_as_asked_for():
+    def edges(two_hop):
+        data = set_up(two_hop=two_hop)
+        batch = next(iter(data.test_dataloader()))
+        return data.on_after_batch_transfer(batch, 0).get('edge_index_2hop')
+
+    assert edges(None) is None
+    assert edges('exact').shape != edges('released').shape
+
+
+def test_molecules_of_the_official_split(data_root):
+    data = OGBMolDataModule(
+        'ogbg-molfreesolv', data_root / 'ogb', download=False
+    )
+    data.prepare_data()
+    data.setup()
+    ids = [graph_ids(data.train_dataloader())]
+    ids += [graph_ids(loader) for loader in data.val_dataloader()]
+    ids += [graph_ids(data.test_dataloader())]
+    assert sorted(sum(ids, [])) == list(range(len(data.dataset)))

@@ -1,0 +1,135 @@
+"""Two processes do what one does on the joint batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from gmoe import cli
+from tests.training import tiny
+from tests.training.ddp_worker import (
+    CASES,
+    gradients,
+    make_batch,
+    make_halves,
+    make_loss,
+)
+
+ROOT = Path(__file__).parents[2]
+WORLD_SIZE = 2
+TIMEOUT = 240
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """What two processes leave."""
+    folder = tmp_path_factory.mktemp('ddp')
+    # 63 graphs: an odd number of them in each part but one.
+    tiny.write_config(folder, num_graphs=63, eval_batch_size=2)
+    processes = []
+    for rank in range(WORLD_SIZE):
+        with (folder / f'output{rank}').open('w') as output:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    '-m',
+                    'tests.training.ddp_worker',
+                    str(folder),
+                    str(rank),
+                    str(WORLD_SIZE),
+                ],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    'LOCAL_RANK': str(rank),
+                    'OMP_NUM_THREADS': '1',
+                },
+                stdout=output,
+                stderr=output,
+            )
+        processes.append(process)
+    try:
+        codes = [process.wait(TIMEOUT) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    texts = [(folder / f'output{i}').read_text() for i in range(WORLD_SIZE)]
+    assert codes == [0] * WORLD_SIZE, '\n'.join(texts)[-10_000:]
+    return folder
+
+
+@pytest.mark.parametrize('case', list(CASES))
+def test_gradients_are_those_of_the_joint_batch(folder, case):
+    results = [
+        torch.load(folder / f'gradients{i}.pt', weights_only=True)[case]
+        for i in range(WORLD_SIZE)
+    ]
+    loss = make_loss(case)
+    halves = make_halves(case)
+    with pytest.warns(UserWarning, match='trainer'):  # There is none.
+        expected = loss(make_batch(halves[0] + halves[1]))
+    expected.backward()
+    mean = sum(value for value, _ in results) / WORLD_SIZE
+    assert torch.allclose(mean, expected.detach(), rtol=1e-6)
+    for name, slow in gradients(loss).items():
+        for _, grads in results:
+            assert grads[name] is not None
+            assert torch.allclose(grads[name], slow, rtol=1e-4, atol=1e-7), (
+                name
+            )
+
+
+def test_cases_are_what_they_say():
+    def usage(case, half):
+        loss = make_loss(case)
+        with torch.no_grad():
+            _, routings = loss.model(make_batch(make_halves(case)[half]))
+        return [(routing.counts > 0).tolist() for routing in routings]
+
+    unused = 'experts without nodes'
+    assert (
+        usage(unused, 0)
+        == usage(unused, 1)
+        == [[True, True, False, False]] * 2
+    )
+    unused += ' on one rank'
+    assert usage(unused, 0) == [[True, True, False, False]]
+    assert usage(unused, 1) == [[False, False, True, True]]
+    batch = make_batch(make_halves('no hop-2 edges on one rank')[1])
+    assert batch.edge_index_2hop.size(1) == 0
+
+
+def test_one_run_in_one_folder(folder):
+    (run,) = (folder / 'runs').iterdir()
+    assert run.name == 'version_0'
+    assert (run / 'config.yaml').exists()
+    first, second = (
+        torch.load(folder / f'weights{i}.pt', weights_only=True)
+        for i in range(WORLD_SIZE)
+    )
+    last = torch.load(run / 'checkpoints' / 'last.ckpt', weights_only=True)
+    for name, value in first.items():
+        assert torch.equal(value, last['state_dict'][name])
+        # Running statistics are each process's own.
+        assert 'running' in name or torch.equal(value, second[name])
+    usage = tiny.logged(run).filter(like='expert_usage/layer1/')
+    assert ((usage.sum(axis=1) - 1).abs() < 1e-6).all()
+
+
+def test_each_graph_counts_once(folder, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['gmoe'])
+    done = cli.run(['validate', f'--config={folder / "tiny.yaml"}'])
+    expected = float(done.trainer.callback_metrics['val/acc'])
+    table = pd.read_csv(folder / 'runs' / 'version_0' / 'predictions.csv')
+    assert table['graph_id'].tolist() == list(range(63))
+    rows = table[table['split'] == 'valid']
+    right = (rows['prediction_0'] > 0.5) == (rows['target_0'] == 1)
+    assert right.mean() == pytest.approx(expected)
+    for rank in range(WORLD_SIZE):
+        scores = json.loads((folder / f'scores{rank}.json').read_text())
+        assert scores['val/acc'] == pytest.approx(expected)

@@ -1,0 +1,23 @@
+import platform
+
+import torch
+
+import gmoe
+from gmoe.training.environment import environment, print_info
+
+
+def test_what_results_depend_on():
+    info = environment()
+    assert info['gmoe'] == gmoe.__version__
+    assert info['python'] == platform.python_version()
+    assert info['torch'] == torch.__version__
+    assert info['back end']
+    assert info['cuda devices']
+    assert all(isinstance(value, str) for value in info.values())
+
+
+def test_table(capsys):
+    print_info()
+    out = capsys.readouterr().out
+    for word in ('torch-geometric', torch.__version__, 'cuda devices'):
+        assert word in out

@@ -1,0 +1,153 @@
+"""A tiny run on the embedded dataset."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+
+from gmoe.training import (
+    EpochSeed,
+    GraphPredictor,
+    HopMixtureDataModule,
+    LastCheckpoint,
+)
+
+MODEL = {
+    'conv': 'gcn',
+    'hidden_channels': 8,
+    'num_layers': 2,
+    'num_experts': 4,
+    'num_experts_1hop': 2,
+    'top_k': 2,
+    'dropout': 0.3,
+}
+DATA = {'num_graphs': 60, 'batch_size': 8, 'drop_nodes': 0.2}
+
+
+def make_data(**kwargs: Any) -> HopMixtureDataModule:
+    return HopMixtureDataModule(**{**DATA, **kwargs})
+
+
+def make_model(**kwargs: Any) -> GraphPredictor:
+    data = HopMixtureDataModule
+    return GraphPredictor(
+        **{
+            'dataset': data.name,
+            'task_type': data.task_type,
+            'metric': data.eval_metric,
+            'node_dims': data.node_dims,
+            'edge_dims': data.edge_dims,
+            **MODEL,
+            **kwargs,
+        }
+    )
+
+
+def make_trainer(
+    folder: Path | None = None,
+    max_epochs: int = 2,
+    callbacks: list[Callback] | None = None,
+    **kwargs: Any,
+) -> Trainer:
+    """A trainer that keeps what the command line's keeps, or nothing."""
+    callbacks = [EpochSeed(), *(callbacks or [])]
+    kwargs.setdefault('enable_checkpointing', folder is not None)
+    if folder is not None:
+        kwargs.setdefault('logger', CSVLogger(folder, name='csv'))
+        best = ModelCheckpoint(
+            folder,
+            filename='best',
+            monitor='val/acc',
+            mode='max',
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        callbacks += [best, LastCheckpoint(folder)]
+    kwargs.setdefault('logger', False)
+    return Trainer(
+        accelerator='cpu',
+        max_epochs=max_epochs,
+        callbacks=callbacks,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **kwargs,
+    )
+
+
+def fit(
+    folder: Path,
+    max_epochs: int,
+    seed: int = 5,
+    ckpt_path: Path | None = None,
+    **data: Any,
+) -> Trainer:
+    """A run, or the rest of one."""
+    seed_everything(seed)
+    trainer = make_trainer(folder, max_epochs)
+    trainer.fit(
+        make_model(), make_data(**data), ckpt_path=ckpt_path, weights_only=True
+    )
+    return trainer
+
+
+def logged(folder: Path) -> pd.DataFrame:
+    """What all parts of a run have logged, one row per epoch."""
+    files = sorted(folder.glob('csv/version_*/metrics.csv'))
+    return (
+        pd.concat([pd.read_csv(file) for file in files])
+        .groupby('epoch')
+        .last()
+    )
+
+
+def write_config(folder: Path, **data: Any) -> Path:
+    """A configuration of the command line; its runs are in `folder`."""
+    config = {
+        'seed_everything': 5,
+        'run_dir': str(folder / 'runs'),
+        'trainer': {
+            'max_epochs': 4,
+            'accelerator': 'cpu',
+            'enable_progress_bar': False,
+            'enable_model_summary': False,
+            'num_sanity_val_steps': 0,
+        },
+        'model': {
+            'class_path': 'gmoe.training.GraphPredictor',
+            'init_args': MODEL,
+        },
+        'data': {
+            'class_path': 'gmoe.training.HopMixtureDataModule',
+            'init_args': {**DATA, **data},
+        },
+    }
+    path = folder / 'tiny.yaml'
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+class Stuck(Callback):
+    """Stands still in the middle of the third epoch, and says so."""
+
+    def __init__(self, sign: str) -> None:
+        self.sign = Path(sign)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.current_epoch == 2 and batch_idx == 3:
+            self.sign.touch()
+            time.sleep(600)
+
+
+class Broken(Callback):
+    """A mistake in somebody's code."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        raise ValueError('a mistake')
