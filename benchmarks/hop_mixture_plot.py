@@ -32,10 +32,7 @@ def draw(results: list[dict[str, Any]], path: Path) -> Path:
     curves.grid(alpha=0.3)
     curves.legend(frameon=False)
 
-    # Mixtures of one kind have no choice between hops.
-    (mixed,) = (r for r in results if r['name'] == 'GMoE, mixed')
-    shares = mixed['hop_shares']
-    layers = range(len(shares))
+    names = [r['name'] for r in results if r['routing']]
     width = 0.38
     for offset, (key, label) in enumerate(
         (
@@ -43,20 +40,16 @@ def draw(results: list[dict[str, Any]], path: Path) -> Path:
             ('hop1_weight_where_hop2_is_right', 'hop 2 is right'),
         )
     ):
-        position = [
-            i + offset * width for i in range(len(mixed['hop_shares']))
-        ]
-        weight = [share[key] for share in shares]
+        position = [i + offset * width for i in range(len(names))]
+        weight = [r['routing'][key] for r in results if r['routing']]
         bars = routing.bar(position, weight, width, label=label)
         routing.bar_label(bars, fmt='%.2f')
     routing.set(
-        xticks=[i + width / 2 for i in layers],
-        xticklabels=[
-            f'layer {i + 1}' for i in range(len(mixed['hop_shares']))
-        ],
+        xticks=[i + width / 2 for i in range(len(names))],
+        xticklabels=names,
         ylabel='weight of hop-1 experts',
         ylim=(0, 1.35),
-        title='Routing of query nodes (GMoE, mixed)',
+        title='Routing of query nodes',
     )
     routing.legend(frameon=False, title='graphs in which', ncols=2)
     figure.tight_layout()

@@ -23,21 +23,22 @@ class HopMixture(CollatedDataset):
     in memory, and that no single range of neighbourhood can solve.
 
     Each graph is sparse and random, as a molecule is, and each node has a
-    random colour. One node is marked as the query. The label tells whether
-    the neighbours of the query agree in colour (1) or are split (0) in one
-    half of the graphs (mode 0), and whether the nodes at distance exactly two
-    do in the other half (mode 1). All nodes of a graph show its mode, hence
-    which hop to use:
+    random colour. One node is marked as the query. In one half of the graphs
+    (mode 0) the label tells whether the majority of the neighbours of the
+    query have its colour; in the other half (mode 1) whether the nodes at
+    distance exactly two all have one colour. All nodes of a graph show its
+    mode, hence which hop to use:
 
-    * Both neighbourhoods of a query have the same odd size, 3 or 5. They
-      agree completely, or are split with a majority of one.
-    * Modes, labels, the agreement of the neighbourhood that is not asked
-      for, and all colours by themselves are independent of one another.
+    * A query has as many neighbours as nodes at distance two, 3 or 5. They
+      have all one colour, or are split with a majority of one.
+    * Modes, labels, what is not asked for, and all colours by themselves are
+      independent of one another.
+    * Hop-2 edges never lead from a query to its neighbours, nor do several of
+      them in a row (near the query the graph is a tree).
     * Each neighbour of the query sees one node at distance two only, so that
-      the agreement of these shows in no single neighbourhood but the query's
-      own hop-2 neighbourhood. A network of two layers that looks at hop 1
-      can sum their colours at the query in its last layer, but is left
-      without a layer to compare them.
+      no single hop-1 neighbourhood shows whether these agree. A network of
+      two layers that looks at hop 1 can sum their colours at the query in its
+      last layer, but is left without a layer to compare them.
     * Edge features are random and tell nothing.
 
     The same :obj:`num_graphs` and :obj:`seed` give the same graphs on every
@@ -165,8 +166,8 @@ def _generate(bits: _Bits, num_graphs: int) -> dict[str, Tensor]:
     color = _colors(
         bits,
         votes,
-        agree_1=np.where(mode == 0, label, other),
-        agree_2=np.where(mode == 0, other, label),
+        match=np.where(mode == 0, label, other),
+        agree=np.where(mode == 0, other, label),
     )
 
     nodes = np.arange(MAX_NODES)
@@ -200,20 +201,23 @@ def _generate(bits: _Bits, num_graphs: int) -> dict[str, Tensor]:
 
 
 def _colors(
-    bits: _Bits, votes: np.ndarray, agree_1: np.ndarray, agree_2: np.ndarray
+    bits: _Bits, votes: np.ndarray, match: np.ndarray, agree: np.ndarray
 ) -> np.ndarray:
-    """Returns random colours; those of the neighbours (nodes 1 to `votes`)
-    and of the nodes at distance two (the next `votes`) agree or are split.
+    """Returns random colours. The majority of the neighbours (nodes 1 to
+    `votes`) matches the query (node 0) or does not; the nodes at distance two
+    (the next `votes`) agree or are split.
     """
     node = np.arange(MAX_NODES)
     color = bits.integers(2, len(votes), MAX_NODES) == 1
-    for hop, agree in enumerate((agree_1, agree_2)):
+    for hop, unanimous in enumerate((bits.integers(2, len(votes)), agree)):
         first = 1 + hop * votes[:, None]
         members = (node >= first) & (node < first + votes[:, None])
-        sign = bits.integers(2, len(votes))
-        split = votes // 2 + sign
-        chosen = _choose(bits, members, np.where(agree, sign * votes, split))
-        color = np.where(members, chosen, color)
+        majority = bits.integers(2, len(votes))
+        split = votes // 2 + majority
+        count = np.where(unanimous, majority * votes, split)
+        color = np.where(members, _choose(bits, members, count), color)
+        if hop == 0:
+            color[:, 0] = (majority == 1) == (match == 1)
     return color
 
 

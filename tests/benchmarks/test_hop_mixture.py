@@ -14,12 +14,10 @@ def test_main(tmp_path, capsys):
         assert 0 <= result['test_accuracy'] <= 1
         assert len(result['epochs']) == 2
         if result['name'] == 'GCN':
-            assert result['hop_shares'] is None
+            assert result['routing'] is None
             assert result['hidden_channels'] == 8
         else:
-            assert len(result['hop_shares']) == 2
-            assert result['hidden_channels'] == 6  # 8 / sqrt(2)
-            for share in result['hop_shares']:
-                assert 0 <= share['query_nodes'] <= 1
+            assert result['hidden_channels'] == 7  # 8 / sqrt(1.5)
+            assert 0 <= result['routing']['right_query_nodes'] <= 1
     assert (tmp_path / 'hop_mixture.png').stat().st_size > 10_000
     assert {'commit', 'command', 'environment'} <= set(record)
