@@ -1,5 +1,55 @@
-"""The native build only: everything else is declared in setup.cfg."""
+"""The native build only: everything else is declared in setup.cfg.
+
+The extension is built where torch can be imported (``pip install
+--no-build-isolation``) and a compiler is found; without it gmoe is pure
+Python. ``GMOE_NO_EXT=1`` leaves it out.
+"""
+
+import os
+import sys
+from pathlib import Path
 
 from setuptools import setup
 
-setup()
+# The oldest PyTorch whose stable ABI the extension needs: one binary then
+# serves every later one.
+TORCH_TARGET_VERSION = '0x020a000000000000ULL'
+
+
+def extensions() -> dict:
+    if os.environ.get('GMOE_NO_EXT', '0') not in ('', '0'):
+        return {}
+    try:
+        from torch.utils.cpp_extension import BuildExtension, CppExtension
+    except ImportError:
+        print(
+            'gmoe: torch cannot be imported here, so the fused ops are not '
+            'built and gmoe is installed in pure Python. Everything works; '
+            "'pip install --no-build-isolation' builds them.",
+            file=sys.stderr,
+        )
+        return {}
+    root = Path(__file__).parent
+    sources = sorted((root / 'gmoe' / 'csrc').glob('**/*.cpp'))
+    extension = CppExtension(
+        'gmoe._C',
+        [str(path.relative_to(root)) for path in sources],
+        extra_compile_args={
+            'cxx': [
+                '-O3',
+                '-fvisibility=hidden',
+                f'-DTORCH_TARGET_VERSION={TORCH_TARGET_VERSION}',
+            ]
+        },
+        py_limited_api=True,
+    )
+    extension.optional = True  # Without a compiler, install without it.
+    build = BuildExtension.with_options(no_python_abi_suffix=True)
+    return {
+        'ext_modules': [extension],
+        'cmdclass': {'build_ext': build},
+        'options': {'bdist_wheel': {'py_limited_api': 'cp310'}},
+    }
+
+
+setup(**extensions())

@@ -1,8 +1,10 @@
 """The inner loops, as functions of tensors.
 
-Each has an eager PyTorch version, which is the reference.
+Each has an eager PyTorch version, which is the reference, and is used where
+the fused one is not there.
 """
 
+from gmoe.ops.backend import AVAILABLE, eager_ops
 from gmoe.ops.combine import combine
 from gmoe.ops.grouped_linear import grouped_linear
 from gmoe.ops.needed_rows import needed_rows
@@ -10,7 +12,9 @@ from gmoe.ops.routed_message import routed_message
 from gmoe.ops.two_hop import two_hop_edges
 
 __all__ = [
+    'AVAILABLE',
     'combine',
+    'eager_ops',
     'grouped_linear',
     'needed_rows',
     'routed_message',

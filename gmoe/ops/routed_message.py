@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
+
+from gmoe.ops.backend import AVAILABLE, use_native
 
 
 def routed_message(
@@ -48,6 +51,41 @@ def routed_message(
     Returns:
         Messages of shape :math:`(S, D)`.
     """
+    operands = [x, *tables]
+    dtype = x.dtype
+    for operand in operands:
+        dtype = torch.promote_types(dtype, operand.dtype)
+    if use_native(*operands, node):
+        if edge_weight is not None:
+            accumulate = torch.promote_types(dtype, torch.float32)
+            edge_weight = edge_weight.to(accumulate).contiguous()
+        return torch.ops.gmoe.routed_message(
+            x.to(dtype).contiguous(),
+            node.contiguous(),
+            expert.contiguous(),
+            ptr.contiguous(),
+            source.contiguous(),
+            None if row_of is None else row_of.contiguous(),
+            [table.to(dtype).contiguous() for table in tables],
+            [code.contiguous() for code in codes],
+            edge_weight,
+        )
+    return _eager(
+        x, node, expert, ptr, source, row_of, tables, codes, edge_weight
+    )
+
+
+def _eager(
+    x: Tensor,
+    node: Tensor,
+    expert: Tensor,
+    ptr: Tensor,
+    source: Tensor,
+    row_of: Tensor | None,
+    tables: Sequence[Tensor],
+    codes: Sequence[Tensor],
+    edge_weight: Tensor | None,
+) -> Tensor:
     slot, edge = _expand(node, ptr)
     expert = expert[slot]
     index = source[edge]
@@ -74,3 +112,83 @@ def _expand(node: Tensor, ptr: Tensor) -> tuple[Tensor, Tensor]:
     )
     start = ptr[node] - (degree.cumsum(0) - degree)
     return slot, torch.arange(slot.numel(), device=slot.device) + start[slot]
+
+
+def _fake(x: Tensor, node: Tensor, *args: Any) -> Tensor:
+    return x.new_empty(node.size(0), x.size(1))
+
+
+def _fake_backward(
+    grad: Tensor,
+    x: Tensor,
+    node: Tensor,
+    expert: Tensor,
+    ptr: Tensor,
+    source: Tensor,
+    row_of: Tensor | None,
+    tables: Sequence[Tensor],
+    codes: Sequence[Tensor],
+    edge_weight: Tensor | None,
+    needs_edge_weight: bool,
+) -> list[Tensor]:
+    grads = [torch.empty_like(x), *(torch.empty_like(t) for t in tables)]
+    if needs_edge_weight:
+        assert edge_weight is not None
+        grads.append(torch.empty_like(edge_weight))
+    return grads
+
+
+def _setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    x, node, expert, ptr, source, row_of, tables, codes, edge_weight = inputs
+    ctx.num_tables = len(tables)
+    ctx.save_for_backward(
+        x, node, expert, ptr, source, row_of, edge_weight, *tables, *codes
+    )
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple:
+    x, node, expert, ptr, source, row_of, edge_weight, *rest = (
+        ctx.saved_tensors
+    )
+    tables, codes = rest[: ctx.num_tables], rest[ctx.num_tables :]
+    needs_edge_weight = edge_weight is not None and ctx.needs_input_grad[8]
+    grads = torch.ops.gmoe.routed_message_backward(
+        grad.contiguous(),
+        x,
+        node,
+        expert,
+        ptr,
+        source,
+        row_of,
+        tables,
+        codes,
+        edge_weight,
+        needs_edge_weight,
+    )
+    return (
+        grads[0],
+        *[None] * 5,
+        list(grads[1 : 1 + ctx.num_tables]),
+        [None] * ctx.num_tables,
+        grads[-1] if needs_edge_weight else None,
+    )
+
+
+def _double_backward(ctx: Any, *grads: Any) -> None:
+    raise NotImplementedError(
+        "'gmoe::routed_message' has no second derivative; "
+        'gmoe.ops.eager_ops() gives one'
+    )
+
+
+if AVAILABLE:
+    torch.library.register_fake('gmoe::routed_message', _fake)
+    torch.library.register_fake(
+        'gmoe::routed_message_backward', _fake_backward
+    )
+    torch.library.register_autograd(
+        'gmoe::routed_message', _backward, setup_context=_setup_context
+    )
+    torch.library.register_autograd(
+        'gmoe::routed_message_backward', _double_backward
+    )

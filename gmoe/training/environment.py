@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 import gmoe
+from gmoe import ops
 
 _PACKAGES = (
     'torch',
@@ -32,7 +33,9 @@ def environment() -> dict[str, str]:
             info[package] = version(package)
         except PackageNotFoundError:
             info[package] = 'not installed'
-    info['back end'] = 'eager PyTorch'
+    info['back end'] = (
+        'fused ops (CPU)' if ops.AVAILABLE else 'eager PyTorch (no fused ops)'
+    )
     info['platform'] = platform.platform()
     info['cpu threads'] = str(torch.get_num_threads())
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -6,12 +6,26 @@ from hypothesis import given, settings
 from torch_geometric.data import Batch
 
 from gmoe.nn import GCNExperts, GINExperts, GMoEConv, OGBGCNConv, OGBGINConv
+from gmoe.ops import AVAILABLE, eager_ops
 from gmoe.routing import ROUTER_PRESETS, Router, collect_routing
 from gmoe.transforms import TwoHop
 from tests.graphs import EDGE_DIMS, graphs, random_graph
 from tests.reference import noisy_topk_gates, slow_layer, triples
 
 BANKS = {'gcn': GCNExperts, 'gin': GINExperts}
+
+
+@pytest.fixture(autouse=True, params=['fused', 'eager'], scope='module')
+def back_end(request):
+    if request.param == 'fused':
+        if not AVAILABLE:
+            pytest.skip('no fused ops built')
+        yield
+    else:
+        with eager_ops():
+            yield
+
+
 PRESETS = [
     *((preset, {}) for preset in ROUTER_PRESETS),
     ('linear_softmax_topk', {'normalize': 'sparsemax'}),
