@@ -69,37 +69,31 @@ class ExpertNorm(nn.Module):
 
     def forward(self, h: Tensor, ptr: Tensor) -> Tensor:
         """Normalises each expert's rows."""
-        bounds = ptr.tolist()
-        groups = [
-            self._normalize(h[first:last], expert)
-            for expert, (first, last) in enumerate(zip(bounds, bounds[1:]))
-        ]
-        return torch.cat(groups)
+        # split and unbind have one gradient each; slices would have one of
+        # full size per expert.
+        groups = h.split(ptr.diff().tolist())
+        parameters = zip(groups, self.weight.unbind(), self.bias.unbind())
+        return torch.cat(
+            [
+                self._normalize(expert, group, weight, bias)
+                for expert, (group, weight, bias) in enumerate(parameters)
+            ]
+        )
 
-    def _normalize(self, h: Tensor, expert: int) -> Tensor:
+    def _normalize(
+        self, expert: int, h: Tensor, weight: Tensor, bias: Tensor
+    ) -> Tensor:
         if self.kind == 'layer_norm':
-            return functional.layer_norm(
-                h,
-                (self.channels,),
-                self.weight[expert],
-                self.bias[expert],
-                self.eps,
-            )
+            shape = (self.channels,)
+            return functional.layer_norm(h, shape, weight, bias, self.eps)
         mean, var = self.running_mean[expert], self.running_var[expert]
         training = self.training and h.size(0) > 1
         if not training:
-            # Backward needs them as they are now, while a forward pass in
-            # between updates the buffers in place.
+            # Backward needs them as they are now; a later forward pass
+            # changes the buffers in place.
             mean, var = mean.clone(), var.clone()
         return functional.batch_norm(
-            h,
-            mean,
-            var,
-            self.weight[expert],
-            self.bias[expert],
-            training,
-            self.momentum,
-            self.eps,
+            h, mean, var, weight, bias, training, self.momentum, self.eps
         )
 
     def __repr__(self) -> str:

@@ -21,15 +21,18 @@ def grouped_linear(
     Returns:
         Rows of shape :math:`(R, D_{out})`.
     """
-    bounds = ptr.tolist()
-    # Empty groups are kept: they give their parameters a zero gradient, so
-    # that no process waits for it in distributed training.
-    groups = [
-        x[first:last] @ weight[group]
-        if bias is None
-        else torch.addmm(bias[group], x[first:last], weight[group])
-        for group, (first, last) in enumerate(zip(bounds, bounds[1:]))
-    ]
-    return (
-        torch.cat(groups) if groups else x @ weight.new_zeros(weight.shape[1:])
+    # split and unbind have one gradient each; slices would have one of full
+    # size per group. Empty groups are kept: they give their parameters a zero
+    # gradient, so that no process waits for it in distributed training.
+    if weight.size(0) == 0:
+        return x.new_zeros(0, weight.size(2))
+    groups = x.split(ptr.diff().tolist())
+    weights = weight.unbind()
+    if bias is None:
+        return torch.cat([x @ w for x, w in zip(groups, weights)])
+    return torch.cat(
+        [
+            torch.addmm(b, x, w)
+            for x, w, b in zip(groups, weights, bias.unbind())
+        ]
     )
