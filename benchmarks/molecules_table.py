@@ -52,8 +52,8 @@ def table(results: list[dict[str, Any]]) -> str:
         groups[key].append(result)
     lines = [
         '| dataset (metric) | model | node drop | test (here) | seeds '
-        '| test (paper) | validation | parameters | s / epoch |',
-        '|---|---|---|---|---|---|---|---|---|',
+        '| test (paper) | validation | parameters |',
+        '|---|---|---|---|---|---|---|---|',
     ]
     for (dataset, name, drop), group in sorted(groups.items()):
         metric = group[0]['metric']
@@ -61,13 +61,12 @@ def table(results: list[dict[str, Any]]) -> str:
         if group[0]['model'].get('num_experts', 1) > 1:
             label += ', n={num_experts}, m={num_experts_1hop}, k={top_k}'
             label = label.format(**group[0]['model'])
-        seconds = np.median([r['train_seconds_per_epoch'] for r in group])
         arrow = '↓' if metric == 'rmse' else '↑'
         lines.append(
             f'| {dataset} ({metric} {arrow}) | {label}) | {drop:g} '
             f'| {_spread(group, "test")} | {len(group)} '
             f'| {PAPER[dataset, name]} | {_spread(group, "valid")} '
-            f'| {group[0]["num_parameters"]:,} | {seconds:.1f} |'
+            f'| {group[0]["num_parameters"]:,} |'
         )
     return '\n'.join(lines)
 
