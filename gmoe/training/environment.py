@@ -33,6 +33,7 @@ def environment() -> dict[str, str]:
             info[package] = version(package)
         except PackageNotFoundError:
             info[package] = 'not installed'
+    info['torch'] = torch.__version__  # With its build, unlike the package's.
     info['back end'] = (
         'fused ops (CPU)' if ops.AVAILABLE else 'eager PyTorch (no fused ops)'
     )
