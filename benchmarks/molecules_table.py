@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jsonargparse import auto_cli
 
+from benchmarks import markdown
 from benchmarks.record import RESULTS, ROOT
 
 PAPER = {
@@ -25,8 +26,7 @@ PAPER = {
     ('ogbg-molfreesolv', 'GMoE-GCN'): '2.500 ± 0.193',
 }
 FILES = (ROOT / 'README.md', ROOT / 'docs' / 'results.md')
-BEGIN = '<!-- molecules: made by python -m benchmarks.molecules_table -->'
-END = '<!-- end of molecules -->'
+NAME = 'benchmarks.molecules_table'
 
 
 def load() -> list[dict[str, Any]]:
@@ -50,25 +50,36 @@ def table(results: list[dict[str, Any]]) -> str:
             name = f'GMoE-{name}'
         key = (result['dataset'], name, result['data']['drop_nodes'])
         groups[key].append(result)
-    lines = [
-        '| dataset (metric) | model | node drop | test (here) | seeds '
-        '| test (paper) | validation | parameters |',
-        '|---|---|---|---|---|---|---|---|',
-    ]
+    rows = []
     for (dataset, name, drop), group in sorted(groups.items()):
-        metric = group[0]['metric']
-        label = f'{name} (d={group[0]["model"]["hidden_channels"]}'
-        if group[0]['model'].get('num_experts', 1) > 1:
+        model, metric = group[0]['model'], group[0]['metric']
+        label = f'{name} (d={model["hidden_channels"]}'
+        if model.get('num_experts', 1) > 1:
             label += ', n={num_experts}, m={num_experts_1hop}, k={top_k}'
-            label = label.format(**group[0]['model'])
-        arrow = '↓' if metric == 'rmse' else '↑'
-        lines.append(
-            f'| {dataset} ({metric} {arrow}) | {label}) | {drop:g} '
-            f'| {_spread(group, "test")} | {len(group)} '
-            f'| {PAPER[dataset, name]} | {_spread(group, "valid")} '
-            f'| {group[0]["num_parameters"]:,} |'
+            label = label.format(**model)
+        rows.append(
+            [
+                f'{dataset} ({metric} {"↓" if metric == "rmse" else "↑"})',
+                f'{label})',
+                f'{drop:g}',
+                _spread(group, 'test'),
+                str(len(group)),
+                PAPER[dataset, name],
+                _spread(group, 'valid'),
+                f'{group[0]["num_parameters"]:,}',
+            ]
         )
-    return '\n'.join(lines)
+    header = [
+        'dataset (metric)',
+        'model',
+        'node drop',
+        'test (here)',
+        'seeds',
+        'test (paper)',
+        'validation',
+        'parameters',
+    ]
+    return markdown.table(header, rows)
 
 
 def _spread(group: list[dict[str, Any]], key: str) -> str:
@@ -80,24 +91,9 @@ def _spread(group: list[dict[str, Any]], key: str) -> str:
     return text
 
 
-def insert(text: str, content: str) -> str:
-    """Replaces what stands between the markers.
-
-    Args:
-        text: A text with both markers.
-        content: What is to stand between them.
-    """
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    return f'{head}{BEGIN}\n\n{content}\n\n{END}{tail}'
-
-
 def main() -> None:
     """Writes the table."""
-    content = table(load())
-    for path in FILES:
-        path.write_text(insert(path.read_text(), content))
-        print(f'Wrote {path}')
+    markdown.update(FILES, NAME, table(load()))
 
 
 if __name__ == '__main__':

@@ -53,6 +53,16 @@ ROWS: dict[str, tuple[str, int, int, int]] = {
 # minutes and many gigabytes.
 MAX_DENSE = 8
 
+#: What is shown of a row: one figure over another.
+RATIOS = {
+    'training: dense / gmoe': ('dense_train_ms', 'gmoe_train_ms'),
+    'training: gmoe / single': ('gmoe_train_ms', 'single_train_ms'),
+    'inference: dense / gmoe': ('dense_infer_ms', 'gmoe_infer_ms'),
+    'inference: gmoe / single': ('gmoe_infer_ms', 'single_infer_ms'),
+    'memory: gmoe / dense': ('gmoe_peak_mb', 'dense_peak_mb'),
+    'memory: gmoe / single': ('gmoe_peak_mb', 'single_peak_mb'),
+}
+
 Call = Callable[[], Any]
 
 
@@ -257,36 +267,26 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
+def ratio(row: dict[str, Any], over: str, under: str) -> str:
+    """The ratio of two figures of a row, or a dash if there are not both.
+
+    Args:
+        row: The row.
+        over: The name of the one.
+        under: The name of the other.
+    """
+    if row.get(over) is None or not row.get(under):
+        return '-'
+    return f'{row[over] / row[under]:.2f}'
+
+
 def _table(results: list[dict[str, Any]]) -> Table:
     table = Table(title='gmoe against its peers')
-    for column in (
-        'row',
-        'batch',
-        'train: dense / gmoe',
-        'train: gmoe / single',
-        'infer: dense / gmoe',
-        'infer: gmoe / single',
-        'MB: gmoe / dense',
-        'MB: gmoe / single',
-    ):
+    for column in ('row', 'batch', *RATIOS):
         table.add_column(column, justify='right')
-
-    def ratio(row: dict[str, Any], a: str, b: str) -> str:
-        if row.get(a) is None or not row.get(b):
-            return '-'
-        return f'{row[a] / row[b]:.2f}'
-
     for row in results:
-        table.add_row(
-            row['name'],
-            str(row['batch']),
-            ratio(row, 'dense_train_ms', 'gmoe_train_ms'),
-            ratio(row, 'gmoe_train_ms', 'single_train_ms'),
-            ratio(row, 'dense_infer_ms', 'gmoe_infer_ms'),
-            ratio(row, 'gmoe_infer_ms', 'single_infer_ms'),
-            ratio(row, 'gmoe_peak_mb', 'dense_peak_mb'),
-            ratio(row, 'gmoe_peak_mb', 'single_peak_mb'),
-        )
+        ratios = [ratio(row, *names) for names in RATIOS.values()]
+        table.add_row(row['name'], str(row['batch']), *ratios)
     return table
 
 
