@@ -6,6 +6,7 @@ the fused one is not there.
 
 from gmoe.ops.backend import AVAILABLE, eager_ops
 from gmoe.ops.combine import combine
+from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import grouped_linear
 from gmoe.ops.needed_rows import needed_rows
 from gmoe.ops.routed_message import routed_message
@@ -15,6 +16,7 @@ __all__ = [
     'AVAILABLE',
     'combine',
     'eager_ops',
+    'gather_rows',
     'grouped_linear',
     'needed_rows',
     'routed_message',

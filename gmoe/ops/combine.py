@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gmoe.ops.gather_rows import gather_rows
+
 
 def combine(
     h: Tensor,
@@ -38,6 +40,6 @@ def combine(
         # A gather in place of a scatter: the same bits on every device.
         position = torch.empty_like(order)
         position[order] = torch.arange(order.numel(), device=order.device)
-        out = weighted.index_select(0, position)
+        out = gather_rows(weighted, position)
         out = out.view(num_nodes, slots_per_node, h.size(1)).sum(dim=1)
     return out.to(h.dtype)

@@ -93,7 +93,10 @@ class GCNExperts(ExpertBank):
             slots.ptr.numel() - 1,
         )
         row = ops.grouped_linear(
-            x[node], self.weight[part.experts], self.bias[part.experts], ptr
+            ops.gather_rows(x, node),
+            self.weight[part.experts],
+            self.bias[part.experts],
+            ptr,
         )
         tables, codes = self.edge_encoders(part)
         edge_weight, root_weight = hop.gcn_norm(
@@ -110,7 +113,8 @@ class GCNExperts(ExpertBank):
             codes=codes,
             edge_weight=edge_weight,
         )
-        own = row[row_of[slots.expert, slots.node]]
-        root = (own + self.root[part.experts][slots.expert]).relu()
+        own = ops.gather_rows(row, row_of[slots.expert, slots.node])
+        root = ops.gather_rows(self.root[part.experts], slots.expert)
+        root = (own + root).relu()
         scale = root_weight[slots.node].unsqueeze(-1)
         return out + root * scale.to(root.dtype)

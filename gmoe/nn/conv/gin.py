@@ -106,7 +106,8 @@ class GINExperts(ExpertBank):
                     codes=codes,
                 )
             )
-        own = (1 + self.eps)[slots.expert].unsqueeze(-1) * x[slots.node]
+        own = ops.gather_rows(x, slots.node)
+        own = own * ops.gather_rows(1 + self.eps.view(-1, 1), slots.expert)
         h = torch.cat(outs) + own
         h = ops.grouped_linear(h, self.weight1, self.bias1, slots.ptr)
         h = self.norm(h, slots.ptr).relu()

@@ -1,0 +1,48 @@
+"""Rows by index against indexing."""
+
+import pytest
+import torch
+
+from gmoe.ops import gather_rows
+
+
+@pytest.mark.parametrize('size', [0, 1, 50, 5000])
+@pytest.mark.parametrize('channels', [1, 7, 64])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_equals_indexing(size, channels, dtype):
+    generator = torch.Generator().manual_seed(size)
+    x = torch.randn(20, channels, generator=generator, dtype=dtype)
+    x.requires_grad_()
+    index = torch.randint(20, (size,), generator=generator)
+    weight = torch.randn(size, channels, generator=generator, dtype=dtype)
+    grads = []
+    for out in (gather_rows(x, index), x[index]):
+        assert torch.equal(out, x[index])
+        (grad,) = torch.autograd.grad((out * weight).sum(), x)
+        grads.append(grad)
+    tolerance = 1e-4 if dtype == torch.float32 else 1e-11
+    assert torch.allclose(*grads, rtol=tolerance, atol=tolerance)
+
+
+def test_same_bits_for_every_thread_count():
+    x = torch.randn(100, 33, requires_grad=True)
+    index = torch.randint(100, (5000,))
+    weight = torch.randn(5000, 33)
+    before = torch.get_num_threads()
+    grads = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            out = (gather_rows(x, index) * weight).sum()
+            grads.append(torch.autograd.grad(out, x)[0])
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(grads[0], grads[1])
+    assert torch.equal(grads[0], grads[2])
+
+
+def test_gradcheck():
+    x = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    index = torch.tensor([1, 1, 3])
+    assert torch.autograd.gradcheck(lambda x: gather_rows(x, index), x)
+    assert torch.autograd.gradgradcheck(lambda x: gather_rows(x, index), x)
