@@ -8,6 +8,7 @@ Python. ``GMOE_NO_EXT=1`` leaves it out.
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from setuptools import setup
 
@@ -43,11 +44,27 @@ def extensions() -> dict:
         },
         py_limited_api=True,
     )
-    extension.optional = True  # Without a compiler, install without it.
-    build = BuildExtension.with_options(no_python_abi_suffix=True)
+    extension.optional = True  # Its absence is no error to setuptools.
+
+    class OptionalBuild(BuildExtension):
+        """Without a working compiler, installs without the extension."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, no_python_abi_suffix=True, **kwargs)
+
+        def run(self) -> None:
+            try:
+                super().run()
+            except Exception as error:
+                print(
+                    'gmoe: the fused ops could not be built, so gmoe is '
+                    f'installed in pure Python. Everything works. ({error})',
+                    file=sys.stderr,
+                )
+
     return {
         'ext_modules': [extension],
-        'cmdclass': {'build_ext': build},
+        'cmdclass': {'build_ext': OptionalBuild},
         'options': {'bdist_wheel': {'py_limited_api': 'cp310'}},
     }
 
