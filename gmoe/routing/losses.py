@@ -65,7 +65,7 @@ def balance_loss(
 ) -> Tensor:
     """The weighted sum of the importance and the load loss, averaged over
     layers: what is added to a task's loss, times a factor lambda, in `GMoE
-    <https://arxiv.org/abs/2304.02806>`_ (section 3.1).
+    <https://arxiv.org/abs/2304.02806>`_.
 
     Args:
         routings: The routing of one layer, or of each layer.

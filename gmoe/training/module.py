@@ -24,7 +24,7 @@ class GraphPredictor(LightningModule):
     The loss is that of the task, over labelled entries only (binary cross
     entropy, or squared error), plus :math:`\lambda` times the importance and
     load losses of the routers, averaged over layers (`GMoE
-    <https://arxiv.org/abs/2304.02806>`_, section 3.1). In distributed
+    <https://arxiv.org/abs/2304.02806>`_). In distributed
     training, both are those of the joint batch of all processes.
 
     Args:

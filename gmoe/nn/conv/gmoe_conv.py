@@ -18,7 +18,7 @@ Edges = Tensor | Neighborhood | None
 class GMoEConv(nn.Module):
     r"""The graph mixture-of-experts layer of `"Graph Mixture of Experts:
     Learning on Large-Scale Graphs with Explicit Diversity Modeling"
-    <https://arxiv.org/abs/2304.02806>`_ (eq. 2).
+    <https://arxiv.org/abs/2304.02806>`_.
 
     .. math::
         \mathbf{x}^{\prime}_i = \sum_{o \in \mathcal{T}_i} G_{io} \,
