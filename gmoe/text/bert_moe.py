@@ -118,8 +118,7 @@ class BertMoeForSequenceClassification(PreTrainedModel):
         """Resizes the encoder's embeddings of tokens."""
         embeddings = self.encoder.resize_token_embeddings(*args, **kwargs)
         # The encoder may hold a copy of its configuration.
-        size = embeddings.num_embeddings
-        self.config.encoder_config.vocab_size = size
+        self.config.encoder_config.vocab_size = embeddings.num_embeddings
         return embeddings
 
     def forward(

@@ -18,8 +18,7 @@ TEXTS = [
 LABELS = ['Astronaut', 'Airport'] * 2
 
 
-def test_two_steps(monkeypatch):
-    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+def test_two_steps():
     training = FineTuning(
         batch_size=4, arguments={'max_steps': 2, 'use_cpu': True}
     )
