@@ -20,7 +20,9 @@ RESULTS = ROOT / 'benchmarks' / 'results'
 def provenance() -> dict[str, Any]:
     """The command, the commit, the versions and the hardware."""
     module = sys.modules['__main__'].__spec__
-    name = 'python' if module is None else f'python -m {module.name}'
+    name = 'python'
+    if module is not None:
+        name += f' -m {module.name.removesuffix(".__main__")}'
     return {
         'command': shlex.join([*name.split(), *_public(sys.argv[1:])]),
         'commit': _git('rev-parse', 'HEAD'),

@@ -28,9 +28,11 @@ from transformers import (  # noqa: E402
     DataCollatorWithPadding,
     PreTrainedModel,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
+from transformers.trainer_utils import get_last_checkpoint  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class FineTuning:
         max_length: The most tokens of a text.
         select_by: The score by which the best epoch is chosen, where there is
             a validation split.
+        checkpoints: A folder for a checkpoint after each epoch; a training
+            that was interrupted goes on from the last one in it. (default:
+            none is left)
         arguments: Further arguments of
             :class:`transformers.TrainingArguments`, which take precedence.
 
@@ -58,6 +63,7 @@ class FineTuning:
     weight_decay: float = 0.01
     max_length: int = 128
     select_by: str = 'weighted_f1'
+    checkpoints: str | Path | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,6 +82,7 @@ class FineTunedClassifier(TextClassifier):
             the one of the extra ``offline``.
         training: How it is trained.
         seed: Of everything random.
+        callbacks: Callbacks of transformers' Trainer.
 
     Attributes:
         num_cut: How many texts of each call had more than ``max_length``
@@ -87,14 +94,17 @@ class FineTunedClassifier(TextClassifier):
         encoder: str = 'bert-base-uncased',
         training: FineTuning | None = None,
         seed: int = 0,
+        callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         super().__init__(seed)
         self.encoder = encoder
         self.training = training or FineTuning()
+        self.callbacks = list(callbacks)
         self.num_cut: dict[str, int] = {}
         self.history: list[dict[str, float]] = []
         self.model: Any = None
         self.tokenizer: Any = None
+        self._predictor: Trainer | None = None
 
     @abstractmethod
     def make_model(self, encoder: str, **labels: Any) -> PreTrainedModel:
@@ -125,9 +135,13 @@ class FineTunedClassifier(TextClassifier):
         held_out = None
         if validation is not None:
             held_out = self._encode(validation[0], 'validation', validation[1])
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = self._trainer(folder, train, held_out)
-            trainer.train()
+        with tempfile.TemporaryDirectory() as unused:
+            folder = str(self.training.checkpoints or unused)
+            last = None
+            if Path(folder).is_dir():
+                last = get_last_checkpoint(folder)
+            trainer = self._trainer(folder, train, held_out, self.callbacks)
+            trainer.train(resume_from_checkpoint=last)
             self.history = [dict(line) for line in trainer.state.log_history]
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
@@ -168,16 +182,22 @@ class FineTunedClassifier(TextClassifier):
         if self.model is None:
             raise RuntimeError('the classifier is not trained: call fit first')
         encoded = self._encode(list(texts), 'predict')
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = self._trainer(folder)
-            out = trainer.predict(encoded, ignore_keys=ignored).predictions
+        if self._predictor is None or self._predictor.model is not self.model:
+            # One for all calls: each wraps the model for mixed precision.
+            self._predictor = self._trainer(tempfile.gettempdir())
+        out = self._predictor.predict(encoded, ignore_keys=ignored).predictions
         return out if isinstance(out, tuple) else (out,)
 
     def _trainer(
-        self, folder: str, train: Any = None, validation: Any = None
+        self,
+        folder: str,
+        train: Any = None,
+        validation: Any = None,
+        callbacks: Sequence[TrainerCallback] = (),
     ) -> Trainer:
         settings = self.training
         each_epoch = 'no' if validation is None else 'epoch'
+        keep = train is not None and settings.checkpoints is not None
         arguments = {
             'output_dir': folder,
             'num_train_epochs': settings.epochs,
@@ -188,9 +208,9 @@ class FineTunedClassifier(TextClassifier):
             'seed': self.seed,
             'data_seed': self.seed,
             'eval_strategy': each_epoch,
-            'save_strategy': each_epoch,
+            'save_strategy': 'epoch' if keep else each_epoch,
             'save_total_limit': 1,
-            'save_only_model': True,
+            'save_only_model': not keep,
             'load_best_model_at_end': validation is not None,
             'metric_for_best_model': settings.select_by,
             'greater_is_better': True,
@@ -206,6 +226,7 @@ class FineTunedClassifier(TextClassifier):
             train_dataset=train,
             eval_dataset=validation,
             compute_metrics=_scores,
+            callbacks=list(callbacks),
         )
 
     def _encode(
@@ -246,6 +267,7 @@ class BertMoeClassifier(FineTunedClassifier):
             the one of the extra ``offline``.
         training: How it is trained.
         seed: Of everything random.
+        callbacks: Callbacks of transformers' Trainer.
         **settings: Arguments of :class:`~gmoe.text.BertMoeConfig`.
     """
 
@@ -254,9 +276,10 @@ class BertMoeClassifier(FineTunedClassifier):
         encoder: str = 'bert-base-uncased',
         training: FineTuning | None = None,
         seed: int = 0,
+        callbacks: Sequence[TrainerCallback] = (),
         **settings: Any,
     ) -> None:
-        super().__init__(encoder, training, seed)
+        super().__init__(encoder, training, seed, callbacks)
         self.settings = settings
 
     def make_model(self, encoder: str, **labels: Any) -> PreTrainedModel:

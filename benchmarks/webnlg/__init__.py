@@ -1,0 +1,1 @@
+"""Graph and text models on WebNLG, in one table."""

@@ -1,0 +1,73 @@
+"""The parts of WebNLG that models are trained on and compared on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmoe.datasets import WebNLGEntry, webnlg_split
+from gmoe.datasets.webnlg import CATEGORIES
+
+NUMBER = {name: i for i, name in enumerate(CATEGORIES)}
+
+#: How many entries of each part ``--quick`` takes.
+QUICK = {'train': 640, 'dev': 96, 'test': 160}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Both protocols at once, since they train on the same entries.
+
+    Args:
+        train: The training entries.
+        dev: The development entries.
+        test: The distinct test graphs.
+        kind: What is new in each of these: ``seen``, ``unseen_entities`` or
+            ``unseen_category``.
+        repeated: For each test entry of the protocol ``published``, which
+            of the distinct graphs it is.
+    """
+
+    train: Sequence[WebNLGEntry]
+    dev: Sequence[WebNLGEntry]
+    test: Sequence[WebNLGEntry]
+    kind: Sequence[str]
+    repeated: np.ndarray
+
+    def labels(self, part: str) -> np.ndarray:
+        """The numbers of the categories of a part.
+
+        Args:
+            part: ``train``, ``dev`` or ``test``.
+        """
+        return np.array([NUMBER[e.category] for e in getattr(self, part)])
+
+
+def load(root: str, quick: bool = False) -> Parts:
+    """Reads the release.
+
+    Args:
+        root: The folder that holds it.
+        quick: Whether to take a slice only.
+    """
+    clean = webnlg_split(root, 'clean', download=False)
+    published = webnlg_split(root, 'published', download=False, log=False)
+    train, dev, test, kind = clean.train, clean.dev, clean.test, clean.kind
+    if quick:
+        # Evenly over the files, which are sorted by size and category.
+        train, dev = _slice(train, 'train'), _slice(dev, 'dev')
+        test, kind = _slice(test, 'test'), _slice(kind, 'test')
+    position = {entry.key: i for i, entry in enumerate(test)}
+    repeated = [
+        position[entry.key]
+        for entry in published.test
+        if entry.key in position
+    ]
+    return Parts(train, dev, test, kind, np.array(repeated))
+
+
+def _slice(values: Sequence, part: str) -> list:
+    step = len(values) / QUICK[part]
+    return [values[int(i * step)] for i in range(QUICK[part])]
