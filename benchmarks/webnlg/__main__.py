@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,8 @@ import torch
 from jsonargparse import auto_cli
 
 from benchmarks.record import RESULTS, ROOT, provenance
-from benchmarks.webnlg import data, results, text
-from benchmarks.webnlg.records import records
+from benchmarks.webnlg import data, graph, results, text
+from benchmarks.webnlg.records import Run, records
 
 RUNS = ROOT / 'runs' / 'webnlg'
 
@@ -51,7 +53,7 @@ def main(
         output: The file of results. (default: ``benchmarks/results/
             webnlg.jsonl``)
     """
-    known = list(text.MODELS)
+    known = [*graph.MODELS, *text.MODELS]
     for model in models or []:
         if model not in known:
             raise SystemExit(f"'models' must be of {known}, got '{model}'")
@@ -62,53 +64,81 @@ def main(
         folder, path = RUNS / 'quick', output or RUNS / 'quick.jsonl'
         seeds, epochs = seeds[:1], 1
     parts = data.load(root, quick)
-    settings = text.TextSettings(encoder, epochs, bf16)
+    encoders = text.TextSettings(encoder, epochs, bf16)
     for seed in seeds:
         for model in models or known:
-            _run(model, parts, seed, settings, folder, path)
+            if model in text.MODELS:
+                job = _text_job(model, seed, parts, encoders)
+            else:
+                job = _graph_job(model, seed, root, quick)
+            _do(job, parts, folder, path)
 
 
-def _run(
-    model: str,
-    parts: data.Parts,
-    seed: int,
-    settings: text.TextSettings,
-    folder: Path,
-    path: Path,
-) -> None:
-    wanted = text.settings_of(model, settings)
-    name = f'{model}, seed {seed}'
-    if len(results.find(results.read(path), model, seed, wanted)) == 2:
-        print(f'{name}: done')
+@dataclass(frozen=True)
+class Job:
+    """A model to be trained.
+
+    Args:
+        model: The model.
+        kind: ``graph`` or ``text``.
+        seed: The seed.
+        settings: What decides on the result besides.
+        train: Trains it, with a folder to keep things in.
+    """
+
+    model: str
+    kind: str
+    seed: int
+    settings: dict[str, Any]
+    train: Callable[[Path], Run]
+
+    def __str__(self) -> str:
+        return f'{self.model}, seed {self.seed}'
+
+
+def _text_job(
+    model: str, seed: int, parts: data.Parts, encoders: text.TextSettings
+) -> Job:
+    return Job(
+        model,
+        'text',
+        seed,
+        text.settings_of(model, encoders),
+        lambda folder: text.train(model, parts, seed, folder, encoders),
+    )
+
+
+def _graph_job(model: str, seed: int, root: str, quick: bool) -> Job:
+    return Job(
+        model,
+        'graph',
+        seed,
+        graph.settings_of(model, quick),
+        lambda folder: graph.train(model, seed, folder, root, quick),
+    )
+
+
+def _do(job: Job, parts: data.Parts, folder: Path, path: Path) -> None:
+    found = results.find(results.read(path), job.model, job.seed, job.settings)
+    if found:
+        print(f'{job}: done')
         return
-    print(f'{name}: {wanted}', flush=True)
+    print(f'{job}: {job.settings}', flush=True)
     record = {**provenance(), 'threads': torch.get_num_threads()}
-    own = folder / f'{model}-seed{seed}-{_digest(wanted)}'
-    run = text.train(model, parts, seed, own, settings)
-    head = {'model': model, 'kind': 'text'}
-    new = [
-        {
-            **head,
-            'protocol': result.pop('protocol'),
-            'seed': seed,
-            **result,
-            **record,
-        }
-        for result in records(run, parts)
-    ]
-    results.append(path, new)
+    digest = hashlib.sha256(
+        json.dumps(job.settings, sort_keys=True).encode()
+    ).hexdigest()
+    own = folder / f'{job.model}-seed{job.seed}-{digest[:8]}'
+    scores = records(job.train(own), parts)
+    head = {'model': job.model, 'kind': job.kind, 'seed': job.seed}
+    results.append(path, [{**head, **score, **record} for score in scores])
     shutil.rmtree(own, ignore_errors=True)
-    for result in new:
+    for score in scores:
         print(
-            f'{name}, {result["protocol"]}: weighted F1 '
-            f'{result["weighted_f1"]:.4f}, accuracy {result["accuracy"]:.4f}',
+            f'{job}, {score["protocol"]}: weighted F1 '
+            f'{score["weighted_f1"]:.4f}, accuracy {score["accuracy"]:.4f}',
             flush=True,
         )
-
-
-def _digest(settings: dict[str, Any]) -> str:
-    text = json.dumps(settings, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 if __name__ == '__main__':

@@ -1,0 +1,90 @@
+"""Pictures of WebNLG results: confusion, and which experts serve what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use('Agg')  # No screen is needed.
+
+from matplotlib import pyplot as plt
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from gmoe.datasets.webnlg import CATEGORIES
+
+Record = dict[str, Any]
+
+
+def confusion(
+    found: Sequence[Record], path: Path, models: Sequence[str]
+) -> None:
+    """Draws the confusion matrices of models on the distinct test graphs,
+    summed over seeds, each row in percent.
+
+    Args:
+        found: The results.
+        path: The picture.
+        models: The models.
+    """
+    figure, axes = plt.subplots(
+        1, len(models), figsize=(8 * len(models), 7.5), squeeze=False
+    )
+    for axis, model in zip(axes[0], models):
+        total = np.sum([r['confusion'] for r in _clean(found, model)], axis=0)
+        share = 100 * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
+        display = ConfusionMatrixDisplay(share, display_labels=CATEGORIES)
+        display.plot(
+            ax=axis,
+            cmap='Blues',
+            colorbar=False,
+            values_format='.0f',
+            xticks_rotation=90,
+        )
+        axis.set_title(f'{model}: % of each category')
+    _save(figure, path)
+
+
+def routing(
+    found: Sequence[Record], path: Path, models: Sequence[str]
+) -> None:
+    """Draws the mean weight of each expert by category, for the first seed.
+
+    Args:
+        found: The results.
+        path: The picture.
+        models: Models with experts.
+    """
+    figure, axes = plt.subplots(
+        1, len(models), figsize=(5.5 * len(models), 6), squeeze=False
+    )
+    for axis, model in zip(axes[0], models):
+        first = min(_clean(found, model), key=lambda r: r['seed'])
+        weights = np.array(first['routing'])
+        image = axis.imshow(weights, cmap='viridis', aspect='auto', vmin=0)
+        axis.set_yticks(range(len(CATEGORIES)), CATEGORIES)
+        labels = first.get('experts') or range(weights.shape[1])
+        axis.set_xticks(range(weights.shape[1]), labels, rotation=90)
+        axis.set_xlabel('expert')
+        axis.set_title(f'{model}, seed {first["seed"]}: mean weight')
+        figure.colorbar(image, ax=axis)
+    _save(figure, path)
+
+
+def _clean(found: Sequence[Record], model: str) -> list[Record]:
+    return [
+        record
+        for record in found
+        if record['model'] == model and record['protocol'] == 'clean'
+    ]
+
+
+def _save(figure: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.tight_layout()
+    figure.savefig(path, dpi=100, metadata={'Software': None})
+    plt.close(figure)
+    print(f'Wrote {path}')

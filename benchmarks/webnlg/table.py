@@ -1,0 +1,214 @@
+"""Writes the tables and pictures of WebNLG results into the docs.
+
+    python -m benchmarks.webnlg.table
+
+Everything comes from ``benchmarks/results/webnlg.jsonl``; only published
+numbers are given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.stats
+from jsonargparse import auto_cli
+
+from benchmarks import markdown
+from benchmarks.record import RESULTS, ROOT
+from benchmarks.webnlg import plot, results
+
+NAME = 'benchmarks.webnlg.table'
+DOCS = ROOT / 'docs' / 'webnlg.md'
+IMAGES = ROOT / 'docs' / 'images'
+
+#: Weighted F1 and accuracy on the 3,097 entries, chosen on them.
+PUBLISHED = {
+    'BERT-large, first triple': (0.7417, 0.768),
+    'BERT-large with a mixture of experts, first triple': (0.7652, 0.793),
+}
+KINDS = {
+    'seen': 'seen',
+    'unseen_entities': 'unseen entities',
+    'unseen_category': 'unseen category',
+}
+
+Record = dict[str, Any]
+Group = dict[str, list[Record]]
+
+
+def scores(found: Sequence[Record]) -> str:
+    """The table of all models under both protocols.
+
+    Args:
+        found: The results.
+    """
+    rows = []
+    for model, group in _by_model(found).items():
+        clean, published = group['clean'], group['published']
+        rows.append(
+            [
+                model,
+                clean[0]['kind'],
+                str(len(clean)),
+                _spread(clean, lambda r: r['weighted_f1']),
+                _spread(clean, lambda r: r['accuracy']),
+                _spread(clean, lambda r: r['macro_f1']),
+                _spread(clean, lambda r: r['entries']['weighted_f1']),
+                _spread(published, lambda r: r['weighted_f1']),
+                _spread(published, lambda r: r['accuracy']),
+                _spread(clean, lambda r: r['dev_weighted_f1']),
+            ]
+        )
+    rows += [
+        [name, 'text', '?', '', '', '', '', f'{f1:.4f}', f'{accuracy:.3f}', '']
+        for name, (f1, accuracy) in PUBLISHED.items()
+    ]
+    header = [
+        'model',
+        'kind',
+        'seeds',
+        'clean: weighted F1',
+        'accuracy',
+        'macro F1',
+        'clean, on the 3,097: weighted F1',
+        'published: weighted F1',
+        'accuracy',
+        'dev: weighted F1',
+    ]
+    return markdown.table(header, rows)
+
+
+def subsets(found: Sequence[Record]) -> str:
+    """The table of weighted F1 by what is new in the test graphs.
+
+    Args:
+        found: The results.
+    """
+    rows = []
+    for model, group in _by_model(found).items():
+        row = [model]
+        for kind in KINDS:
+            row.append(_spread(group['clean'], _subset_score(kind)))
+        rows.append(row)
+    return markdown.table(['model', *KINDS.values()], rows)
+
+
+def costs(found: Sequence[Record]) -> str:
+    """The table of parameters and seconds.
+
+    Args:
+        found: The results.
+    """
+    rows = []
+    for model, group in _by_model(found).items():
+        clean = group['clean']
+        values = [
+            _middle(clean, key)
+            for key in (
+                'train_seconds_per_epoch',
+                'train_seconds',
+                'infer_seconds',
+            )
+        ]
+        rows.append(
+            [
+                model,
+                f'{clean[0]["num_parameters"]:,}',
+                str(clean[0]['threads']),
+                *(f'{value:.3g}' for value in values),
+            ]
+        )
+    header = [
+        'model',
+        'parameters',
+        'threads',
+        'training, s per epoch',
+        'training, s',
+        'the 1,363 test graphs, s',
+    ]
+    return markdown.table(header, rows)
+
+
+def comparison(found: Sequence[Record], one: str, other: str) -> str:
+    """The difference of two models in weighted F1, paired over seeds, in
+    words.
+
+    Args:
+        found: The results.
+        one: A model.
+        other: The model that it is compared with.
+    """
+    group = _by_model(found)
+    lines = []
+    for protocol in ('clean', 'published'):
+        first = {r['seed']: r['weighted_f1'] for r in group[one][protocol]}
+        second = {r['seed']: r['weighted_f1'] for r in group[other][protocol]}
+        seeds = sorted(first.keys() & second.keys())
+        gains = np.array([first[s] - second[s] for s in seeds])
+        text = f'{one} - {other}, {protocol}: {gains.mean():+.4f}'
+        if len(gains) > 1:
+            half = scipy.stats.sem(gains) * scipy.stats.t.ppf(
+                0.975, len(gains) - 1
+            )
+            low, high = gains.mean() - half, gains.mean() + half
+            text += f', 95 % interval {low:+.4f} to {high:+.4f}'
+        lines.append(f'- {text} ({len(gains)} seeds)')
+    return '\n'.join(lines)
+
+
+def _by_model(found: Iterable[Record]) -> dict[str, Group]:
+    out: dict[str, Group] = {}
+    for record in found:
+        group = out.setdefault(record['model'], {})
+        group.setdefault(record['protocol'], []).append(record)
+    return dict(
+        sorted(out.items(), key=lambda i: (i[1]['clean'][0]['kind'], i[0]))
+    )
+
+
+def _subset_score(kind: str) -> Callable[[Record], float]:
+    return lambda record: record['subsets'][kind]['weighted_f1']
+
+
+def _middle(group: Sequence[Record], key: str) -> float:
+    return float(np.median([record[key] for record in group]))
+
+
+def _spread(group: Sequence[Record], value: Callable[[Record], float]) -> str:
+    values = [value(record) for record in group]
+    text = f'{np.mean(values):.4f}'
+    if len(values) > 1:
+        text += f' ± {np.std(values, ddof=1):.4f}'
+    return text
+
+
+def main(
+    path: Path = RESULTS / 'webnlg.jsonl',
+    docs: Path = DOCS,
+    images: Path = IMAGES,
+) -> None:
+    """Writes tables and pictures.
+
+    Args:
+        path: The file of results.
+        docs: The page that has their places.
+        images: The folder for pictures.
+    """
+    found = results.read(path)
+    if not found:
+        raise SystemExit(f"'path' must be a file of results, got '{path}'")
+    for name, content in (
+        ('scores', scores(found)),
+        ('subsets', subsets(found)),
+        ('costs', costs(found)),
+    ):
+        markdown.update([docs], f'{NAME} {name}', content)
+    plot.confusion(found, images / 'webnlg_confusion.png')
+    plot.routing(found, images / 'webnlg_routing.png')
+
+
+if __name__ == '__main__':
+    auto_cli(main)
