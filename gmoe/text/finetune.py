@@ -182,11 +182,15 @@ class FineTunedClassifier(TextClassifier):
         if self.model is None:
             raise RuntimeError('the classifier is not trained: call fit first')
         encoded = self._encode(list(texts), 'predict')
+        # Texts of a length together, which need less padding.
+        order = np.argsort([len(row['input_ids']) for row in encoded])
+        encoded = [encoded[i] for i in order]
         if self._predictor is None or self._predictor.model is not self.model:
             # One for all calls: each wraps the model for mixed precision.
             self._predictor = self._trainer(tempfile.gettempdir())
         out = self._predictor.predict(encoded, ignore_keys=ignored).predictions
-        return out if isinstance(out, tuple) else (out,)
+        back = np.argsort(order)
+        return tuple(o[back] for o in (out if type(out) is tuple else (out,)))
 
     def _trainer(
         self,
@@ -219,6 +223,9 @@ class FineTunedClassifier(TextClassifier):
             'disable_tqdm': True,
             **settings.arguments,
         }
+        if train is None:
+            # Any other would reorder what is predicted.
+            arguments['train_sampling_strategy'] = 'random'
         return Trainer(
             model=self.model,
             args=TrainingArguments(**arguments),

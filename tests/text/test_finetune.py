@@ -8,6 +8,8 @@ pytest.importorskip('transformers', reason=reason)
 pytest.importorskip('accelerate', reason=reason)
 pytest.importorskip('sklearn', reason=reason)
 
+from transformers import TrainerCallback  # noqa: E402
+
 from gmoe.text import (  # noqa: E402
     BertClassifier,
     BertMoeClassifier,
@@ -98,3 +100,41 @@ def test_defaults():
     assert (training.learning_rate, training.weight_decay) == (2e-5, 0.01)
     assert training.max_length == 128
     assert BertClassifier().encoder == 'bert-base-uncased'
+
+
+def test_predictions_are_in_the_order_of_the_texts(folder):
+    training = FineTuning(
+        epochs=1,
+        batch_size=2,
+        arguments={**QUICK, 'train_sampling_strategy': 'group_by_length'},
+    )
+    model = BertMoeClassifier(folder, training).fit(TEXTS, LABELS)
+    texts = ['moon', 'river of water', '[S] crew', 'the moon of the moon'] * 4
+    proba = model.predict_proba(texts)
+    weights = model.router_weights(texts)
+    for i, text in enumerate(texts):
+        alone = model.predict_proba([text])[0]
+        np.testing.assert_allclose(proba[i], alone, atol=1e-6)
+        alone = model.router_weights([text])[0]
+        np.testing.assert_allclose(weights[i], alone, atol=1e-6)
+
+
+def test_an_interrupted_training_goes_on(folder, tmp_path):
+    class Interrupt(TrainerCallback):
+        def on_save(self, args, state, control, **kwargs):
+            if state.epoch == 2:
+                raise KeyboardInterrupt
+
+    def fit(checkpoints, *callbacks):
+        training = settings(epochs=4, checkpoints=checkpoints)
+        model = BertMoeClassifier(folder, training, callbacks=callbacks)
+        model.fit(TEXTS, LABELS)
+        return model
+
+    whole = fit(tmp_path / 'whole').predict_proba(TEXTS)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / 'parts', Interrupt())
+    resumed = fit(tmp_path / 'parts')
+    np.testing.assert_array_equal(resumed.predict_proba(TEXTS), whole)
+    steps = [line['epoch'] for line in resumed.history if 'loss' in line]
+    assert steps == [1, 2, 3, 4]
