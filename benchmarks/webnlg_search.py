@@ -158,7 +158,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     for name in sorted(scores, key=lambda name: -mean(scores[name])):
         values = scores[name]
         spread = f' ± {stdev(values):.4f}' if len(values) > 1 else ''
-        lines.append(f'| {name} | {mean(values):.4f}{spread} | {len(values)} |')
+        lines.append(
+            f'| {name} | {mean(values):.4f}{spread} | {len(values)} |'
+        )
     return '\n'.join(lines)
 
 
@@ -182,7 +184,11 @@ def main(
     warnings.filterwarnings('ignore', module='lightning')
     rows = read(path)
     done = {
-        (json.dumps(row['setting'], sort_keys=True), row['holdout'], row['seed'])
+        (
+            json.dumps(row['setting'], sort_keys=True),
+            row['holdout'],
+            row['seed'],
+        )
         for row in rows
     }
     datasets: dict[str, WebNLGDataModule] = {}

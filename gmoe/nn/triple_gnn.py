@@ -117,7 +117,9 @@ class TripleGNN(nn.Module):
             ('num_experts', num_experts, 1),
         ):
             if size < low:
-                raise ValueError(f"'{name}' must be at least {low}, got {size}")
+                raise ValueError(
+                    f"'{name}' must be at least {low}, got {size}"
+                )
         for name, share in (
             ('dropout', dropout),
             ('text_dropout', text_dropout),

@@ -17,6 +17,10 @@ from lightning.pytorch.callbacks import (
     BasePredictionWriter,
     ModelCheckpoint,
 )
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 
 class EpochSeed(Callback):
@@ -75,6 +79,10 @@ class PredictionWriter(BasePredictionWriter):
     its SMILES string where the dataset has one, targets and predictions
     (probabilities for classification).
 
+    Where a graph has one of several categories, there are the category and
+    its probability instead, the true one where it is known, and all
+    probabilities; for graphs of triples from a file, they are printed, too.
+
     Args:
         path: The file. (default: ``predictions.csv`` in the run's folder)
     """
@@ -105,6 +113,9 @@ class PredictionWriter(BasePredictionWriter):
         partial = path.with_name(f'.{path.name}.{os.getpid()}')
         table.to_csv(partial, index=False)
         os.replace(partial, path)
+        dataset = trainer.datamodule.dataset  # type: ignore[attr-defined]
+        if hasattr(dataset, 'triples_text'):
+            _print_categories(table, dataset.triples_text)
         print(f'Wrote {len(table)} predictions to {path}')
 
     def _table(
@@ -126,9 +137,51 @@ class PredictionWriter(BasePredictionWriter):
                 columns['smiles'] = [
                     data.dataset.smiles(int(i)) for i in graph_id
                 ]
-        for key in ('target', 'prediction'):
-            for task in range(joined[key].size(1)):
-                columns[f'{key}_{task}'] = joined[key][:, task].float().numpy()
+        categories = getattr(data.dataset, 'categories', None)
+        if categories is not None:
+            columns |= _categories(joined, categories)
+        else:
+            for key in ('target', 'prediction'):
+                values = joined[key].float().numpy()
+                for task in range(values.shape[1]):
+                    columns[f'{key}_{task}'] = values[:, task]
         table = pd.DataFrame(columns)
         table = table.drop_duplicates('graph_id').sort_values('graph_id')
         return table
+
+
+def _categories(
+    joined: dict[str, torch.Tensor], categories: Sequence[str]
+) -> dict[str, Any]:
+    names = np.array([*categories, ''])  # The label -1 is that of no category.
+    target = joined['target'].long().view(-1).numpy()
+    probability = joined['prediction'].float().numpy()
+    columns: dict[str, Any] = {}
+    if (target >= 0).any():
+        columns['target'] = names[target]
+    columns['category'] = names[probability.argmax(axis=1)]
+    columns['probability'] = probability.max(axis=1)
+    for number, name in enumerate(categories):
+        columns[f'probability_{name}'] = probability[:, number]
+    return columns
+
+
+def _print_categories(table: pd.DataFrame, texts: Sequence[str]) -> None:
+    """Prints the three most probable categories of each graph."""
+    prefix = 'probability_'
+    probability = table.filter(like=prefix)
+    probability.columns = probability.columns.str.removeprefix(prefix)
+    shown = Table(box=box.SIMPLE)
+    for name in ('graph', 'category', 'probability', 'next', 'triples'):
+        shown.add_column(name)
+    for graph, row in zip(table['graph_id'], probability.itertuples(False)):
+        best = pd.Series(row, probability.columns).nlargest(3)
+        others = [f'{name} {value:.3f}' for name, value in best[1:].items()]
+        shown.add_row(
+            str(graph),
+            best.index[0],
+            f'{best.iloc[0]:.3f}',
+            ', '.join(others),
+            escape(texts[graph]),
+        )
+    Console().print(shown)

@@ -62,7 +62,9 @@ class GraphScore(Metric):
         super().__init__()
         known = [name for name in METRIC_MODES if name not in CATEGORY_SCORES]
         if metric not in known:
-            raise ValueError(f"'metric' must be one of {known}, got {metric!r}")
+            raise ValueError(
+                f"'metric' must be one of {known}, got {metric!r}"
+            )
         of_ogb = name.startswith('ogbg-')
         expected = ogb_mol_info(name).eval_metric if of_ogb else 'acc'
         if metric != expected:

@@ -270,7 +270,9 @@ class GraphModule(LightningModule):
         }
 
     def configure_optimizers(self) -> Any:
-        optimizer = (torch.optim.AdamW if self.decoupled else torch.optim.Adam)(
+        optimizer = (
+            torch.optim.AdamW if self.decoupled else torch.optim.Adam
+        )(
             self.parameters(),
             lr=self.learning_rate,
             weight_decay=self.weight_decay,
