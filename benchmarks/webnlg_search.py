@@ -3,10 +3,10 @@
     python -m benchmarks.webnlg_search --root $GMOE_DATA_ROOT/webnlg
 
 Each setting is trained without some of the root entities, and scored on the
-training and development entries about these, for several such holdouts. Test
-entries are never scored. The score is that after the last epoch, so that the
-setting that is chosen can be trained on all training entries. Runs that are
-in the result file already are not run again.
+entries about these that hold little else that is known, for several such
+holdouts. Test entries are never scored. The score is that after the last
+epoch, so that the setting that is chosen can be trained on all training
+entries. Runs that are in the result file already are not run again.
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     for name in sorted(scores, key=lambda name: -mean(scores[name])):
         values = scores[name]
         spread = f' ± {stdev(values):.4f}' if len(values) > 1 else ''
-        lines.append(f'| {name} | {mean(values):.4f}{spread} | {len(values)} |')
+        lines.append(
+            f'| {name} | {mean(values):.4f}{spread} | {len(values)} |'
+        )
     return '\n'.join(lines)
 
 
@@ -182,8 +184,13 @@ def main(
     warnings.filterwarnings('ignore', module='lightning')
     rows = read(path)
     done = {
-        (json.dumps(row['setting'], sort_keys=True), row['holdout'], row['seed'])
+        (
+            json.dumps(row['setting'], sort_keys=True),
+            row['holdout'],
+            row['seed'],
+        )
         for row in rows
+        if row['scored'] == 'new'
     }
     datasets: dict[str, WebNLGDataModule] = {}
     for name in names or SETTINGS:
@@ -204,6 +211,7 @@ def main(
                     'holdout': holdout,
                     'seed': seed,
                     **score(setting, holdout, seed, datasets[features]),
+                    'scored': 'new',
                     'setting': setting,
                 }
                 rows.append(row)
