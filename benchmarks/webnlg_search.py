@@ -3,10 +3,10 @@
     python -m benchmarks.webnlg_search --root $GMOE_DATA_ROOT/webnlg
 
 Each setting is trained without some of the root entities, and scored on the
-training and development entries about these, for several such holdouts. Test
-entries are never scored. The score is that after the last epoch, so that the
-setting that is chosen can be trained on all training entries. Runs that are
-in the result file already are not run again.
+entries about these that hold little else that is known, for several such
+holdouts. Test entries are never scored. The score is that after the last
+epoch, so that the setting that is chosen can be trained on all training
+entries. Runs that are in the result file already are not run again.
 """
 
 from __future__ import annotations
@@ -190,6 +190,7 @@ def main(
             row['seed'],
         )
         for row in rows
+        if row['scored'] == 'new'
     }
     datasets: dict[str, WebNLGDataModule] = {}
     for name in names or SETTINGS:
@@ -210,6 +211,7 @@ def main(
                     'holdout': holdout,
                     'seed': seed,
                     **score(setting, holdout, seed, datasets[features]),
+                    'scored': 'new',
                     'setting': setting,
                 }
                 rows.append(row)

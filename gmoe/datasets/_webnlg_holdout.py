@@ -9,6 +9,9 @@ from gmoe.datasets._webnlg_xml import WebNLGEntry
 #: In how many parts the root entities are divided.
 NUM_HOLDOUTS = 6
 
+#: The least share of the nodes of an entry to validate on that are new.
+NEW = 0.75
+
 
 def held_out_split(
     train: Sequence[WebNLGEntry], dev: Sequence[WebNLGEntry], holdout: int
@@ -17,8 +20,9 @@ def held_out_split(
     validate on, in `train` and `dev` one after the other.
 
     Those to validate on are about a root entity that no entry to train on
-    mentions, as almost half of the test graphs are. Which part an entity is
-    in depends on its name alone.
+    mentions, and most of their other nodes are new, too: so are those of the
+    test entries about new entities, which are almost half of them. Which
+    part an entity is in depends on its name alone.
 
     Args:
         train (List[WebNLGEntry]): The training entries.
@@ -34,20 +38,23 @@ def held_out_split(
             f'(got {holdout})'
         )
     graphs = [triples_to_graph(entry.triples) for entry in (*train, *dev)]
-    roots = {graph.node_text[graph.root] for graph in graphs}
+    roots = [graph.node_text[graph.root] for graph in graphs]
     held_out = {root for root in roots if part_of(root) == holdout}
-    return (
-        [
-            i
-            for i, graph in enumerate(graphs[: len(train)])
-            if held_out.isdisjoint(graph.node_text)
-        ],
-        [
-            i
-            for i, graph in enumerate(graphs)
-            if graph.node_text[graph.root] in held_out
-        ],
-    )
+    kept = [
+        i
+        for i, graph in enumerate(graphs[: len(train)])
+        if held_out.isdisjoint(graph.node_text)
+    ]
+    known = {text for i in kept for text in graphs[i].node_text}
+    new = [
+        sum(text not in known for text in graph.node_text) for graph in graphs
+    ]
+    valid = [
+        i
+        for i, graph in enumerate(graphs)
+        if roots[i] in held_out and new[i] >= NEW * len(graph.node_text)
+    ]
+    return kept, valid
 
 
 def part_of(name: str) -> int:

@@ -63,10 +63,6 @@ class TripleDataset(CollatedDataset):
         self, graphs: Sequence[Sequence[Triple]], features: TextFeatures
     ) -> None:
         super().__init__(None)
-        self.triples_text = [
-            '; '.join(' | '.join(triple) for triple in triples)
-            for triples in graphs
-        ]
         self.graphs = [triples_to_graph(triples) for triples in graphs]
         nodes, properties = make_tables(self.graphs, features.make)
         self.node_table: Tensor = nodes.rows

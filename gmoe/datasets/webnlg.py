@@ -305,10 +305,11 @@ class WebNLGDataset(CollatedDataset):
                 not given. (default: :obj:`None`)
             holdout (int, optional): One of :obj:`NUM_HOLDOUTS` parts of the
                 root entities, to choose a model for entities that it has not
-                seen: `valid` are the training and development entries about
-                one of them, and `train` those training entries that none of
-                them occurs in. There is no `test` then: all choices are to
-                be made without it. (default: :obj:`None`)
+                seen: `train` are the training entries that none of them
+                occurs in, and `valid` the training and development entries
+                about one of them with at most a quarter of their nodes in
+                `train`. There is no `test` then: all choices are to be made
+                without it. (default: :obj:`None`)
 
         Raises:
             ValueError: If there is no such protocol or part.

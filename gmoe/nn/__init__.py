@@ -19,6 +19,7 @@ from gmoe.nn.embedding import (
 from gmoe.nn.gnn import GNN, hidden_for_equal_cost
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import ExpertNorm
+from gmoe.nn.readout import RootReadout
 from gmoe.nn.to_gmoe import to_gmoe
 from gmoe.nn.triple_gnn import TripleGNN
 
@@ -38,6 +39,7 @@ __all__ = [
     'OGBGINConv',
     'RelationalConv',
     'RelationalExperts',
+    'RootReadout',
     'TripleGNN',
     'hidden_for_equal_cost',
     'to_gmoe',

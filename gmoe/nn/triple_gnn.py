@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn.inits import reset
@@ -15,7 +14,7 @@ from gmoe import ops
 from gmoe.nn.embedding import check_categories
 from gmoe.nn.layer import CONVS, make_layer, mixture_layers
 from gmoe.nn.neighborhood import Neighborhood
-from gmoe.nn.readout import READOUTS, RootReadout
+from gmoe.nn.readout import RootReadout
 from gmoe.nn.text_table import TextTable
 from gmoe.routing import ROUTER_PRESETS, Routing
 
@@ -59,7 +58,7 @@ class TripleGNN(nn.Module):
         hide_root: Whether the text of the root is hidden, in evaluation too.
         hide_entities: Whether the texts of all entities are hidden.
         relation_features: Whether a node has the mean of its edges.
-        readout: What the head sees, some of :obj:`READOUTS`.
+        readout: What the head sees, as :class:`RootReadout` takes it.
         router_kwargs: Arguments of :class:`~gmoe.routing.Router` that
             override the preset's.
 
@@ -329,6 +328,3 @@ class TripleGNN(nn.Module):
             return h
         hop = hop1 if hop2 is None else hop2
         return norm(conv(h, hop.edge_index, hop.edge_attr))
-
-
-__all__ = ['READOUTS', 'TripleGNN']

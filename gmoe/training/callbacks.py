@@ -17,10 +17,6 @@ from lightning.pytorch.callbacks import (
     BasePredictionWriter,
     ModelCheckpoint,
 )
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 
 class EpochSeed(Callback):
@@ -77,11 +73,9 @@ class LastCheckpoint(ModelCheckpoint):
 class PredictionWriter(BasePredictionWriter):
     """Writes predictions as a CSV file, one row per graph: its id, its split,
     its SMILES string where the dataset has one, targets and predictions
-    (probabilities for classification).
-
-    Where a graph has one of several categories, there are the category and
-    its probability instead, the true one where it is known, and all
-    probabilities; for graphs of triples from a file, they are printed, too.
+    (probabilities for classification). Where graphs have one of several
+    categories, a row has the category, the predicted one, and the probability
+    of each; those of graphs without a known category are printed, too.
 
     Args:
         path: The file. (default: ``predictions.csv`` in the run's folder)
@@ -113,10 +107,9 @@ class PredictionWriter(BasePredictionWriter):
         partial = path.with_name(f'.{path.name}.{os.getpid()}')
         table.to_csv(partial, index=False)
         os.replace(partial, path)
-        dataset = trainer.datamodule.dataset  # type: ignore[attr-defined]
-        if hasattr(dataset, 'triples_text'):
-            _print_categories(table, dataset.triples_text)
         print(f'Wrote {len(table)} predictions to {path}')
+        if 'predicted' in table and (table['category'] == '').all():
+            self._print(table)
 
     def _table(
         self, trainer: Trainer, predictions: Sequence[Any]
@@ -137,51 +130,31 @@ class PredictionWriter(BasePredictionWriter):
                 columns['smiles'] = [
                     data.dataset.smiles(int(i)) for i in graph_id
                 ]
-        categories = getattr(data.dataset, 'categories', None)
-        if categories is not None:
-            columns |= _categories(joined, categories)
-        else:
-            for key in ('target', 'prediction'):
-                values = joined[key].float().numpy()
-                for task in range(values.shape[1]):
-                    columns[f'{key}_{task}'] = values[:, task]
+        if hasattr(data.dataset, 'categories'):
+            columns |= _category_columns(data.dataset.categories, joined)
+            joined = {}
+        for key in [key for key in joined if key != 'graph_id']:
+            for task in range(joined[key].size(1)):
+                columns[f'{key}_{task}'] = joined[key][:, task].float().numpy()
         table = pd.DataFrame(columns)
         table = table.drop_duplicates('graph_id').sort_values('graph_id')
         return table
 
+    def _print(self, table: pd.DataFrame) -> None:
+        for _, row in table.iterrows():
+            probabilities = row.iloc[4:].astype(float)
+            best = probabilities.sort_values(ascending=False)[:3]
+            shown = ', '.join(f'{k} {p:.3f}' for k, p in best.items())
+            print(f'graph {row["graph_id"]}: {row["predicted"]} ({shown})')
 
-def _categories(
-    joined: dict[str, torch.Tensor], categories: Sequence[str]
+
+def _category_columns(
+    categories: Sequence[str], joined: dict[str, torch.Tensor]
 ) -> dict[str, Any]:
-    names = np.array([*categories, ''])  # The label -1 is that of no category.
-    target = joined['target'].long().view(-1).numpy()
+    names = np.array([*categories, ''])  # Those of -1 are not known.
     probability = joined['prediction'].float().numpy()
-    columns: dict[str, Any] = {}
-    if (target >= 0).any():
-        columns['target'] = names[target]
-    columns['category'] = names[probability.argmax(axis=1)]
-    columns['probability'] = probability.max(axis=1)
-    for number, name in enumerate(categories):
-        columns[f'probability_{name}'] = probability[:, number]
-    return columns
-
-
-def _print_categories(table: pd.DataFrame, texts: Sequence[str]) -> None:
-    """Prints the three most probable categories of each graph."""
-    prefix = 'probability_'
-    probability = table.filter(like=prefix)
-    probability.columns = probability.columns.str.removeprefix(prefix)
-    shown = Table(box=box.SIMPLE)
-    for name in ('graph', 'category', 'probability', 'next', 'triples'):
-        shown.add_column(name)
-    for graph, row in zip(table['graph_id'], probability.itertuples(False)):
-        best = pd.Series(row, probability.columns).nlargest(3)
-        others = [f'{name} {value:.3f}' for name, value in best[1:].items()]
-        shown.add_row(
-            str(graph),
-            best.index[0],
-            f'{best.iloc[0]:.3f}',
-            ', '.join(others),
-            escape(texts[graph]),
-        )
-    Console().print(shown)
+    return {
+        'category': names[joined['target'].view(-1).numpy()],
+        'predicted': names[probability.argmax(axis=1)],
+        **{name: probability[:, i] for i, name in enumerate(categories)},
+    }

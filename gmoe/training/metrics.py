@@ -159,16 +159,16 @@ class CategoryScore(Metric):
         keep = _each_once(_cat(self.graph_ids).cpu())
         prediction = _cat(self.predictions).cpu()[keep]
         target = _cat(self.targets).cpu()[keep]
-        of_all = {'num_classes': self.num_classes}
+        size = self.num_classes
         return {
             'weighted_f1': multiclass_f1_score(
-                prediction, target, average='weighted', **of_all
+                prediction, target, size, average='weighted'
             ),
             'accuracy': multiclass_accuracy(
-                prediction, target, average='micro', **of_all
+                prediction, target, size, average='micro'
             ),
             'macro_f1': multiclass_f1_score(
-                prediction, target, average='macro', **of_all
+                prediction, target, size, average='macro'
             ),
         }
 

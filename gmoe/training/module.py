@@ -412,7 +412,15 @@ class TriplePredictor(GraphModule):
         if self.features not in (None, data.features_name):
             raise ValueError(
                 f"'features' of the data must be {self.features!r}, as the "
-                f'network was trained, got {data.features_name!r}'
+                f'network expects, got {data.features_name!r}'
             )
         tables = data.dataset.node_table, data.dataset.property_table
         self.gnn.set_tables(*tables)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trained = checkpoint['hyper_parameters'].get('features')
+        if None not in (trained, self.features) and trained != self.features:
+            raise ValueError(
+                f"'features' of the data must be {trained!r}, as the network "
+                f'was trained, got {self.features!r}'
+            )

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torch_geometric.data import Batch, Data
 
 from gmoe.datasets import TripleDataset, WebNLGDataset, read_triples
-from gmoe.datasets.webnlg import CATEGORIES
+from gmoe.datasets.webnlg import CATEGORIES, Features, Protocol
 from gmoe.text.offline import encoder_path
 from gmoe.training.data import GraphDataModule
 from gmoe.transforms import MaskEntities, MaskProperties
@@ -62,9 +62,9 @@ class WebNLGDataModule(GraphDataModule):
     def __init__(
         self,
         root: str | Path = 'data/webnlg',
-        protocol: str = 'clean',
+        protocol: Protocol = 'clean',
         holdout: int | None = None,
-        features: str = 'hashed',
+        features: Features = 'hashed',
         dim: int = 256,
         encoder: str | None = None,
         mask_entities: float = 0.0,
@@ -105,8 +105,8 @@ class WebNLGDataModule(GraphDataModule):
     def load(self) -> WebNLGDataset:
         return WebNLGDataset(
             self.root,
-            self.protocol,  # type: ignore[arg-type]
-            self.features,  # type: ignore[arg-type]
+            self.protocol,
+            self.features,
             self.dim,
             encoder=self.encoder,
             codes=True,

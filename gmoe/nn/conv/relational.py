@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe.nn.conv.bank import ExpertBank
+from gmoe.nn.conv.bank import EdgeEncoders, ExpertBank
 from gmoe.nn.conv.relational_conv import RELATION_SIZES, compose
-from gmoe.nn.edge_encoder import CategoricalEdgeEncoder, LinearEdgeEncoder
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.ops.backend import use_native
 from gmoe.routing import ExpertSlots
@@ -84,17 +83,8 @@ class RelationalExperts(ExpertBank):
         self.weight = nn.Parameter(torch.empty(shape))
         self.root = nn.Parameter(torch.empty(shape))
         self.bias = nn.Parameter(torch.empty(num_experts, out_channels))
-        self.edge_encoders = nn.ModuleDict()
-        counts = (self.num_experts_1hop, self.num_experts_2hop)
         size = RELATION_SIZES[composition] * in_channels
-        for num_hops, count in enumerate(counts, start=1):
-            if count == 0 or edge_dims is None:
-                continue
-            self.edge_encoders[f'{num_hops}hop'] = (
-                LinearEdgeEncoder(edge_dims, size, num_hops)
-                if isinstance(edge_dims, int)
-                else CategoricalEdgeEncoder(1, edge_dims, size, num_hops)
-            )
+        self.edge_encoders = EdgeEncoders(self, edge_dims, size, shared=True)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -102,11 +92,7 @@ class RelationalExperts(ExpertBank):
         bound = 1 / math.sqrt(self.in_channels)
         for parameter in (self.weight, self.root, self.bias):
             nn.init.uniform_(parameter, -bound, bound)
-        for encoder in self.edge_encoders.values():
-            assert isinstance(
-                encoder, (LinearEdgeEncoder, CategoricalEdgeEncoder)
-            )
-            encoder.reset_parameters()
+        self.edge_encoders.reset_parameters()
 
     def forward(
         self,
@@ -133,15 +119,12 @@ class RelationalExperts(ExpertBank):
     def _mean(self, x: Tensor, num_hops: int, hop: Neighborhood) -> Tensor:
         """The mean message into each node."""
         message = ops.gather_rows(x, hop.source)
-        key = f'{num_hops}hop'
-        if key in self.edge_encoders:
-            name = 'edge_attr' if num_hops == 1 else 'edge_attr_2hop'
-            tables, codes = self.edge_encoders[key](hop, name)
-            relation = sum(
-                ops.gather_rows(table[0], code)
-                for table, code in zip(tables, codes)
-            )
-            assert isinstance(relation, Tensor)
+        terms = [
+            ops.gather_rows(table[0], code)
+            for table, code in zip(*self.edge_encoders(num_hops, hop))
+        ]
+        if terms:
+            relation = torch.stack(terms).sum(dim=0)
             message = compose(self.composition, message, relation)
         degree = hop.ptr.diff().clamp(min=1).unsqueeze(-1)
         return _sum_by_target(message, hop) / degree.to(message.dtype)
