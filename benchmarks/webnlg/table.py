@@ -29,6 +29,9 @@ PUBLISHED = {
     'BERT-large, first triple': (0.7417, 0.768),
     'BERT-large with a mixture of experts, first triple': (0.7652, 0.793),
 }
+#: The models of the pictures.
+CONFUSION = ('gmoe-gin', 'bert-all')
+ROUTING = ('gmoe-gin', 'bert-moe-all')
 KINDS = {
     'seen': 'seen',
     'unseen_entities': 'unseen entities',
@@ -206,8 +209,12 @@ def main(
         ('costs', costs(found)),
     ):
         markdown.update([docs], f'{NAME} {name}', content)
-    plot.confusion(found, images / 'webnlg_confusion.png')
-    plot.routing(found, images / 'webnlg_routing.png')
+    models = list(_by_model(found))
+    shown = [model for model in CONFUSION if model in models]
+    plot.confusion(found, images / 'webnlg_confusion.png', shown or models)
+    shown = [model for model in ROUTING if model in models]
+    if shown:
+        plot.routing(found, images / 'webnlg_routing.png', shown)
 
 
 if __name__ == '__main__':
