@@ -75,6 +75,28 @@ def test_routing_by_category():
     assert rows[0] == [0, 0]
 
 
+def test_differences_are_paired_over_seeds():
+    def result(model, seed, score):
+        return {
+            'model': model,
+            'kind': 'text',
+            'seed': seed,
+            'protocol': 'clean',
+            'weighted_f1': score,
+        }
+
+    one, other = 'bert-moe-all', 'bert-all'
+    found = [result(one, 0, 0.5), result(one, 1, 0.7), result(one, 2, 0.9)]
+    found += [result(other, 0, 0.4), result(other, 1, 0.5)]
+    found += [{**r, 'protocol': 'published'} for r in found]
+    rows = table.comparisons(found).splitlines()
+    half = 0.05 * 12.7062  # Of two values, with one degree of freedom.
+    interval = f'{0.15 - half:+.4f} to {0.15 + half:+.4f}'
+    assert rows[2] == (
+        f'| {one} - {other} | clean | 2 | +0.1500 | {interval} |'
+    )
+
+
 def test_results_are_replaced_and_found(tmp_path):
     path = tmp_path / 'results.jsonl'
     first = {'model': 'a', 'seed': 0, 'protocol': 'clean', 'settings': {}}
@@ -130,7 +152,8 @@ def test_main(data_root, tmp_path, monkeypatch, capsys):
     assert path.read_text().count('\n') == 6
 
     docs = tmp_path / 'webnlg.md'
-    names = [f'{table.NAME} {n}' for n in ('scores', 'subsets', 'costs')]
+    parts = ('scores', 'subsets', 'comparisons', 'costs')
+    names = [f'{table.NAME} {part}' for part in parts]
     docs.write_text('\n'.join(m for n in names for m in markdown.markers(n)))
     table.main(path, docs, tmp_path)
     text = docs.read_text()
