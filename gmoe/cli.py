@@ -31,6 +31,8 @@ _LINKS = {
     'num_tasks': 'out_channels',
     'node_dims': 'node_dims',
     'edge_dims': 'edge_dims',
+    'text_channels': 'text_channels',
+    'features_name': 'features',
 }
 _DESCRIPTION = 'Trains and evaluates graph mixtures of experts.'
 _INFO = 'Prints versions, back end and devices.'

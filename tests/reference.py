@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor
 
-from gmoe.nn import GCNExperts, GINExperts, GMoEConv
+from gmoe.nn import GCNExperts, GINExperts, GMoEConv, RelationalExperts
 
 
 def noisy_topk_gates(
@@ -110,6 +110,28 @@ def gin_sum(
     return out
 
 
+def relational_node(
+    experts: RelationalExperts, x: Tensor, i: int, o: int, edges, hop: int
+) -> Tensor:
+    """A relational convolution at node i by expert o."""
+    messages = []
+    for j, target, attr in edges:
+        if target == i:
+            r = edge_term(experts, hop, 0, attr)
+            if experts.composition == 'mult':
+                messages.append(x[j] * r)
+            elif experts.composition == 'sub':
+                messages.append(x[j] - r)
+            else:
+                size = x.size(1)
+                messages.append(r[:size].sigmoid() * x[j] + r[size:])
+    out = x[i] @ experts.root[o] + experts.bias[o]
+    if messages:
+        mean = sum(messages) / len(messages)
+        out = out + mean @ experts.weight[o]
+    return out
+
+
 def batch_norm(
     rows: list[Tensor], norm, o: int, training: bool
 ) -> list[Tensor]:
@@ -143,6 +165,10 @@ def slow_layer(
         ]
         if isinstance(experts, GCNExperts):
             rows = [gcn_node(experts, x, i, o, edges, hop) for i in nodes]
+        elif isinstance(experts, RelationalExperts):
+            rows = [
+                relational_node(experts, x, i, o, edges, hop) for i in nodes
+            ]
         else:
             rows = [gin_sum(experts, x, i, o, edges, hop) for i in nodes]
             rows = [r @ experts.weight1[o] + experts.bias1[o] for r in rows]

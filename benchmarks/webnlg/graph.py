@@ -112,12 +112,15 @@ def graph_weights(routings: Sequence[Routing], batch: Any) -> np.ndarray:
     return torch.cat(layers, dim=1).numpy()
 
 
-def settings_of(model: str, quick: bool = False) -> dict[str, Any]:
+def settings_of(
+    model: str, quick: bool = False, epochs: int | None = None
+) -> dict[str, Any]:
     """What decides on the result of a model, besides the seed.
 
     Args:
         model: The name of a file of ``configs/webnlg``.
         quick: Whether it is trained for one epoch on a slice.
+        epochs: The number of epochs, if it is another one.
     """
     config = yaml.safe_load((CONFIGS / f'{model}.yaml').read_text())
     data = dict(config['data']['init_args'])
@@ -125,12 +128,17 @@ def settings_of(model: str, quick: bool = False) -> dict[str, Any]:
     return {
         'model': config['model']['init_args'],
         'data': data,
-        'epochs': 1 if quick else config['trainer']['max_epochs'],
+        'epochs': epochs or (1 if quick else config['trainer']['max_epochs']),
     }
 
 
 def train(
-    model: str, seed: int, folder: Path, root: str, quick: bool = False
+    model: str,
+    seed: int,
+    folder: Path,
+    root: str,
+    quick: bool = False,
+    epochs: int | None = None,
 ) -> Run:
     """Trains and tests a graph model; one that was interrupted goes on.
 
@@ -140,8 +148,9 @@ def train(
         folder: Where checkpoints and predictions are kept.
         root: The folder that holds WebNLG.
         quick: Whether to train one epoch on a few batches.
+        epochs: The number of epochs, if it is another one.
     """
-    settings = settings_of(model, quick)
+    settings = settings_of(model, quick, epochs)
     fit, predictions = folder / 'fit', 'benchmarks.webnlg.graph.Predictions'
     arguments = [
         'fit',
@@ -164,9 +173,9 @@ def train(
     sys.argv = sys.argv[:1]  # Lightning warns of arguments in two places.
     done = cli.run(arguments)
     assert done is not None
-    epochs = [
+    predicted = [
         Epoch(**json.loads((folder / f'epoch-{number}.json').read_text()))
         for number in range(1, settings['epochs'] + 1)
     ]
     trained = sum(p.numel() for p in done.model.parameters())
-    return Run(trained, settings, epochs)
+    return Run(trained, settings, predicted)

@@ -29,6 +29,18 @@ PUBLISHED = {
     'BERT-large, first triple': (0.7417, 0.768),
     'BERT-large with a mixture of experts, first triple': (0.7652, 0.793),
 }
+#: Which models are compared with which.
+COMPARED = (
+    ('bert-moe-all', 'bert-all'),
+    ('bert-moe-first', 'bert-first'),
+    ('bert-all', 'bert-first'),
+    ('gmoe-gin', 'gin'),
+    ('gmoe-relational', 'relational'),
+    ('gmoe-gin', 'bert-all'),
+)
+#: The models of the pictures.
+CONFUSION = ('gmoe-gin', 'bert-all')
+ROUTING = ('gmoe-gin', 'bert-moe-all')
 KINDS = {
     'seen': 'seen',
     'unseen_entities': 'unseen entities',
@@ -132,31 +144,38 @@ def costs(found: Sequence[Record]) -> str:
     return markdown.table(header, rows)
 
 
-def comparison(found: Sequence[Record], one: str, other: str) -> str:
-    """The difference of two models in weighted F1, paired over seeds, in
-    words.
+def comparisons(found: Sequence[Record]) -> str:
+    """The table of differences in weighted F1, paired over seeds.
 
     Args:
         found: The results.
-        one: A model.
-        other: The model that it is compared with.
     """
     group = _by_model(found)
-    lines = []
-    for protocol in ('clean', 'published'):
-        first = {r['seed']: r['weighted_f1'] for r in group[one][protocol]}
-        second = {r['seed']: r['weighted_f1'] for r in group[other][protocol]}
-        seeds = sorted(first.keys() & second.keys())
-        gains = np.array([first[s] - second[s] for s in seeds])
-        text = f'{one} - {other}, {protocol}: {gains.mean():+.4f}'
-        if len(gains) > 1:
-            half = scipy.stats.sem(gains) * scipy.stats.t.ppf(
-                0.975, len(gains) - 1
-            )
-            low, high = gains.mean() - half, gains.mean() + half
-            text += f', 95 % interval {low:+.4f} to {high:+.4f}'
-        lines.append(f'- {text} ({len(gains)} seeds)')
-    return '\n'.join(lines)
+    rows = []
+    for one, other in COMPARED:
+        if one not in group or other not in group:
+            continue
+        for protocol in ('clean', 'published'):
+            gains = _gains(group[one][protocol], group[other][protocol])
+            row = [f'{one} - {other}', protocol, str(len(gains))]
+            row += [f'{gains.mean():+.4f}', '']
+            if len(gains) > 1:
+                half = scipy.stats.sem(gains) * scipy.stats.t.ppf(
+                    0.975, len(gains) - 1
+                )
+                low, high = gains.mean() - half, gains.mean() + half
+                row[-1] = f'{low:+.4f} to {high:+.4f}'
+            rows.append(row)
+    header = ['models', 'protocol', 'seeds', 'difference', '95 % interval']
+    return markdown.table(header, rows)
+
+
+def _gains(one: Sequence[Record], other: Sequence[Record]) -> np.ndarray:
+    """The differences of two models, for the seeds that both have."""
+    first = {r['seed']: r['weighted_f1'] for r in one}
+    second = {r['seed']: r['weighted_f1'] for r in other}
+    seeds = sorted(first.keys() & second.keys())
+    return np.array([first[seed] - second[seed] for seed in seeds])
 
 
 def _by_model(found: Iterable[Record]) -> dict[str, Group]:
@@ -203,11 +222,16 @@ def main(
     for name, content in (
         ('scores', scores(found)),
         ('subsets', subsets(found)),
+        ('comparisons', comparisons(found)),
         ('costs', costs(found)),
     ):
         markdown.update([docs], f'{NAME} {name}', content)
-    plot.confusion(found, images / 'webnlg_confusion.png')
-    plot.routing(found, images / 'webnlg_routing.png')
+    models = list(_by_model(found))
+    shown = [model for model in CONFUSION if model in models]
+    plot.confusion(found, images / 'webnlg_confusion.png', shown or models)
+    shown = [model for model in ROUTING if model in models]
+    if shown:
+        plot.routing(found, images / 'webnlg_routing.png', shown)
 
 
 if __name__ == '__main__':

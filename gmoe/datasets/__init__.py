@@ -9,6 +9,7 @@ from gmoe.datasets.ogb_info import (
     ogb_mol_names,
 )
 from gmoe.datasets.ogb_mol import OGBMolDataset
+from gmoe.datasets.triples import TripleDataset, read_triples
 from gmoe.datasets.webnlg import (
     WebNLGDataset,
     WebNLGEntry,
@@ -21,11 +22,13 @@ __all__ = [
     'HopMixture',
     'OGBMolDataset',
     'OGBMolInfo',
+    'TripleDataset',
     'WebNLGDataset',
     'WebNLGEntry',
     'import_ogb',
     'ogb_mol_info',
     'ogb_mol_names',
+    'read_triples',
     'webnlg_dataset_dict',
     'webnlg_split',
 ]

@@ -54,6 +54,22 @@ def encoder_fingerprint(name: str) -> str:
     return f'folder {digest.hexdigest()}'
 
 
+def encoder_size(name: str) -> int:
+    """Returns the number of features that an encoder gives a text.
+
+    Args:
+        name (str): A local folder, or a name on the hub.
+
+    Raises:
+        ImportError: If `transformers` is not installed.
+        OSError: If there is no such encoder.
+    """
+    folder = Path(name).expanduser()
+    source = str(folder) if folder.is_dir() else name
+    config = import_transformers().AutoConfig.from_pretrained(source)
+    return int(config.hidden_size)
+
+
 @torch.no_grad()
 def encoder_features(
     texts: Sequence[str],

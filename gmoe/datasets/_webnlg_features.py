@@ -14,6 +14,7 @@ from gmoe.datasets._webnlg_encoder import (
     ENCODER_VERSION,
     encoder_features,
     encoder_fingerprint,
+    encoder_size,
 )
 from gmoe.datasets._webnlg_hashed import HASHED_VERSION, hashed_features
 
@@ -49,6 +50,25 @@ class TextFeatures:
                 "'encoder' needs to be the name or the folder of an encoder "
                 "if 'features' is 'encoder' (got none)"
             )
+
+    @property
+    def name(self) -> str:
+        """What tells features from others, in a word."""
+        if self.kind == 'hashed':
+            low, high = self.ngrams
+            return f'hashed-{HASHED_VERSION}-{self.dim}-{low}-{high}'
+        assert self.encoder is not None
+        fingerprint = encoder_fingerprint(self.encoder).encode()
+        digest = hashlib.sha256(fingerprint).hexdigest()[:16]
+        return f'encoder-{ENCODER_VERSION}-{digest}'
+
+    @property
+    def num_features(self) -> int:
+        """The number of features of a text."""
+        if self.kind == 'hashed':
+            return self.dim
+        assert self.encoder is not None
+        return encoder_size(self.encoder)
 
     def table(self, texts: Sequence[str]) -> Tensor:
         """Returns a row for each text, made once for the same texts."""

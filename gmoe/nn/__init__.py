@@ -8,6 +8,8 @@ from gmoe.nn.conv import (
     ModuleExperts,
     OGBGCNConv,
     OGBGINConv,
+    RelationalConv,
+    RelationalExperts,
 )
 from gmoe.nn.embedding import (
     ATOM_FEATURE_DIMS,
@@ -17,7 +19,9 @@ from gmoe.nn.embedding import (
 from gmoe.nn.gnn import GNN, hidden_for_equal_cost
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import ExpertNorm
+from gmoe.nn.readout import RootReadout
 from gmoe.nn.to_gmoe import to_gmoe
+from gmoe.nn.triple_gnn import TripleGNN
 
 __all__ = [
     'ATOM_FEATURE_DIMS',
@@ -33,6 +37,10 @@ __all__ = [
     'Neighborhood',
     'OGBGCNConv',
     'OGBGINConv',
+    'RelationalConv',
+    'RelationalExperts',
+    'RootReadout',
+    'TripleGNN',
     'hidden_for_equal_cost',
     'to_gmoe',
 ]

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
+from torch_geometric.nn import MessagePassing
 
 from gmoe.nn.conv import (
+    ExpertBank,
     GCNExperts,
     GINExperts,
     GMoEConv,
     OGBGCNConv,
     OGBGINConv,
+    RelationalConv,
+    RelationalExperts,
 )
 from gmoe.nn.norm import NORMS
 from gmoe.routing import Router, UniformRouter
@@ -20,9 +24,10 @@ from gmoe.routing import Router, UniformRouter
 EdgeDims = int | Sequence[int] | None
 
 #: The kinds of convolutions by name.
-CONVS: dict[str, type[OGBGCNConv] | type[OGBGINConv]] = {
+CONVS: dict[str, type[MessagePassing]] = {
     'gcn': OGBGCNConv,
     'gin': OGBGINConv,
+    'relational': RelationalConv,
 }
 
 
@@ -62,16 +67,10 @@ def make_layer(
     if num_experts == 1:
         if num_experts_1hop == 0:
             edge_dims = _double(edge_dims)
-        plain_norm = NORMS[norm]
-        plain = (
-            OGBGCNConv(channels, channels, edge_dims)
-            if conv == 'gcn'
-            else OGBGINConv(channels, channels, edge_dims, norm)
-        )
-        return plain, plain_norm(channels)
-    sizes = (channels, channels, num_experts, num_experts_1hop, edge_dims)
-    bank = (
-        GCNExperts(*sizes) if conv == 'gcn' else GINExperts(*sizes, norm=norm)
+        plain = _make_plain(conv, channels, edge_dims, norm)
+        return plain, NORMS[norm](channels)
+    bank = _make_bank(
+        conv, channels, num_experts, num_experts_1hop, edge_dims, norm
     )
     mixture = GMoEConv(
         bank,
@@ -83,6 +82,32 @@ def make_layer(
         dispatch=dispatch,
     )
     return mixture, nn.Identity()
+
+
+def _make_plain(
+    conv: str, channels: int, edge_dims: EdgeDims, norm: str
+) -> MessagePassing:
+    if conv == 'gin':
+        return OGBGINConv(channels, channels, edge_dims, norm)
+    if conv == 'relational':
+        return RelationalConv(channels, channels, edge_dims, 'gate')
+    return OGBGCNConv(channels, channels, edge_dims)
+
+
+def _make_bank(
+    conv: str,
+    channels: int,
+    num_experts: int,
+    num_experts_1hop: int,
+    edge_dims: EdgeDims,
+    norm: str,
+) -> ExpertBank:
+    sizes = (channels, channels, num_experts, num_experts_1hop, edge_dims)
+    if conv == 'gin':
+        return GINExperts(*sizes, norm=norm)
+    if conv == 'relational':
+        return RelationalExperts(*sizes, composition='gate')
+    return GCNExperts(*sizes)
 
 
 def mixture_layers(

@@ -10,18 +10,28 @@ from gmoe.training.data import (
     HopMixtureDataModule,
     OGBMolDataModule,
 )
-from gmoe.training.metrics import METRIC_MODES, ExpertUsage, GraphScore
-from gmoe.training.module import GraphPredictor
+from gmoe.training.metrics import (
+    METRIC_MODES,
+    CategoryScore,
+    ExpertUsage,
+    GraphScore,
+)
+from gmoe.training.module import GraphModule, GraphPredictor, TriplePredictor
+from gmoe.training.webnlg import WebNLGDataModule
 
 __all__ = [
     'METRIC_MODES',
+    'CategoryScore',
     'EpochSeed',
     'ExpertUsage',
     'GraphDataModule',
+    'GraphModule',
     'GraphPredictor',
     'GraphScore',
     'HopMixtureDataModule',
     'LastCheckpoint',
     'OGBMolDataModule',
     'PredictionWriter',
+    'TriplePredictor',
+    'WebNLGDataModule',
 ]

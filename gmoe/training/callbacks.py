@@ -73,7 +73,9 @@ class LastCheckpoint(ModelCheckpoint):
 class PredictionWriter(BasePredictionWriter):
     """Writes predictions as a CSV file, one row per graph: its id, its split,
     its SMILES string where the dataset has one, targets and predictions
-    (probabilities for classification).
+    (probabilities for classification). Where graphs have one of several
+    categories, a row has the category, the predicted one, and the probability
+    of each; those of graphs without a known category are printed, too.
 
     Args:
         path: The file. (default: ``predictions.csv`` in the run's folder)
@@ -106,6 +108,8 @@ class PredictionWriter(BasePredictionWriter):
         table.to_csv(partial, index=False)
         os.replace(partial, path)
         print(f'Wrote {len(table)} predictions to {path}')
+        if 'predicted' in table and (table['category'] == '').all():
+            self._print(table)
 
     def _table(
         self, trainer: Trainer, predictions: Sequence[Any]
@@ -126,9 +130,31 @@ class PredictionWriter(BasePredictionWriter):
                 columns['smiles'] = [
                     data.dataset.smiles(int(i)) for i in graph_id
                 ]
-        for key in ('target', 'prediction'):
+        if hasattr(data.dataset, 'categories'):
+            columns |= _category_columns(data.dataset.categories, joined)
+            joined = {}
+        for key in [key for key in joined if key != 'graph_id']:
             for task in range(joined[key].size(1)):
                 columns[f'{key}_{task}'] = joined[key][:, task].float().numpy()
         table = pd.DataFrame(columns)
         table = table.drop_duplicates('graph_id').sort_values('graph_id')
         return table
+
+    def _print(self, table: pd.DataFrame) -> None:
+        for _, row in table.iterrows():
+            probabilities = row.iloc[4:].astype(float)
+            best = probabilities.sort_values(ascending=False)[:3]
+            shown = ', '.join(f'{k} {p:.3f}' for k, p in best.items())
+            print(f'graph {row["graph_id"]}: {row["predicted"]} ({shown})')
+
+
+def _category_columns(
+    categories: Sequence[str], joined: dict[str, torch.Tensor]
+) -> dict[str, Any]:
+    names = np.array([*categories, ''])  # Those of -1 are not known.
+    probability = joined['prediction'].float().numpy()
+    return {
+        'category': names[joined['target'].view(-1).numpy()],
+        'predicted': names[probability.argmax(axis=1)],
+        **{name: probability[:, i] for i, name in enumerate(categories)},
+    }

@@ -8,13 +8,28 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.classification import binary_accuracy
+from torchmetrics.functional.classification import (
+    binary_accuracy,
+    multiclass_accuracy,
+    multiclass_f1_score,
+)
 
 from gmoe.datasets import import_ogb, ogb_mol_info
 from gmoe.routing import Routing
 
 #: Whether more is better, by the name that OGB gives the metric.
-METRIC_MODES = {'rocauc': 'max', 'ap': 'max', 'acc': 'max', 'rmse': 'min'}
+METRIC_MODES = {
+    'rocauc': 'max',
+    'ap': 'max',
+    'acc': 'max',
+    'rmse': 'min',
+    'accuracy': 'max',
+    'weighted_f1': 'max',
+    'macro_f1': 'max',
+}
+
+#: The scores of categories.
+CATEGORY_SCORES = ('weighted_f1', 'accuracy', 'macro_f1')
 
 
 class GraphScore(Metric):
@@ -45,9 +60,10 @@ class GraphScore(Metric):
 
     def __init__(self, name: str, metric: str) -> None:
         super().__init__()
-        if metric not in METRIC_MODES:
+        known = [name for name in METRIC_MODES if name not in CATEGORY_SCORES]
+        if metric not in known:
             raise ValueError(
-                f"'metric' must be one of {list(METRIC_MODES)}, got {metric!r}"
+                f"'metric' must be one of {known}, got {metric!r}"
             )
         of_ogb = name.startswith('ogbg-')
         expected = ogb_mol_info(name).eval_metric if of_ogb else 'acc'
@@ -71,11 +87,7 @@ class GraphScore(Metric):
 
     def compute(self) -> Tensor:
         """The score; NaN, with a warning, where it is not defined."""
-        graph_id = _cat(self.graph_ids).cpu()
-        order = torch.argsort(graph_id, stable=True)
-        first = torch.ones_like(order, dtype=torch.bool)
-        first[1:] = graph_id[order].diff() != 0
-        keep = order[first]
+        keep = _each_once(_cat(self.graph_ids).cpu())
         prediction = _cat(self.predictions).cpu()[keep]
         target = _cat(self.targets).cpu()[keep]
         labelled = ~target.isnan()
@@ -98,6 +110,67 @@ class GraphScore(Metric):
                 raise
             return _undefined(str(error))
         return torch.tensor(float(score[self.metric]), dtype=torch.float64)
+
+
+class CategoryScore(Metric):
+    """The scores of all graphs of a split that have one category each:
+    accuracy, and the F1 score averaged over categories, weighted by their
+    number of graphs and unweighted. A category that is neither there nor
+    predicted is left out of the average.
+
+    Graphs that several processes saw count once.
+
+    Args:
+        num_classes: The number of categories.
+
+    Shapes:
+        - **update:** predictions :math:`(B, C)` (probabilities), categories
+          :math:`(B)`, graph ids :math:`(B)`
+
+    Raises:
+        ValueError: If there are fewer than two categories.
+    """
+
+    full_state_update = False
+    predictions: list[Tensor]
+    targets: list[Tensor]
+    graph_ids: list[Tensor]
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ValueError(
+                f"'num_classes' must be at least 2, got {num_classes}"
+            )
+        self.num_classes = num_classes
+        for state in ('predictions', 'targets', 'graph_ids'):
+            self.add_state(state, default=[], dist_reduce_fx='cat')
+
+    def update(
+        self, prediction: Tensor, target: Tensor, graph_id: Tensor
+    ) -> None:
+        """Adds a batch."""
+        self.predictions.append(prediction.detach().argmax(dim=1))
+        self.targets.append(target.detach())
+        self.graph_ids.append(graph_id)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The scores by name."""
+        keep = _each_once(_cat(self.graph_ids).cpu())
+        prediction = _cat(self.predictions).cpu()[keep]
+        target = _cat(self.targets).cpu()[keep]
+        size = self.num_classes
+        return {
+            'weighted_f1': multiclass_f1_score(
+                prediction, target, size, average='weighted'
+            ),
+            'accuracy': multiclass_accuracy(
+                prediction, target, size, average='micro'
+            ),
+            'macro_f1': multiclass_f1_score(
+                prediction, target, size, average='macro'
+            ),
+        }
 
 
 class ExpertUsage(Metric):
@@ -129,6 +202,14 @@ class ExpertUsage(Metric):
         """
         total = self.counts.sum(dim=1, keepdim=True).clamp(min=1)
         return self.counts / total
+
+
+def _each_once(graph_id: Tensor) -> Tensor:
+    # The position of the first row of each graph.
+    order = torch.argsort(graph_id, stable=True)
+    first = torch.ones_like(order, dtype=torch.bool)
+    first[1:] = graph_id[order].diff() != 0
+    return order[first]
 
 
 def _cat(values: list[Tensor] | Tensor) -> Tensor:

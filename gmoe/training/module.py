@@ -11,31 +11,44 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.data import Data
 
-from gmoe.nn import GNN
+from gmoe.nn import GNN, TripleGNN
 from gmoe.routing import Routing, balance_loss
-from gmoe.training.metrics import METRIC_MODES, ExpertUsage, GraphScore
+from gmoe.training.metrics import (
+    CATEGORY_SCORES,
+    METRIC_MODES,
+    CategoryScore,
+    ExpertUsage,
+    GraphScore,
+)
 
-TASK_TYPES = ('binary classification', 'regression')
+CATEGORIES = 'multiclass classification'
+TASK_TYPES = ('binary classification', CATEGORIES, 'regression')
 
 
-class GraphPredictor(LightningModule):
-    r"""Trains a :class:`~gmoe.nn.GNN` to predict properties of graphs.
+class GraphModule(LightningModule):
+    r"""Trains a network to predict properties of graphs.
 
-    The loss is that of the task, over labelled entries only (binary cross
-    entropy, or squared error), plus :math:`\lambda` times the importance and
-    load losses of the routers, averaged over layers (`GMoE
-    <https://arxiv.org/abs/2304.02806>`_). In distributed
-    training, both are those of the joint batch of all processes.
+    The loss is that of the task (cross entropy or squared error), plus
+    :math:`\lambda` times the importance and load losses of the routers,
+    averaged over layers (`GMoE <https://arxiv.org/abs/2304.02806>`_). In
+    distributed training, both are those of the joint batch of all processes.
 
     Args:
+        gnn: The network, which has :obj:`num_experts`, :obj:`moe_layers` and
+            :obj:`num_hops`.
+        num_outputs: The number of outputs of the network.
         dataset: The dataset's name, which decides on the evaluator.
-        task_type: :obj:`"binary classification"` or :obj:`"regression"`.
+        task_type: One of :obj:`TASK_TYPES`.
         metric: The name of the score, a key of
             :obj:`~gmoe.training.METRIC_MODES`.
         learning_rate: Learning rate of Adam.
         weight_decay: Weight decay of Adam.
         balance_weight: The factor :math:`\lambda`.
-        **kwargs: Arguments of :class:`~gmoe.nn.GNN`.
+        label_smoothing: The share of the label that is spread over all
+            categories, where there are several.
+        schedule: The learning rate over the run: :obj:`"constant"`, or
+            :obj:`"linear"` from its value down to zero.
+        decoupled: Whether weight decay is that of AdamW.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -43,19 +56,27 @@ class GraphPredictor(LightningModule):
 
     def __init__(
         self,
+        gnn: GNN | TripleGNN,
+        num_outputs: int,
         dataset: str,
-        task_type: str = 'binary classification',
-        metric: str = 'rocauc',
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        balance_weight: float = 0.1,
-        **kwargs: Any,
+        task_type: str,
+        metric: str,
+        learning_rate: float,
+        weight_decay: float,
+        balance_weight: float,
+        label_smoothing: float = 0.0,
+        schedule: str = 'constant',
+        decoupled: bool = False,
     ) -> None:
         super().__init__()
-        if task_type not in TASK_TYPES:
-            raise ValueError(
-                f"'task_type' must be one of {TASK_TYPES}, got {task_type!r}"
-            )
+        for name, choice, known in (
+            ('task_type', task_type, TASK_TYPES),
+            ('schedule', schedule, ('constant', 'linear')),
+        ):
+            if choice not in known:
+                raise ValueError(
+                    f"'{name}' must be one of {known}, got {choice!r}"
+                )
         for name, value in (
             ('learning_rate', learning_rate),
             ('weight_decay', weight_decay),
@@ -63,24 +84,30 @@ class GraphPredictor(LightningModule):
         ):
             if not value >= 0:
                 raise ValueError(f"'{name}' must be at least 0, got {value}")
-        self.save_hyperparameters()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"'label_smoothing' must be in [0, 1), got {label_smoothing}"
+            )
         self.task_type = task_type
         self.metric = metric
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.balance_weight = balance_weight
-        self.gnn = GNN(**kwargs)
+        self.label_smoothing = label_smoothing
+        self.schedule = schedule
+        self.decoupled = decoupled
+        self.gnn = gnn
         self.scores = nn.ModuleDict(
             {
-                split: GraphScore(dataset, metric)
+                split: CategoryScore(num_outputs)
+                if task_type == CATEGORIES
+                else GraphScore(dataset, metric)
                 for split in ('val', 'test', 'test_curve')
             }
         )
         self.usage: ExpertUsage | None = None
-        if self.gnn.moe_layers:
-            self.usage = ExpertUsage(
-                len(self.gnn.moe_layers), self.gnn.num_experts
-            )
+        if gnn.moe_layers:
+            self.usage = ExpertUsage(len(gnn.moe_layers), gnn.num_experts)
 
     @property
     def mode(self) -> str:
@@ -113,10 +140,16 @@ class GraphPredictor(LightningModule):
         """The loss over labelled entries, as their mean over the joint batch
         of all processes; zero if there are none.
 
+        For categories, `y` is one integer per graph.
+
         Args:
             out: Logits or values of shape ``[num_graphs, num_tasks]``.
             y: Targets of the same shape, NaN where there is none.
         """
+        if self.task_type == CATEGORIES:
+            return functional.cross_entropy(
+                out.float(), y, label_smoothing=self.label_smoothing
+            )
         out, y = out.float(), y.view(out.shape).float()
         labelled = ~y.isnan()
         target = torch.where(labelled, y, torch.zeros_like(y))
@@ -178,27 +211,39 @@ class GraphPredictor(LightningModule):
             batch_size=batch.num_graphs,
             add_dataloader_idx=False,
         )
-        prediction = self.to_prediction(out)
-        target = batch.y.view(out.shape)
-        self._score(split).update(prediction, target, batch.graph_id)
+        self._score(split).update(
+            self.to_prediction(out), self._target(batch, out), batch.graph_id
+        )
+
+    def _target(self, batch: Data, out: Tensor) -> Tensor:
+        y = batch.y
+        return y if self.task_type == CATEGORIES else y.view(out.shape)
 
     def to_prediction(self, out: Tensor) -> Tensor:
         """Probabilities for classification, values for regression."""
         out = out.float()
+        if self.task_type == CATEGORIES:
+            return out.softmax(dim=1)
         return out if self.task_type == 'regression' else out.sigmoid()
 
-    def _score(self, split: str) -> GraphScore:
+    def _score(self, split: str) -> GraphScore | CategoryScore:
         score = self.scores[split]
-        assert isinstance(score, GraphScore)
+        assert isinstance(score, (GraphScore, CategoryScore))
         return score
 
     def _log_score(self, split: str) -> None:
         score = self._score(split)
         if score.update_count > 0:
-            value = score.compute().to(self.device, torch.float32)
-            self.log(
-                f'{split}/{self.metric}', value, prog_bar=True, sync_dist=True
-            )
+            values = score.compute()
+            if not isinstance(values, dict):
+                values = {self.metric: values}
+            for name, value in values.items():
+                self.log(
+                    f'{split}/{name}',
+                    value.to(self.device, torch.float32),
+                    prog_bar=name == self.metric,
+                    sync_dist=True,
+                )
         score.reset()
 
     def validation_step(
@@ -221,12 +266,161 @@ class GraphPredictor(LightningModule):
         return {
             'graph_id': batch.graph_id,
             'prediction': self.to_prediction(out),
-            'target': batch.y.view(out.shape),
+            'target': self._target(batch, out).view(out.size(0), -1),
         }
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(
+    def configure_optimizers(self) -> Any:
+        optimizer = (
+            torch.optim.AdamW if self.decoupled else torch.optim.Adam
+        )(
             self.parameters(),
             lr=self.learning_rate,
             weight_decay=self.weight_decay,
         )
+        if self.schedule == 'constant':
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = torch.optim.lr_scheduler.LinearLR(
+            optimizer, 1.0, 0.0, total_iters=steps
+        )
+        return {
+            'optimizer': optimizer,
+            'lr_scheduler': {'scheduler': scheduler, 'interval': 'step'},
+        }
+
+
+class GraphPredictor(GraphModule):
+    """Trains a :class:`~gmoe.nn.GNN` to predict properties of graphs; see
+    :class:`GraphModule`.
+
+    The loss is over labelled entries only: binary cross entropy, or squared
+    error.
+
+    Args:
+        dataset: The dataset's name, which decides on the evaluator.
+        task_type: :obj:`"binary classification"` or :obj:`"regression"`.
+        metric: The name of the score, a key of
+            :obj:`~gmoe.training.METRIC_MODES`.
+        learning_rate: Learning rate of Adam.
+        weight_decay: Weight decay of Adam.
+        balance_weight: The factor of the balance losses.
+        **kwargs: Arguments of :class:`~gmoe.nn.GNN`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        task_type: str = 'binary classification',
+        metric: str = 'rocauc',
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        balance_weight: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        if task_type == CATEGORIES:
+            raise ValueError(
+                f"'task_type' must be one of {TASK_TYPES[::2]}, got "
+                f'{task_type!r}'
+            )
+        gnn = GNN(**kwargs)
+        super().__init__(
+            gnn,
+            gnn.out_channels,
+            dataset,
+            task_type,
+            metric,
+            learning_rate,
+            weight_decay,
+            balance_weight,
+        )
+        self.save_hyperparameters()
+
+
+class TriplePredictor(GraphModule):
+    """Trains a :class:`~gmoe.nn.TripleGNN` to tell the category of a graph of
+    triples; see :class:`GraphModule`.
+
+    The features of texts are those of the data at hand, and not saved.
+
+    Args:
+        dataset: The dataset's name.
+        task_type: :obj:`"multiclass classification"`.
+        metric: :obj:`"weighted_f1"`, :obj:`"accuracy"` or
+            :obj:`"macro_f1"`.
+        learning_rate: Learning rate of Adam.
+        weight_decay: Weight decay, as that of AdamW.
+        balance_weight: The factor of the balance losses.
+        label_smoothing: The share of the label that is spread over all
+            categories.
+        schedule: :obj:`"constant"` or :obj:`"linear"`, from the learning
+            rate down to zero.
+        features: What the features of texts are, as the data says. A network
+            refuses data with other ones.
+        **kwargs: Arguments of :class:`~gmoe.nn.TripleGNN`.
+
+    Raises:
+        ValueError: If an argument is out of range, or the data has other
+            features.
+    """
+
+    gnn: TripleGNN
+
+    def __init__(
+        self,
+        dataset: str = 'webnlg',
+        task_type: str = CATEGORIES,
+        metric: str = 'weighted_f1',
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.01,
+        balance_weight: float = 0.1,
+        label_smoothing: float = 0.0,
+        schedule: str = 'linear',
+        features: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if task_type != CATEGORIES:
+            raise ValueError(
+                f"'task_type' must be {CATEGORIES!r}, got {task_type!r}"
+            )
+        if metric not in CATEGORY_SCORES:
+            raise ValueError(
+                f"'metric' must be one of {CATEGORY_SCORES}, got {metric!r}"
+            )
+        gnn = TripleGNN(**kwargs)
+        super().__init__(
+            gnn,
+            gnn.head.out_features,
+            dataset,
+            task_type,
+            metric,
+            learning_rate,
+            weight_decay,
+            balance_weight,
+            label_smoothing,
+            schedule,
+            decoupled=True,
+        )
+        self.features = features
+        self.save_hyperparameters()
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if self.features not in (None, data.features_name):
+            raise ValueError(
+                f"'features' of the data must be {self.features!r}, as the "
+                f'network expects, got {data.features_name!r}'
+            )
+        tables = data.dataset.node_table, data.dataset.property_table
+        self.gnn.set_tables(*tables)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trained = checkpoint['hyper_parameters'].get('features')
+        if None not in (trained, self.features) and trained != self.features:
+            raise ValueError(
+                f"'features' of the data must be {trained!r}, as the network "
+                f'was trained, got {self.features!r}'
+            )

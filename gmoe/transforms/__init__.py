@@ -2,6 +2,7 @@
 
 from gmoe.transforms.drop_nodes import DropNodes
 from gmoe.transforms.mask_entities import MaskEntities
+from gmoe.transforms.mask_properties import MaskProperties
 from gmoe.transforms.two_hop import TwoHop
 
-__all__ = ['DropNodes', 'MaskEntities', 'TwoHop']
+__all__ = ['DropNodes', 'MaskEntities', 'MaskProperties', 'TwoHop']

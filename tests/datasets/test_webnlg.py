@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from gmoe.datasets import WebNLGDataset, webnlg_dataset_dict
@@ -99,6 +100,23 @@ def test_codes(root: Path):
         make(root, codes=True, relation_features=True)
     with pytest.raises(ValueError, match='codes'):
         codes.from_triples(BEAN)
+
+
+def test_batches_of_codes(root: Path):
+    dataset = make(root, codes=True, text=False)
+    for part in (dataset, dataset[[8, 1, 0, 4]]):
+        index = [3, 0, 0, 2]
+        out = part.take(index)
+        expected = Batch.from_data_list([part[i] for i in index])
+        assert set(out.keys()) == set(expected.keys())
+        for key, value in expected.to_dict().items():
+            assert torch.equal(out[key], value), key
+        assert out.num_graphs == 4
+        hop_2, expected = TwoHop()(out), TwoHop()(expected)
+        assert torch.equal(hop_2.edge_index_2hop, expected.edge_index_2hop)
+    assert dataset.take([]).num_graphs == 0
+    with pytest.raises(ValueError, match="'codes' needs to be True"):
+        make(root).take([0])
 
 
 def test_hidden_entities(root: Path):

@@ -4,7 +4,12 @@ import torch
 
 from gmoe.datasets import import_ogb
 from gmoe.routing import Router
-from gmoe.training import METRIC_MODES, ExpertUsage, GraphScore
+from gmoe.training import (
+    METRIC_MODES,
+    CategoryScore,
+    ExpertUsage,
+    GraphScore,
+)
 
 # One dataset for each of OGB's metrics.
 DATASETS = {
@@ -117,3 +122,33 @@ def test_expert_usage():
     assert np.allclose(share, expected / expected.sum(axis=1, keepdims=True))
     usage.reset()
     assert (usage.counts == 0).all()
+
+
+def test_scores_of_categories_are_those_of_sklearn():
+    metrics = pytest.importorskip('sklearn.metrics')
+    generator = torch.Generator().manual_seed(0)
+    # Two categories are never there, one of them is predicted.
+    target = torch.randint(5, (200,), generator=generator)
+    logits = torch.randn(200, 7, generator=generator)
+    logits[:, 6] = -9
+    predicted = logits.argmax(dim=1)
+    score = CategoryScore(7)
+    order = torch.randperm(200, generator=generator)
+    for ids in (order[:70], order[60:], order[:5]):
+        score.update(logits[ids].softmax(dim=1), target[ids], ids)
+    expected = {
+        'accuracy': metrics.accuracy_score(target, predicted),
+        **{
+            f'{average}_f1': metrics.f1_score(
+                target, predicted, average=average, zero_division=0
+            )
+            for average in ('weighted', 'macro')
+        },
+    }
+    out = score.compute()
+    assert set(out) == set(expected)
+    for name, value in expected.items():
+        assert float(out[name]) == pytest.approx(value, abs=1e-6)
+        assert METRIC_MODES[name] == 'max'
+    with pytest.raises(ValueError, match="'num_classes' must be at least 2"):
+        CategoryScore(1)

@@ -6,6 +6,8 @@ from gmoe.nn.conv.gin import GINExperts
 from gmoe.nn.conv.gmoe_conv import GMoEConv
 from gmoe.nn.conv.module import LOCAL_CONVS, ModuleExperts
 from gmoe.nn.conv.ogb import OGBGCNConv, OGBGINConv
+from gmoe.nn.conv.relational import RelationalExperts
+from gmoe.nn.conv.relational_conv import RelationalConv
 
 __all__ = [
     'LOCAL_CONVS',
@@ -16,4 +18,6 @@ __all__ = [
     'ModuleExperts',
     'OGBGCNConv',
     'OGBGINConv',
+    'RelationalConv',
+    'RelationalExperts',
 ]

@@ -160,6 +160,8 @@ class EdgeEncoders(nn.Module):
         edge_dims: The numbers of categories of categorical edge features, the
             number of floating-point edge features, or :obj:`None`.
         channels: Size of the edge terms.
+        shared: Whether the experts of a hop share one encoder of categorical
+            features, as they do that of floating-point ones.
     """
 
     def __init__(
@@ -167,6 +169,7 @@ class EdgeEncoders(nn.Module):
         bank: ExpertBank,
         edge_dims: int | Sequence[int] | None,
         channels: int,
+        shared: bool = False,
     ) -> None:
         super().__init__()
         self.encoders = nn.ModuleDict()
@@ -178,7 +181,7 @@ class EdgeEncoders(nn.Module):
                 LinearEdgeEncoder(edge_dims, channels, num_hops)
                 if isinstance(edge_dims, int)
                 else CategoricalEdgeEncoder(
-                    count, edge_dims, channels, num_hops
+                    1 if shared else count, edge_dims, channels, num_hops
                 )
             )
 

@@ -1,0 +1,86 @@
+"""Draws development graphs with their nodes in the colours of their experts.
+
+    python -m benchmarks.webnlg.draw --root $GMOE_DATA_ROOT/webnlg
+
+The model is trained first where no run of it is found.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use('Agg')  # No screen is needed.
+
+import torch
+from jsonargparse import auto_cli
+from matplotlib import pyplot as plt
+
+from benchmarks.record import ROOT
+from benchmarks.webnlg.graph import CONFIGS
+from gmoe import cli
+from gmoe.datasets import WebNLGDataset
+from gmoe.visualize import draw_routing
+
+
+def main(
+    root: str = 'data/webnlg',
+    model: str = 'gmoe-gin',
+    graphs: tuple[int, ...] = (1400, 1500, 1600),
+    layer: int = -1,
+    path: Path = ROOT / 'docs' / 'images' / 'webnlg_graphs.png',
+    run_dir: Path = ROOT / 'runs' / 'webnlg' / 'draw',
+) -> None:
+    """Draws graphs.
+
+    Args:
+        root: The folder that holds WebNLG.
+        model: The name of a file of ``configs/webnlg``.
+        graphs: The positions of the graphs among the development graphs,
+            which are sorted by size.
+        layer: The layer whose routing is drawn.
+        path: The picture.
+        run_dir: Where the trained model is.
+    """
+    arguments = [
+        f'--config={CONFIGS / model}.yaml',
+        f'--run_dir={run_dir / model}',
+        f'--data.root={root}',
+        '--trainer.enable_progress_bar=false',
+    ]
+    sys.argv = sys.argv[:1]  # Lightning warns of arguments in two places.
+    if not list((run_dir / model).glob('version_*/checkpoints/best.ckpt')):
+        cli.run(['fit', *arguments])
+    done = cli.run(['validate', *arguments])
+    assert done is not None
+    network, data = done.model.eval(), done.datamodule
+    texts = WebNLGDataset(root, download=False, log=False)
+    dev = texts.get_idx_split('clean')['valid']
+    figure, axes = plt.subplots(
+        1, len(graphs), figsize=(6.5 * len(graphs), 6.5), squeeze=False
+    )
+    for axis, position in zip(axes[0], graphs):
+        index = int(dev[position])
+        batch = data.on_after_batch_transfer(data.dataset.take([index]), 0)
+        with torch.no_grad():
+            out, routings = network(batch)
+        draw_routing(
+            texts[index], routings[layer], axis, network.gnn.num_experts_1hop
+        )
+        best = int(out.argmax())
+        axis.set_title(
+            f'{texts.categories[best]} ({float(out.softmax(1).max()):.2f}), '
+            f'really {texts.entries[index].category}'
+        )
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(
+        path, dpi=80, bbox_inches='tight', metadata={'Software': None}
+    )
+    print(f'Wrote {path}')
+
+
+if __name__ == '__main__':
+    auto_cli(main)

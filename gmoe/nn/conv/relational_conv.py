@@ -1,0 +1,109 @@
+"""The plain relational convolution: one expert, no gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
+
+from gmoe.nn.embedding import make_feature_encoder
+
+#: How many times the size of a node's features a relation has.
+RELATION_SIZES = {'mult': 1, 'sub': 1, 'gate': 2}
+
+
+class RelationalConv(MessagePassing):
+    r"""The relational graph convolution of a single expert, after CompGCN
+    (`Vashishth et al. 2020 <https://arxiv.org/abs/1911.03082>`_). See
+    :class:`RelationalExperts` for the formula.
+
+    Args:
+        in_channels: Size of each input node's features.
+        out_channels: Size of each output node's features.
+        edge_dims: The number of floating-point edge features; or the numbers
+            of categories of categorical edge features; or :obj:`None`.
+        composition: :obj:`"mult"`, :obj:`"sub"` or :obj:`"gate"`.
+        **kwargs: Arguments of PyG's :class:`MessagePassing`.
+
+    Shapes:
+        - **input:** node features :math:`(N, D_{in})`, edge indices
+          :math:`(2, E)`, edge features :math:`(E, F)`
+        - **output:** node features :math:`(N, D_{out})`
+
+    Raises:
+        ValueError: If :obj:`composition` is unknown, or edge features are
+            missing.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        edge_dims: int | Sequence[int] | None = None,
+        composition: str = 'mult',
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault('aggr', 'mean')
+        super().__init__(**kwargs)
+        if composition not in RELATION_SIZES:
+            raise ValueError(
+                f"'composition' must be one of {list(RELATION_SIZES)}, got "
+                f'{composition!r}'
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.composition = composition
+        self.linear = nn.Linear(in_channels, out_channels)
+        self.root = nn.Linear(in_channels, out_channels, bias=False)
+        self.edge_encoder = make_feature_encoder(
+            edge_dims, RELATION_SIZES[composition] * in_channels
+        )
+
+    def reset_parameters(self) -> None:
+        """Resets all parameters."""
+        super().reset_parameters()
+        self.linear.reset_parameters()
+        self.root.reset_parameters()
+        if self.edge_encoder is not None:
+            self.edge_encoder.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
+        """Convolves node features."""
+        relation = None
+        if self.edge_encoder is not None:
+            if edge_attr is None:
+                raise ValueError(
+                    "'edge_attr' must be given: the convolution expects edge "
+                    'features, got None'
+                )
+            relation = self.edge_encoder(edge_attr, 'edge_attr')
+        mean = self.propagate(edge_index, x=x, relation=relation)
+        return self.linear(mean) + self.root(x)
+
+    def message(self, x_j: Tensor, relation: Tensor | None) -> Tensor:
+        if relation is None:
+            return x_j
+        return compose(self.composition, x_j, relation)
+
+
+def compose(composition: str, x: Tensor, relation: Tensor) -> Tensor:
+    """What neighbours and relations are made into.
+
+    Args:
+        composition: A key of :obj:`RELATION_SIZES`.
+        x: The features of the neighbours.
+        relation: Those of the relations.
+    """
+    if composition == 'mult':
+        return x * relation
+    if composition == 'sub':
+        return x - relation
+    gate, term = relation.chunk(2, dim=1)
+    return gate.sigmoid() * x + term

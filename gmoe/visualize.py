@@ -1,0 +1,143 @@
+"""Drawings of graphs whose nodes are routed to experts."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import networkx
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.patches import Patch, Wedge
+from torch_geometric.data import Data
+from torch_geometric.utils import to_networkx
+
+from gmoe.routing import Routing
+
+#: The widest line of a label, in characters.
+LINE_WIDTH = 18
+#: The radius of a node, where the whole graph is within -1 and 1.
+RADIUS = 0.12
+
+
+def draw_routing(
+    data: Data,
+    routing: Routing,
+    axis: Any,
+    num_experts_1hop: int | None = None,
+) -> None:
+    """Draws a graph with each node in the colours of its experts: a disc
+    whose sectors are their weights.
+
+    Labels are :obj:`data.node_text` and :obj:`data.edge_text` where the graph
+    has them. An edge with a text is an arrow, unless it is the inverse of an
+    earlier edge with the same text, as in
+    :class:`~gmoe.datasets.WebNLGDataset`; others are lines.
+
+    Args:
+        data: The graph.
+        routing: The routing of its nodes by one layer.
+        axis: The axes of matplotlib to draw on.
+        num_experts_1hop: The number of hop-1 experts, which come first, for
+            the legend to tell. (default: not told)
+
+    Raises:
+        ValueError: If :obj:`routing` is of another number of nodes.
+
+    Example:
+        >>> figure, axis = plt.subplots()
+        >>> draw_routing(data, routing, axis)
+    """
+    if routing.num_nodes != data.num_nodes:
+        raise ValueError(
+            f"'routing' must have the {data.num_nodes} nodes of 'data', got "
+            f'{routing.num_nodes}'
+        )
+    graph = to_networkx(data, to_undirected=True, remove_self_loops=True)
+    place = networkx.kamada_kawai_layout(graph)
+    _draw_edges(data, graph, place, axis)
+    gates = routing.gates.detach().cpu().double().numpy()
+    colours = colormaps['tab10' if routing.num_experts <= 10 else 'tab20']
+    for node, weights in enumerate(gates):
+        _draw_node(place[node], weights, colours, axis)
+    for node, text in enumerate(data.get('node_text') or []):
+        x, y = place[node]
+        wrapped = textwrap.fill(text, LINE_WIDTH)
+        axis.text(
+            x,
+            y - 1.2 * RADIUS,
+            wrapped,
+            ha='center',
+            va='top',
+            fontsize=9,
+            bbox={'color': 'white', 'alpha': 0.7, 'pad': 0.5},
+            zorder=4,
+        )
+    axis.legend(
+        handles=[
+            Patch(color=colours(i), label=_name(i, num_experts_1hop))
+            for i in range(routing.num_experts)
+        ],
+        fontsize='small',
+        loc='lower left',
+    )
+    axis.set_aspect('equal')
+    axis.set_axis_off()
+    axis.set(xlim=(-1.4, 1.4), ylim=(-1.5, 1.3))
+
+
+def _name(expert: int, num_experts_1hop: int | None) -> str:
+    name = f'expert {expert}'
+    if num_experts_1hop is None:
+        return name
+    return f'{name} (hop {1 if expert < num_experts_1hop else 2})'
+
+
+def _draw_node(
+    place: np.ndarray, weights: np.ndarray, colours: Any, axis: Any
+) -> None:
+    bounds = np.cumsum([0.0, *weights / max(weights.sum(), 1e-12)]) * 360 + 90
+    for expert in weights.nonzero()[0]:
+        sector = Wedge(
+            tuple(place),
+            RADIUS,
+            bounds[expert],
+            bounds[expert + 1],
+            facecolor=colours(int(expert)),
+            edgecolor='white',
+            zorder=3,
+        )
+        axis.add_patch(sector)
+
+
+def _draw_edges(
+    data: Data, graph: networkx.Graph, place: dict[int, Any], axis: Any
+) -> None:
+    texts = data.get('edge_text')
+    if texts is None:
+        networkx.draw_networkx_edges(graph, place, ax=axis)
+        return
+    labels: dict[tuple[int, int], list[str]] = {}
+    for (source, target), text in zip(data.edge_index.t().tolist(), texts):
+        if text not in labels.get((target, source), []):
+            labels.setdefault((source, target), []).append(text)
+    shown = networkx.DiGraph(list(labels))
+    # The size of a node is in square points there; the axes are 2.8 wide.
+    width = axis.get_window_extent().width * 72 / axis.figure.dpi
+    networkx.draw_networkx_edges(
+        shown,
+        place,
+        ax=axis,
+        node_size=(2.5 * RADIUS * width / 2.8) ** 2,
+        edge_color='gray',
+        arrowsize=12,
+    )
+    networkx.draw_networkx_edge_labels(
+        shown,
+        place,
+        {edge: '\n'.join(texts) for edge, texts in labels.items()},
+        ax=axis,
+        font_size=8,
+        font_color='dimgray',
+        rotate=False,
+    )
