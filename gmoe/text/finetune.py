@@ -244,10 +244,12 @@ class FineTunedClassifier(TextClassifier):
         lengths = [len(ids) for ids in whole['input_ids']]
         self.num_cut[name] = sum(length > limit for length in lengths)
         if self.num_cut[name] > 0:
+            long = [i for i, n in enumerate(lengths) if n > limit]
             warnings.warn(
-                f'{self.num_cut[name]} of {len(texts)} texts ({name}) have '
-                f'more than {limit} tokens (at most {max(lengths)}) and are '
-                'cut',
+                f'{len(long)} of {len(texts)} texts ({name}) have more than '
+                f'{limit} tokens (at most {max(lengths)}) and are cut: '
+                f'{long[:20]}{"..." if len(long) > 20 else ""}, the first '
+                f'being {texts[long[0]][:80]!r}',
                 stacklevel=2,
             )
             whole = self.tokenizer(texts, truncation=True, max_length=limit)

@@ -1,0 +1,67 @@
+"""Drawings of routed graphs."""
+
+import matplotlib
+import pytest
+import torch
+from matplotlib.patches import Wedge
+from torch_geometric.data import Data
+
+matplotlib.use('Agg')
+
+from matplotlib import pyplot as plt
+
+from gmoe.routing import Router
+from gmoe.visualize import draw_routing
+
+
+@pytest.fixture
+def axis():
+    figure, axis = plt.subplots()
+    yield axis
+    plt.close(figure)
+
+
+def make(texts=True):
+    edges = torch.tensor([[0, 1, 0, 2], [1, 0, 2, 0]])
+    data = Data(x=torch.randn(3, 4), edge_index=edges)
+    if texts:
+        data.node_text = ['Alan Bean', 'Apollo 12', 'a name of many words']
+        data.edge_text = ['mission', 'mission', 'title', 'title']
+    return data
+
+
+def test_sectors_are_weights(axis):
+    data = make()
+    router = Router(4, 3, 2)
+    routing = router(data.x)
+    draw_routing(data, routing, axis, num_experts_1hop=2)
+    sectors = [p for p in axis.patches if isinstance(p, Wedge)]
+    assert len(sectors) == int((routing.gates > 0).sum()) == 6
+    share = torch.tensor([(p.theta2 - p.theta1) / 360 for p in sectors])
+    weights = routing.gates[routing.gates > 0]
+    torch.testing.assert_close(share, weights, check_dtype=False)
+    texts = {text.get_text() for text in axis.texts}
+    # Each triple once, not its inverse.
+    assert texts == {
+        'Alan Bean', 'Apollo 12', 'a name of many\nwords', 'mission', 'title'
+    }  # fmt: skip
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    names = ['expert 0 (hop 1)', 'expert 1 (hop 1)', 'expert 2 (hop 2)']
+    assert legend == names
+
+
+def test_without_texts(axis):
+    data = make(texts=False)
+    draw_routing(data, Router(4, 12, 2)(data.x), axis)
+    assert not axis.texts
+
+
+def test_single_node_without_edges(axis):
+    data = Data(x=torch.randn(1, 4), edge_index=torch.empty(2, 0).long())
+    draw_routing(data, Router(4, 2, 1)(data.x), axis)
+
+
+def test_other_graph(axis):
+    data = make()
+    with pytest.raises(ValueError, match='the 3 nodes of .data., got 2'):
+        draw_routing(data, Router(4, 3, 2)(data.x[:2]), axis)
