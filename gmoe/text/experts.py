@@ -91,6 +91,19 @@ class MLPExperts(nn.Module):
 
     def forward(self, x: Tensor, routing: Routing) -> Tensor:
         """The weighted sums for vectors of shape :math:`(N, D_{in})`."""
+        out = ops.routed_mlp(
+            x,
+            self.weight1,
+            self.bias1,
+            self.weight2,
+            self.bias2,
+            routing.weight,
+            routing.expert,
+            routing.ptr,
+            self.activation,
+        )
+        if out is not None:
+            return out
         if self._is_grouped(x, routing):
             return self._routed(x, routing)
         return self._dense(x, routing)
