@@ -1,6 +1,7 @@
 """The head of BERT-MoE against a loop over examples, forward and backward.
 
-    python -m benchmarks.bert_moe_head
+    python -m benchmarks.bert_moe_head --threads '[1, 2]' \\
+        --json benchmarks/results/bert_moe_head.json
 
 Both have the same weights, and their outputs and gradients are compared
 before they take turns. The encoder is left out: the loop's cost is the same
@@ -9,6 +10,7 @@ with any.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -124,6 +126,7 @@ def main(
     top_k: int = 2,
     hidden: int = 256,
     rounds: int = 50,
+    threads: list[int] | int | None = None,
     json: Path | None = None,
 ) -> None:
     """Times both heads.
@@ -137,15 +140,25 @@ def main(
         top_k: Number of experts per text.
         hidden: Size of the experts' hidden and output vectors.
         rounds: How many turns each head has.
+        threads: The number or numbers of threads, of both heads; PyTorch's if
+            not given.
         json: A file for the results.
     """
     if isinstance(in_channels, int):
         in_channels = [in_channels]
+    if threads is None or isinstance(threads, int):
+        threads = [threads or torch.get_num_threads()]
+    sizes = in_channels or [384, 768, 1024]
     rows = []
-    for size in in_channels or [384, 768, 1024]:
+    for count, size in itertools.product(threads, sizes):
+        torch.set_num_threads(count)
         torch.manual_seed(0)
         heads = make_heads(size, num_labels, num_experts, top_k, hidden)
-        row: dict[str, Any] = {'in_channels': size, 'batch': batch}
+        row: dict[str, Any] = {
+            'threads': count,
+            'in_channels': size,
+            'batch': batch,
+        }
         row |= time_heads(*heads, torch.randn(batch, size), rounds)
         rows.append(row)
         print(', '.join(f'{key} {value}' for key, value in row.items()))
@@ -155,7 +168,6 @@ def main(
             'num_experts': num_experts,
             'top_k': top_k,
             'hidden': hidden,
-            'threads': torch.get_num_threads(),
             'rounds': rounds,
         }
         write_json(json, {**provenance(), **settings, 'rows': rows})

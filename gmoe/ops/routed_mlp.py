@@ -14,7 +14,7 @@ from gmoe.ops.routed_message import refuse_double_backward
 ACTIVATIONS = ('relu', 'gelu', 'tanh', 'silu')
 
 #: Above this many slots per expert, general matrix products are faster.
-MAX_ROWS = 64
+MAX_ROWS = 128
 
 
 def routed_mlp(

@@ -34,8 +34,9 @@ class MLPExperts(nn.Module):
         \mathbf{W}^{(1)}_o + \mathbf{b}^{(1)}_o) \mathbf{W}^{(2)}_o +
         \mathbf{b}^{(2)}_o \big)
 
-    Where the router leaves experts out, each computes its own rows, in one
-    grouped matrix product per map. Where PyTorch has none for the type or the
+    Each expert computes its own rows: those of a usual batch in the fused op
+    :func:`gmoe.ops.routed_mlp`; else, where the router leaves experts out, in
+    one grouped matrix product per map. Where neither serves the type or the
     device, all experts compute all rows: the weights :math:`G` then enter
     before the second map, so that each map is one matrix product for all
     experts, of which the second also sums over them.
