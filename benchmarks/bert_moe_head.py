@@ -176,7 +176,8 @@ def main(
 def time_heads(
     head: MoeHead, loop: LoopHead, x: Tensor, rounds: int
 ) -> dict[str, float]:
-    """Milliseconds of both heads, and how many times faster the first is.
+    """Milliseconds of both heads, and how many times faster the first is: the
+    medians and the shortest.
 
     Args:
         head: The grouped head.
@@ -205,9 +206,14 @@ def time_heads(
             start = time.perf_counter()
             call()
             times[name].append((time.perf_counter() - start) * 1e3)
-    ms = {f'{k}_ms': round(statistics.median(v), 4) for k, v in times.items()}
-    ratio = round(ms['loop_ms'] / ms['head_ms'], 2)
-    return {**ms, 'times_faster': ratio, 'largest_difference': error}
+    # Another process on the machine lengthens the median, not the shortest.
+    out: dict[str, float] = {}
+    for suffix, choose in (('', statistics.median), ('_shortest', min)):
+        ms = {k: round(float(choose(v)), 4) for k, v in times.items()}
+        out |= {f'{k}{suffix}_ms': value for k, value in ms.items()}
+        ratio = round(ms['loop'] / ms['head'], 2)
+        out[f'times_faster{suffix}'] = ratio
+    return {**out, 'largest_difference': error}
 
 
 def _step(
