@@ -207,26 +207,32 @@ void dots(
   }
 }
 
-// Reads the matrix along its rows, J of them at a time.
-template <int J, typename T>
-void add_product_rows(
+// J rows of the matrix, V vectors of each at a time, which stay in registers.
+template <int J, int V, typename T>
+void add_product_tile(
     T* const* out, const T* a, int64_t a_stride, int64_t rows, const T* b,
-    int64_t b_stride, int64_t size) {
-  for (int64_t r = 0; r < rows; r += kTile) {
-    const int64_t last = rows - r < kTile ? rows : r + kTile;
-    for_each_vector<T>(size, [&](int64_t d, int64_t part) {
-      Vec<T> factor[J];
-      for (int j = 0; j < J; ++j) {
-        factor[j] = load_part(b + j * b_stride + d, part);
+    int64_t b_stride, int64_t d, int64_t part) {
+  constexpr int64_t kSize = Vec<T>::kSize;
+  Vec<T> factor[J][V];
+  for (int j = 0; j < J; ++j) {
+    for (int v = 0; v < V; ++v) {
+      factor[j][v] = load_part(b + j * b_stride + d + v * kSize, part);
+    }
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    Vec<T> sum[V];
+    for (int v = 0; v < V; ++v) {
+      sum[v] = load_part(out[r] + d + v * kSize, part);
+    }
+    for (int j = 0; j < J; ++j) {
+      const Vec<T> scale = Vec<T>::all(a[r * a_stride + j]);
+      for (int v = 0; v < V; ++v) {
+        sum[v].add_product(scale, factor[j][v]);
       }
-      for (int64_t i = r; i < last; ++i) {
-        Vec<T> sum = load_part(out[i] + d, part);
-        for (int j = 0; j < J; ++j) {
-          sum.add_product(Vec<T>::all(a[i * a_stride + j]), factor[j]);
-        }
-        store_part(sum, out[i] + d, part);
-      }
-    });
+    }
+    for (int v = 0; v < V; ++v) {
+      store_part(sum[v], out[r] + d + v * kSize, part);
+    }
   }
 }
 
@@ -234,15 +240,27 @@ template <typename T>
 void add_product(
     T* const* out, const T* a, int64_t a_stride, int64_t rows, const T* b,
     int64_t b_stride, int64_t depth, int64_t size) {
-  constexpr int kDepth = 8;
+  constexpr int V = GMOE_LANES == 512 ? 4 : 2; // Of 32 or 16 registers.
+  constexpr int64_t kWide = V * Vec<T>::kSize;
+  auto all_channels = [&](int64_t j, auto with_depth) {
+    constexpr int J = decltype(with_depth)::value;
+    const T* from = b + j * b_stride;
+    int64_t d = 0;
+    for (; d + kWide <= size; d += kWide) {
+      add_product_tile<J, V>(
+          out, a + j, a_stride, rows, from, b_stride, d, 0);
+    }
+    for_each_vector<T>(size - d, [&](int64_t rest, int64_t part) {
+      add_product_tile<J, 1>(
+          out, a + j, a_stride, rows, from, b_stride, d + rest, part);
+    });
+  };
   int64_t j = 0;
-  for (; j + kDepth <= depth; j += kDepth) {
-    add_product_rows<kDepth>(
-        out, a + j, a_stride, rows, b + j * b_stride, b_stride, size);
+  for (; j + kTile <= depth; j += kTile) {
+    all_channels(j, std::integral_constant<int, kTile>());
   }
   for (; j < depth; ++j) {
-    add_product_rows<1>(
-        out, a + j, a_stride, rows, b + j * b_stride, b_stride, size);
+    all_channels(j, std::integral_constant<int, 1>());
   }
 }
 
