@@ -18,6 +18,7 @@ from gmoe.ops.noisy_topk import noisy_topk
 from gmoe.ops.norm_combine import norm_combine
 from gmoe.ops.relu_dropout import relu_dropout
 from gmoe.ops.routed_message import routed_message
+from gmoe.ops.routed_mlp import routed_mlp
 from gmoe.ops.two_hop import two_hop_edges
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     'norm_combine',
     'relu_dropout',
     'routed_message',
+    'routed_mlp',
     'two_hop_edges',
 ]

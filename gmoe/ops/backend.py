@@ -22,6 +22,7 @@ _OPS = (
     'norm_combine',
     'relu_dropout',
     'routed_message',
+    'routed_mlp',
     'two_hop',
 )
 

@@ -47,7 +47,10 @@ def linear_scores(x: Tensor, scores: Sequence[LinearScore]) -> Tensor:
         Scores of shape :math:`(N, n)` times the number of modules.
     """
     # Transposed: products with a matrix of few columns are slow on CPUs.
-    weight = torch.cat([score.weight.t() for score in scores])
+    if len(scores) == 1:
+        weight = scores[0].weight.t().contiguous()
+    else:
+        weight = torch.cat([score.weight.t() for score in scores])
     return linear(x, weight.to(x.dtype))
 
 

@@ -34,8 +34,9 @@ class MLPExperts(nn.Module):
         \mathbf{W}^{(1)}_o + \mathbf{b}^{(1)}_o) \mathbf{W}^{(2)}_o +
         \mathbf{b}^{(2)}_o \big)
 
-    Where the router leaves experts out, each computes its own rows, in one
-    grouped matrix product per map. Where PyTorch has none for the type or the
+    Each expert computes its own rows: those of a usual batch in the fused op
+    :func:`gmoe.ops.routed_mlp`; else, where the router leaves experts out, in
+    one grouped matrix product per map. Where neither serves the type or the
     device, all experts compute all rows: the weights :math:`G` then enter
     before the second map, so that each map is one matrix product for all
     experts, of which the second also sums over them.
@@ -91,6 +92,19 @@ class MLPExperts(nn.Module):
 
     def forward(self, x: Tensor, routing: Routing) -> Tensor:
         """The weighted sums for vectors of shape :math:`(N, D_{in})`."""
+        out = ops.routed_mlp(
+            x,
+            self.weight1,
+            self.bias1,
+            self.weight2,
+            self.bias2,
+            routing.weight,
+            routing.expert,
+            routing.ptr,
+            self.activation,
+        )
+        if out is not None:
+            return out
         if self._is_grouped(x, routing):
             return self._routed(x, routing)
         return self._dense(x, routing)

@@ -4,9 +4,18 @@ import pytest
 import torch
 
 from benchmarks.bert_moe_head import make_heads
+from gmoe import ops
 from gmoe.routing import ROUTER_PRESETS, Router
 from gmoe.text.experts import ACTIVATIONS, MLPExperts
 from gmoe.text.head import MoeHead
+
+
+@pytest.fixture(params=['fused', 'grouped'])
+def path(request, monkeypatch):
+    """How the experts are computed; both serve the sizes below."""
+    if request.param == 'grouped':
+        monkeypatch.setattr(ops, 'routed_mlp', lambda *args: None)
+    return request.param
 
 
 def loop(experts, x, gates):
@@ -37,7 +46,7 @@ def grads(out, module, x):
 
 
 @pytest.mark.parametrize('top_k', [1, 2, 4])
-def test_published_loop(top_k):
+def test_published_loop(path, top_k):
     torch.manual_seed(0)
     head, slow = make_heads(48, 5, num_experts=4, top_k=top_k, hidden=24)
     x = torch.randn(16, 48, requires_grad=True)
@@ -69,7 +78,7 @@ def test_published_loop(top_k):
 @pytest.mark.parametrize('preset', sorted(ROUTER_PRESETS))
 @pytest.mark.parametrize('activation', sorted(ACTIVATIONS))
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
-def test_every_preset(preset, activation, dtype):
+def test_every_preset(path, preset, activation, dtype):
     torch.manual_seed(0)
     top_k = 2 if preset.endswith('topk') else None
     head = MoeHead(12, 3, 5, top_k, 8, activation, preset, dropout=0.0).to(
@@ -90,7 +99,7 @@ def test_every_preset(preset, activation, dtype):
 
 @pytest.mark.parametrize('sizes', [(12, 8), (13, 8), (12, 7)])
 @pytest.mark.parametrize('num_nodes', [0, 1, 5])
-def test_grouped_and_dense(sizes, num_nodes):
+def test_other_paths_and_dense(path, sizes, num_nodes):
     torch.manual_seed(0)
     experts = MLPExperts(*sizes, 4, num_experts=6)
     router = Router(sizes[0], 6, top_k=1)  # Most experts have no rows.
