@@ -9,6 +9,9 @@ from pathlib import Path
 
 import torch
 
+#: The most experts that the gate's ops for CUDA serve.
+MAX_CUDA_EXPERTS = 256
+
 _enabled = True
 
 # What the binary must have.

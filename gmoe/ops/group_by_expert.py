@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, MAX_CUDA_EXPERTS, use_native
 
 
 class GroupedSlots(NamedTuple):
@@ -49,9 +49,12 @@ def group_by_expert(
         The grouped slots, indices in the type of :obj:`expert`.
 
     Raises:
-        RuntimeError: If an expert or a pointer is out of range.
+        RuntimeError: If an expert or a pointer is out of range. On CUDA the
+            host does not wait for the slots: experts are checked on the
+            device, pointers are not.
     """
-    if use_native(weight, expert, ptr, cuda=False):
+    on_cuda = num_experts <= MAX_CUDA_EXPERTS
+    if use_native(weight, expert, ptr, cuda=on_cuda):
         return GroupedSlots(
             *torch.ops.gmoe.group_by_expert(
                 weight.contiguous(),

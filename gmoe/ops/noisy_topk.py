@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, MAX_CUDA_EXPERTS, use_native
 
 
 class NoisyTopK(NamedTuple):
@@ -54,7 +54,8 @@ def noisy_topk(
         topk_first: Whether the softmax is over the selected experts only,
             else over all.
     """
-    if not use_native(clean, raw, noise, cuda=False):
+    on_cuda = clean.size(-1) <= MAX_CUDA_EXPERTS
+    if not use_native(clean, raw, noise, cuda=on_cuda):
         return _eager(clean, raw, noise, top_k, topk_first)
     if raw is None or noise is None:
         weight, expert, _, _ = torch.ops.gmoe.noisy_topk(

@@ -18,10 +18,11 @@ def relu_dropout(
     r"""ReLU, then dropout: in training, each element is zero with probability
     :math:`p` and else multiplied by :math:`1 / (1 - p)`.
 
-    One seed is drawn from torch's generator; the element's random word is a
-    function of it and of the element's position (Philox4x32-10), so that no
-    mask is kept, and the same seed gives the same mask for every number of
-    threads. The mask differs from :func:`torch.nn.functional.dropout`'s.
+    One seed is drawn from the generator of the device of :obj:`x`; the
+    element's random word is a function of it and of the element's position
+    (Philox4x32-10), so that no mask is kept, and the same seed gives the same
+    mask for every number of threads and on every device. The mask differs from
+    :func:`torch.nn.functional.dropout`'s.
 
     Args:
         x: Any tensor.
@@ -36,10 +37,10 @@ def relu_dropout(
         p = 0.0
     if p == 0.0 and not relu:
         return x
-    if not use_native(x, cuda=False) or p == 1.0 or p == 0.0:
+    if not use_native(x) or p == 1.0 or p == 0.0:
         x = x.relu() if relu else x
         return functional.dropout(x, p, training)
-    seed = torch.randint(2**62, (1,))
+    seed = torch.randint(2**62, (1,), device=x.device)
     return torch.ops.gmoe.relu_dropout(x.contiguous(), seed, p, relu)
 
 

@@ -57,6 +57,10 @@ def two_hop_edges(
             nodes need to be grouped by graph, as PyG groups them.
             (default: :obj:`None`)
 
+    On CUDA the host waits for the range of the node ids, for the number of
+    hop-2 edges and, with :obj:`mode="released"` and :obj:`batch`, for the
+    grouping: call it where the data is made ready.
+
     Shapes:
         - **input:** edges :math:`(2, |E|)`, edge features
           :math:`(|E|, F)` or :math:`(|E|)`, batch vector :math:`(|V|)`
@@ -80,7 +84,7 @@ def two_hop_edges(
     num_edges = edge_index.size(1)
     _check_edge_attr(edge_attr, num_edges, edge_index.device)
 
-    if use_native(edge_index, cuda=False):
+    if use_native(edge_index):
         out_index, path = torch.ops.gmoe.two_hop(
             edge_index.contiguous(),
             blocked_nodes(edge_index, mode, batch).contiguous(),

@@ -91,29 +91,75 @@ struct HopInputs {
   }
 };
 
+// Slots, the rows that they look at, and the edges.
+struct MessageInputs {
+  Tensor x, node, expert;
+  std::optional<Tensor> row_of, root, self_scale;
+  int64_t num_experts;
+  bool own_rows;
+  HopInputs hops;
+
+  void check() const {
+    STD_TORCH_CHECK(x.dim() == 2, "'x' must have two dimensions");
+    hops.check(x.scalar_type(), node.scalar_type(), x.size(1));
+    STD_TORCH_CHECK(
+        root.has_value() == !hops.root_weight.empty(),
+        "'root' and 'root_weight' go together");
+    STD_TORCH_CHECK(
+        !own_rows || !self_scale.has_value(),
+        "'self_scale' needs rows that the experts share");
+  }
+
+  template <typename T, typename Index>
+  RoutedMessage<T, Index> view() const {
+    RoutedMessage<T, Index> op{};
+    op.x = x.const_data_ptr<T>();
+    op.node = node.const_data_ptr<Index>();
+    op.expert = expert.const_data_ptr<Index>();
+    op.row_of = row_of ? row_of->const_data_ptr<Index>() : nullptr;
+    op.own_rows = own_rows;
+    op.root = root ? root->const_data_ptr<T>() : nullptr;
+    op.self_scale = self_scale ? self_scale->const_data_ptr<T>() : nullptr;
+    op.num_slots = node.numel();
+    op.num_experts = num_experts;
+    op.channels = x.size(1);
+    hops.fill(op);
+    return op;
+  }
+};
+
+// Calls f with a value of a type of channels.
+template <typename F>
+void with_channel_type(const char* name, ScalarType type, F f) {
+  switch (type) {
+    case ScalarType::Float:
+      return f(float());
+    case ScalarType::Double:
+      return f(double());
+    case ScalarType::Half:
+      return f(torch::headeronly::Half());
+    case ScalarType::BFloat16:
+      return f(torch::headeronly::BFloat16());
+    default:
+      STD_TORCH_CHECK(
+          false, "'", name, "' must be float32, float64, float16 or bfloat16");
+  }
+}
+
+template <typename F>
+void with_index_type(ScalarType type, F f) {
+  STD_TORCH_CHECK(
+      type == ScalarType::Long || type == ScalarType::Int,
+      "indices must have the type int32 or int64");
+  type == ScalarType::Long ? f(int64_t()) : f(int32_t());
+}
+
 // Calls f with a value of the type of the channels and one of the indices.
 template <typename F>
 void dispatch(ScalarType type, ScalarType index, F f) {
-  const bool wide = index == ScalarType::Long;
-  STD_TORCH_CHECK(
-      wide || index == ScalarType::Int,
-      "indices must have the type int32 or int64");
-  auto with_index = [&](auto value) {
-    wide ? f(value, int64_t()) : f(value, int32_t());
-  };
-  switch (type) {
-    case ScalarType::Float:
-      return with_index(float());
-    case ScalarType::Double:
-      return with_index(double());
-    case ScalarType::Half:
-      return with_index(torch::headeronly::Half());
-    case ScalarType::BFloat16:
-      return with_index(torch::headeronly::BFloat16());
-    default:
-      STD_TORCH_CHECK(
-          false, "'x' must be float32, float64, float16 or bfloat16");
-  }
+  with_index_type(index, [&](auto index_value) {
+    with_channel_type("x", type, [&](auto value) { f(value, index_value); });
+  });
 }
 
 } // namespace gmoe

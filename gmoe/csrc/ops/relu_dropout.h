@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "vector.h"
+#include "inputs.h"
 
 namespace gmoe {
 
@@ -31,6 +31,14 @@ GMOE_HOST_DEVICE void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
 // An element is kept if its word is at least this: a share 1 - p of them.
 GMOE_HOST_DEVICE uint64_t drop_below(double p) {
   return static_cast<uint64_t>(p * 4294967296.0);
+}
+
+inline void check_dropout(const Tensor& seed, double p) {
+  STD_TORCH_CHECK(
+      seed.scalar_type() == ScalarType::Long && seed.numel() == 1,
+      "'seed' must be one int64");
+  STD_TORCH_CHECK(
+      p >= 0 && p < 1, "'p' must be at least 0 and less than 1, got ", p);
 }
 
 } // namespace gmoe

@@ -3,9 +3,24 @@
 
 #include <cstdint>
 
-#include "vector.h"
+#include "inputs.h"
 
 namespace gmoe {
+
+inline void check_two_hop(
+    const Tensor& edge_index, const Tensor& blocked, int64_t num_nodes) {
+  STD_TORCH_CHECK(
+      edge_index.dim() == 2 && edge_index.size(0) == 2,
+      "'edge_index' must have the shape [2, num_edges]");
+  STD_TORCH_CHECK(
+      blocked.dim() == 1 && blocked.size(0) == edge_index.size(1) &&
+          blocked.scalar_type() == edge_index.scalar_type(),
+      "'blocked' must have the type of 'edge_index' and one value per edge");
+  STD_TORCH_CHECK(
+      edge_index.is_contiguous() && blocked.is_contiguous(),
+      "'edge_index' and 'blocked' must be contiguous");
+  STD_TORCH_CHECK(num_nodes >= 0, "'num_nodes' must be non-negative");
+}
 
 // Edges grouped by source, in their order: those from node u are at positions
 // ptr[u] to ptr[u + 1]. The edge at position p leads to target[p], is number

@@ -66,21 +66,6 @@ const DropLoops<T>& drop_loops() {
   return chosen;
 }
 
-void check(const Tensor& seed, double p) {
-  STD_TORCH_CHECK(
-      seed.scalar_type() == ScalarType::Long && seed.numel() == 1,
-      "'seed' must be one int64");
-  STD_TORCH_CHECK(
-      p >= 0 && p < 1, "'p' must be at least 0 and less than 1, got ", p);
-}
-
-template <typename F>
-void with_type(const Tensor& x, F f) {
-  dispatch(x.scalar_type(), ScalarType::Long, [&](auto value, auto) {
-    f(value);
-  });
-}
-
 // Begins at multiples of what is drawn at a time, whatever the threads.
 template <typename F>
 void for_each_part(int64_t size, F f) {
@@ -107,9 +92,9 @@ void drop(
 }
 
 Tensor relu_dropout(Tensor x, Tensor seed, double p, bool relu) {
-  check(seed, p);
+  check_dropout(seed, p);
   Tensor out = torch::stable::empty_like(x);
-  with_type(x, [&](auto value) {
+  with_channel_type("x", x.scalar_type(), [&](auto value) {
     drop<decltype(value)>(x, out, seed, p, relu);
   });
   return out;
@@ -117,9 +102,9 @@ Tensor relu_dropout(Tensor x, Tensor seed, double p, bool relu) {
 
 Tensor relu_dropout_backward(
     Tensor grad, Tensor out, Tensor seed, double p, bool relu) {
-  check(seed, p);
+  check_dropout(seed, p);
   Tensor grad_x = torch::stable::empty_like(grad);
-  with_type(grad, [&](auto value) {
+  with_channel_type("grad", grad.scalar_type(), [&](auto value) {
     using T = decltype(value);
     if (!relu) {
       drop<T>(grad, grad_x, seed, p, false);

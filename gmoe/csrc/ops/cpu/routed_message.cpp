@@ -9,42 +9,6 @@ namespace gmoe::cpu {
 
 namespace {
 
-struct Inputs {
-  Tensor x, node, expert;
-  std::optional<Tensor> row_of, root, self_scale;
-  int64_t num_experts;
-  bool own_rows;
-  HopInputs hops;
-
-  void check() const {
-    STD_TORCH_CHECK(x.dim() == 2, "'x' must have two dimensions");
-    hops.check(x.scalar_type(), node.scalar_type(), x.size(1));
-    STD_TORCH_CHECK(
-        root.has_value() == !hops.root_weight.empty(),
-        "'root' and 'root_weight' go together");
-    STD_TORCH_CHECK(
-        !own_rows || !self_scale.has_value(),
-        "'self_scale' needs rows that the experts share");
-  }
-
-  template <typename T, typename Index>
-  RoutedMessage<T, Index> view() const {
-    RoutedMessage<T, Index> op{};
-    op.x = x.const_data_ptr<T>();
-    op.node = node.const_data_ptr<Index>();
-    op.expert = expert.const_data_ptr<Index>();
-    op.row_of = row_of ? row_of->const_data_ptr<Index>() : nullptr;
-    op.own_rows = own_rows;
-    op.root = root ? root->const_data_ptr<T>() : nullptr;
-    op.self_scale = self_scale ? self_scale->const_data_ptr<T>() : nullptr;
-    op.num_slots = node.numel();
-    op.num_experts = num_experts;
-    op.channels = x.size(1);
-    hops.fill(op);
-    return op;
-  }
-};
-
 // The slots of one hop at each node.
 struct SlotsAt {
   Grouped by_node;
@@ -157,7 +121,7 @@ std::tuple<Tensor, Tensor> routed_message(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     int64_t num_messages) {
-  const Inputs in{
+  const MessageInputs in{
       x, node, expert, row_of, root, self_scale, num_experts, own_rows,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
@@ -203,7 +167,7 @@ std::vector<Tensor> routed_message_backward(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     bool needs_edge_weight) {
-  const Inputs in{
+  const MessageInputs in{
       x, node, expert, row_of, root, self_scale, num_experts, own_rows,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};

@@ -9,33 +9,13 @@
 
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
-#include <torch/csrc/stable/tensor.h>
-#include <torch/headeronly/core/ScalarType.h>
 
 namespace gmoe::cpu {
-
-using torch::headeronly::ScalarType;
-using torch::stable::Tensor;
 
 namespace {
 
 // At least this many paths for a thread of its own.
 constexpr int64_t kGrain = 1 << 14;
-
-void check(
-    const Tensor& edge_index, const Tensor& blocked, int64_t num_nodes) {
-  STD_TORCH_CHECK(
-      edge_index.dim() == 2 && edge_index.size(0) == 2,
-      "'edge_index' must have the shape [2, num_edges]");
-  STD_TORCH_CHECK(
-      blocked.dim() == 1 && blocked.size(0) == edge_index.size(1) &&
-          blocked.scalar_type() == edge_index.scalar_type(),
-      "'blocked' must have the type of 'edge_index' and one value per edge");
-  STD_TORCH_CHECK(
-      edge_index.is_contiguous() && blocked.is_contiguous(),
-      "'edge_index' and 'blocked' must be contiguous");
-  STD_TORCH_CHECK(num_nodes >= 0, "'num_nodes' must be non-negative");
-}
 
 // The edges grouped by source, and the number of paths from the nodes before
 // each node.
@@ -163,7 +143,7 @@ std::tuple<Tensor, Tensor> run(
 
 std::tuple<Tensor, Tensor> two_hop(
     Tensor edge_index, Tensor blocked, int64_t num_nodes, bool coalesce) {
-  check(edge_index, blocked, num_nodes);
+  check_two_hop(edge_index, blocked, num_nodes);
   if (edge_index.scalar_type() == ScalarType::Int) {
     return run<int32_t, int32_t>(edge_index, blocked, num_nodes, coalesce);
   }

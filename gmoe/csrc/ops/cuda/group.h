@@ -65,17 +65,26 @@ struct Grouped {
   }
 };
 
-template <typename Index>
-Grouped group(cudaStream_t stream, const Tensor& key, int64_t num_groups) {
+struct Sorted {
+  Tensor value, position;
+};
+
+inline Sorted stable_sort(const Tensor& values) {
   using torch::stable::detail::from;
   using torch::stable::detail::to;
   std::array<StableIValue, 4> stack{
-      from(key), from(std::optional<bool>(true)), from(int64_t(0)),
+      from(values), from(std::optional<bool>(true)), from(int64_t(0)),
       from(false)};
   STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher(
       "aten::sort", "stable", stack.data(), TORCH_ABI_VERSION));
+  return {to<Tensor>(stack[0]), to<Tensor>(stack[1])};
+}
+
+template <typename Index>
+Grouped group(cudaStream_t stream, const Tensor& key, int64_t num_groups) {
+  const Sorted sorted = stable_sort(key);
   Grouped out{
-      to<Tensor>(stack[0]), to<Tensor>(stack[1]),
+      sorted.value, sorted.position,
       torch::stable::new_empty(key, {num_groups + 1}, ScalarType::Long)};
   launch(
       stream, per_item(num_groups + 1), group_pointer<Index>,

@@ -19,6 +19,10 @@ namespace gmoe::cuda {
 
 constexpr int64_t kThreads = 256;
 constexpr int64_t kWarp = 32;
+constexpr unsigned kAllLanes = 0xffffffffU;
+
+// Of a gate; as in gmoe/ops/backend.py.
+constexpr int64_t kMaxExperts = 256;
 
 // Channels per word of the bits that the op on the CPU keeps.
 constexpr int64_t kMaskBits = 32;
@@ -124,12 +128,17 @@ __device__ __forceinline__ void clear(A (&values)[N]) {
   }
 }
 
+// The lanes of a warp before this one, where a row of threads is a warp.
+__device__ __forceinline__ unsigned lanes_before() {
+  return (1U << threadIdx.x) - 1;
+}
+
 // The sum of one value per thread of a warp, in each of them.
 template <typename A>
 __device__ __forceinline__ A warp_sum(A value) {
 #pragma unroll
   for (int step = kWarp / 2; step > 0; step /= 2) {
-    value += __shfl_xor_sync(0xffffffffU, value, step);
+    value += __shfl_xor_sync(kAllLanes, value, step);
   }
   return value;
 }

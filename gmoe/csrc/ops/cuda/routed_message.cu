@@ -13,52 +13,21 @@ namespace gmoe::cuda {
 
 namespace {
 
-struct Inputs {
-  Tensor x, node, expert;
-  std::optional<Tensor> row_of, root, self_scale;
-  int64_t num_experts;
-  bool own_rows;
-  HopInputs hops;
-
-  void check() const {
-    STD_TORCH_CHECK(x.dim() == 2, "'x' must have two dimensions");
-    hops.check(x.scalar_type(), node.scalar_type(), x.size(1));
-    STD_TORCH_CHECK(
-        root.has_value() == !hops.root_weight.empty(),
-        "'root' and 'root_weight' go together");
-    STD_TORCH_CHECK(
-        !own_rows || !self_scale.has_value(),
-        "'self_scale' needs rows that the experts share");
-    check_device(x, {node, expert});
-    for (const auto& tensor : {row_of, root, self_scale}) {
-      if (tensor.has_value()) {
-        check_device(x, {*tensor});
-      }
-    }
-    for (const auto* list :
-         {&hops.ptr, &hops.source, &hops.tables, &hops.codes,
-          &hops.edge_weight, &hops.root_weight}) {
-      check_device(x, *list);
+void check(const MessageInputs& in) {
+  in.check();
+  check_device(in.x, {in.node, in.expert});
+  for (const auto& tensor : {in.row_of, in.root, in.self_scale}) {
+    if (tensor.has_value()) {
+      check_device(in.x, {*tensor});
     }
   }
-
-  template <typename T, typename Index>
-  RoutedMessage<T, Index> view() const {
-    RoutedMessage<T, Index> op{};
-    op.x = x.const_data_ptr<T>();
-    op.node = node.const_data_ptr<Index>();
-    op.expert = expert.const_data_ptr<Index>();
-    op.row_of = row_of ? row_of->const_data_ptr<Index>() : nullptr;
-    op.own_rows = own_rows;
-    op.root = root ? root->const_data_ptr<T>() : nullptr;
-    op.self_scale = self_scale ? self_scale->const_data_ptr<T>() : nullptr;
-    op.num_slots = node.numel();
-    op.num_experts = num_experts;
-    op.channels = x.size(1);
-    hops.fill(op);
-    return op;
+  const HopInputs& hops = in.hops;
+  for (const auto* list :
+       {&hops.ptr, &hops.source, &hops.tables, &hops.codes,
+        &hops.edge_weight, &hops.root_weight}) {
+    check_device(in.x, *list);
   }
-};
+}
 
 // Calls f with the pack of channels that all rows allow.
 template <typename T, typename Index, typename F>
@@ -107,7 +76,7 @@ struct TransposedInputs {
   std::vector<Grouped> by_source;
   std::vector<Tensor> target;
 
-  TransposedInputs(cudaStream_t stream, const Inputs& in)
+  TransposedInputs(cudaStream_t stream, const MessageInputs& in)
       : by_node(group<Index>(
             stream, in.node, in.hops.ptr[0].numel() - 1)) {
     const int64_t num_nodes = in.hops.ptr[0].numel() - 1;
@@ -138,7 +107,7 @@ struct TransposedInputs {
 template <typename T, typename Index>
 class Backward {
  public:
-  Backward(const Inputs& in, const Tensor& grad)
+  Backward(const MessageInputs& in, const Tensor& grad)
       : in_(in),
         stream_(current_stream(in.x)),
         op_(in.template view<T, Index>()),
@@ -232,7 +201,7 @@ class Backward {
     });
   }
 
-  const Inputs& in_;
+  const MessageInputs& in_;
   cudaStream_t stream_;
   const RoutedMessage<T, Index> op_;
   const TransposedInputs<Index> memory_;
@@ -258,11 +227,11 @@ std::tuple<Tensor, Tensor> routed_message(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     int64_t num_messages) {
-  const Inputs in{
+  const MessageInputs in{
       x, node, expert, row_of, root, self_scale, num_experts, own_rows,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
-  in.check();
+  check(in);
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   const int64_t D = x.size(1);
   Tensor out = torch::stable::new_empty(x, {node.numel(), D});
@@ -305,11 +274,11 @@ std::vector<Tensor> routed_message_backward(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     bool needs_edge_weight) {
-  const Inputs in{
+  const MessageInputs in{
       x, node, expert, row_of, root, self_scale, num_experts, own_rows,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
-  in.check();
+  check(in);
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   std::vector<Tensor> out{torch::stable::empty_like(x)};
   torch::stable::zero_(out[0]); // Rows that no slot looks at.
