@@ -29,6 +29,18 @@ _OPS = (
     'two_hop',
 )
 
+# What the binary for CUDA must have.
+_CUDA_OPS = (
+    'expert_norm',
+    'group_by_expert',
+    'grouped_linear',
+    'noisy_topk',
+    'norm_combine',
+    'relu_dropout',
+    'routed_message',
+    'two_hop',
+)
+
 
 def _load(name: str) -> bool:
     path = Path(__file__).resolve().parent.parent / name
@@ -46,26 +58,34 @@ def _load(name: str) -> bool:
     return True
 
 
-def _load_cpu() -> bool:
-    if not _load('_C.so'):
+def _load_whole(name: str, ops: tuple[str, ...], key: str) -> bool:
+    if not _load(name):
         return False
-    missing = [op for op in _OPS if not hasattr(torch.ops.gmoe, op)]
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    missing = [
+        op
+        for op in ops
+        if not hasattr(torch.ops.gmoe, op)
+        or not has_kernel(f'gmoe::{op}', key)
+    ]
     if missing:
         warnings.warn(
-            f"The fused ops were built from other sources: '{missing[0]}' is "
-            'not among them, so eager PyTorch is used; build them again with '
-            "'pip install --no-build-isolation'",
+            f"The fused ops in '{name}' were built from other sources: "
+            f"'{missing[0]}' is not among them, so eager PyTorch is used; "
+            "build them again with 'pip install --no-build-isolation'",
             stacklevel=2,
         )
     return not missing
 
 
 #: Whether the fused ops could be loaded.
-AVAILABLE = _load_cpu()
+AVAILABLE = _load_whole('_C.so', _OPS, 'CPU')
 
 #: Whether those for CUDA could be loaded as well.
 CUDA_AVAILABLE = (
-    AVAILABLE and torch.cuda.is_available() and _load('_C_cuda.so')
+    AVAILABLE
+    and torch.cuda.is_available()
+    and _load_whole('_C_cuda.so', _CUDA_OPS, 'CUDA')
 )
 
 
