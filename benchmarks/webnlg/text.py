@@ -30,10 +30,28 @@ from gmoe.text import (
 MODELS = {
     'tfidf-first': ('tfidf', 'first'),
     'tfidf-all': ('tfidf', 'all'),
+    'tfidf-plain-first': ('tfidf-plain', 'first'),
+    'tfidf-plain-all': ('tfidf-plain', 'all'),
     'bert-all': ('bert', 'all'),
     'bert-moe-all': ('bert-moe', 'all'),
     'bert-first': ('bert', 'first'),
     'bert-moe-first': ('bert-moe', 'first'),
+}
+
+#: What :mod:`benchmarks.tfidf_selection` chose, and scikit-learn's defaults.
+TFIDF: dict[str, dict[str, Any]] = {
+    'tfidf': {
+        'token_pattern': r'[^\W_]+',
+        'max_ngram': 1,
+        'sublinear_tf': True,
+        'regularization': 10.0,
+    },
+    'tfidf-plain': {
+        'token_pattern': r'(?u)\b\w\w+\b',
+        'max_ngram': 1,
+        'sublinear_tf': False,
+        'regularization': 1.0,
+    },
 }
 
 #: The head of the published experiment, where it has one.
@@ -113,8 +131,8 @@ def settings_of(model: str, settings: TextSettings) -> dict[str, Any]:
         settings: How encoders are fine-tuned.
     """
     kind, triples = MODELS[model]
-    if kind == 'tfidf':
-        return {'triples': triples}
+    if kind in TFIDF:
+        return {'triples': triples, **TFIDF[kind]}
     return {'triples': triples, **HEADS[kind], **vars(settings)}
 
 
@@ -133,13 +151,15 @@ def train(
     kind, triples = MODELS[model]
     texts = _Texts(parts, triples)
     record = settings_of(model, settings)
-    if kind == 'tfidf':
-        return _train_tfidf(texts, seed, record)
+    if kind in TFIDF:
+        return _train_tfidf(kind, texts, seed, record)
     return _train_encoder(kind, texts, seed, folder, settings, record)
 
 
-def _train_tfidf(texts: _Texts, seed: int, record: dict[str, Any]) -> Run:
-    classifier = TfidfClassifier(seed=seed)
+def _train_tfidf(
+    kind: str, texts: _Texts, seed: int, record: dict[str, Any]
+) -> Run:
+    classifier = TfidfClassifier(**TFIDF[kind], seed=seed)
     started = time.perf_counter()
     classifier.fit(
         texts.of['train'], texts.categories('train'), classes=CATEGORIES
