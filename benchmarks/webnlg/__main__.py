@@ -67,6 +67,8 @@ def main(
     encoders = text.TextSettings(encoder, epochs, bf16)
     for seed in seeds:
         for model in models or known:
+            if text.is_fixed(model) and seed != seeds[0]:
+                continue
             if model in text.MODELS:
                 job = _text_job(model, seed, parts, encoders)
             else:

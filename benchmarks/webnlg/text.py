@@ -123,6 +123,15 @@ class _EpochEnd(TrainerCallback):
         print(f'epoch {number}: {seconds:.0f} s', flush=True)
 
 
+def is_fixed(model: str) -> bool:
+    """Whether every seed gives a model the same result.
+
+    Args:
+        model: A model.
+    """
+    return model in MODELS and MODELS[model][0] in TFIDF
+
+
 def settings_of(model: str, settings: TextSettings) -> dict[str, Any]:
     """What decides on the result of a model, besides the seed.
 
