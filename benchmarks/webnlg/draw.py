@@ -51,9 +51,9 @@ def main(
         '--trainer.enable_progress_bar=false',
     ]
     sys.argv = sys.argv[:1]  # Lightning warns of arguments in two places.
-    if not list((run_dir / model).glob('version_*/checkpoints/best.ckpt')):
+    if not list((run_dir / model).glob('version_*/checkpoints/last.ckpt')):
         cli.run(['fit', *arguments])
-    done = cli.run(['validate', *arguments])
+    done = cli.run(['validate', *arguments, '--ckpt_path=last'])
     assert done is not None
     network, data = done.model.eval(), done.datamodule
     texts = WebNLGDataset(root, download=False, log=False)
