@@ -10,112 +10,111 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from jsonargparse import auto_cli
 from rich.console import Console
 
-from benchmarks.record import RESULTS, ROOT, provenance
-from benchmarks.reproduce import search as grid_search
-from benchmarks.reproduce import store
+from benchmarks.record import RESULTS, ROOT, command
+from benchmarks.reproduce import search, store
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate
+from benchmarks.reproduce.local_pool import LocalPool, Outcome
 from benchmarks.reproduce.run import Run, plan
 from benchmarks.reproduce.runner import Pool, Recorder, run_all
 from benchmarks.reproduce.tables import Cell, load_table
 from benchmarks.reproduce.work import Job
 
 
-def main(
-    table: str,
-    seeds: int | None = None,
-    epochs: int | None = None,
-    root: Path = Path('data/ogb'),
-    cells: list[str] | None = None,
-    datasets: list[str] | None = None,
-    workers: int | None = None,
-    threads: int = 1,
-    accelerator: str = 'auto',
-    ray: str | None = None,
-    search: bool = False,
-    results: Path = RESULTS / 'reproduce',
-    runs: Path = ROOT / 'runs' / 'reproduce',
-) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Trains the cells of a table.
 
     Args:
-        table: The name of a file of ``benchmarks/tables``.
-        seeds: The number of seeds, from 0 on. (default: the table's, 10; for
-            a search 1)
-        epochs: The number of epochs. (default: the table's, 100)
-        root: The folder of the OGB datasets.
-        cells: The rows, such as ``[gcn,gmoe-gcn]``, or cells, such as
-            ``[molesol/gcn]``. (default: all)
-        datasets: The datasets, such as ``[molesol]``. (default: all)
-        workers: How many runs at a time. (default: one per processor)
-        threads: The number of threads of each run.
-        accelerator: The kind of device, as Lightning names it.
-        ray: The address of a Ray cluster, ``auto``, or ``local``. (default:
-            processes of this machine)
-        search: Whether to search the settings of the mixtures, on
-            validation, in place of making the table.
-        results: The folder of the files of results.
-        runs: The folder of checkpoints and logs.
+        arguments: The arguments. (default: those of the command line)
     """
-    for name, value in (
-        ('seeds', seeds),
-        ('epochs', epochs),
-        ('workers', workers),
-        ('threads', threads),
-    ):
+    options = _parse(arguments)
+    try:
+        _run(options)
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        sys.exit(f'benchmarks.reproduce: error: {error}')
+
+
+def _parse(arguments: list[str] | None) -> Namespace:
+    parser = ArgumentParser(
+        'python -m benchmarks.reproduce',
+        description='Trains the cells of a table of the paper.',
+    )
+    add = parser.add_argument
+    add('table', help='the name of a file of benchmarks/tables')
+    add('--seeds', type=int, help="from 0 on; the table's 10, a search's 1")
+    add('--epochs', type=int, help="the table's 100")
+    add('--root', type=Path, default='data/ogb', help='the OGB datasets')
+    add('--cells', nargs='+', help='rows, such as gcn, or molesol/gcn')
+    add('--datasets', nargs='+', help='datasets, such as molesol')
+    add('--workers', type=int, help='runs at a time; one per processor')
+    add('--threads', type=int, default=1, help='threads of each run')
+    add('--accelerator', default='auto', help='as Lightning names it')
+    add('--ray', metavar='ADDRESS', help='of a Ray cluster; or auto, local')
+    add('--search', action='store_true', help='settings, on validation')
+    add('--results', type=Path, default=RESULTS / 'reproduce')
+    add('--runs', type=Path, default=ROOT / 'runs' / 'reproduce')
+    return parser.parse_args(arguments)
+
+
+def _run(options: Namespace) -> None:
+    for name in ('seeds', 'epochs', 'workers', 'threads'):
+        value = getattr(options, name)
         if value is not None and value < 1:
             raise ValueError(f"'{name}' must be at least 1, got {value}")
-    content = load_table(table, epochs)
-    chosen = content.select(cells, datasets)
-    if search:
-        chosen = grid_search.candidates(chosen)
-    _check_root(root, chosen)
-    numbers = range(seeds or (1 if search else content.seeds))
+    table = load_table(options.table, options.epochs)
+    cells = table.select(options.cells, options.datasets)
+    if options.search:
+        cells = search.candidates(cells)
+    _check_root(options.root, cells)
+    seeds = range(options.seeds or (1 if options.search else table.seeds))
+    ending = '-search' if options.search else ''
     recorder = Recorder(
-        plan(chosen, numbers),
-        results / f'{table}{"-search" if search else ""}.jsonl',
-        runs.resolve(),
+        plan(cells, seeds),
+        options.results / f'{table.name}{ending}.jsonl',
+        options.runs.resolve(),
     )
+    failed = _do(recorder, options)
+    print(f'Results: {recorder.path}')
+    if options.search:
+        chosen = search.choose(cells, seeds, recorder.path)
+        if chosen:
+            print(f'Wrote {search.write_chosen(table.name, chosen)}')
+    if failed:
+        for outcome in failed:
+            print(f'{outcome.job.run}: {outcome.message}', file=sys.stderr)
+        sys.exit(f'{len(failed)} runs failed; the same command tries again')
+
+
+def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
     recorder.adopt()
     recorder.commit()
-    command = provenance()['command']
-    console = Console()
-    estimate = Estimate(store.read(recorder.path), root)
-    pool = _make_pool(ray, workers, threads)
+    estimate = Estimate(store.read(recorder.path), options.root)
+    pool = _make_pool(options.ray, options.workers, options.threads)
 
     def make_job(run: Run) -> Job:
         return Job(
             run=run,
-            root=root.resolve(),
+            root=options.root.resolve(),
             runs=recorder.runs,
-            command=command,
-            threads=threads,
-            accelerator=accelerator,
+            command=command(),
+            threads=options.threads,
+            accelerator=options.accelerator,
         )
 
-    with Display(console, pool.workers) as display:
+    with Display(Console(), pool.workers) as display:
         display.announce(recorder.plan, recorder.missing(), estimate)
         try:
-            failed = run_all(recorder, pool, make_job, display, estimate)
+            return run_all(recorder, pool, make_job, display, estimate)
         except KeyboardInterrupt:
             display.say('Interrupted: the same command goes on from here.')
             sys.exit(130)
         finally:
             pool.stop()
-    console.print(f'Results: {recorder.path}', soft_wrap=True)
-    if search:
-        found = grid_search.choose(chosen, numbers, recorder.path)
-        if found:
-            console.print(f'Wrote {grid_search.write_chosen(table, found)}')
-    if failed:
-        for outcome in failed:
-            print(f'{outcome.job.run}: {outcome.message}', file=sys.stderr)
-        sys.exit(f'{len(failed)} runs failed; the same command tries again')
 
 
 def _make_pool(ray: str | None, workers: int | None, threads: int) -> Pool:
@@ -123,8 +122,6 @@ def _make_pool(ray: str | None, workers: int | None, threads: int) -> Pool:
         from benchmarks.reproduce.ray_pool import RayPool
 
         return RayPool(ray, workers, threads)
-    from benchmarks.reproduce.local_pool import LocalPool
-
     processors = len(os.sched_getaffinity(0))
     return LocalPool(workers or max(1, processors // threads), threads)
 
@@ -142,7 +139,4 @@ def _check_root(root: Path, cells: list[Cell]) -> None:
 
 
 if __name__ == '__main__':
-    try:
-        auto_cli(main)
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        sys.exit(f'benchmarks.reproduce: error: {error}')
+    main()

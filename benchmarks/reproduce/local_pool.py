@@ -8,8 +8,6 @@ import signal
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
-import torch
-
 from benchmarks.reproduce.work import BUSY, LOG, Job, work_in_process
 
 
@@ -44,9 +42,12 @@ class LocalPool:
         os.environ['OMP_NUM_THREADS'] = str(threads)
         os.environ['MKL_NUM_THREADS'] = str(threads)
         self._context = multiprocessing.get_context('forkserver')
-        self._context.set_forkserver_preload(['benchmarks.reproduce.work'])
-        gpus = torch.cuda.device_count()
-        self._gpus = gpus if gpus > 1 else 0
+        self._context.set_forkserver_preload(
+            [
+                'benchmarks.reproduce.network',
+                'benchmarks.reproduce.fingerprint',
+            ]
+        )
 
     @property
     def free(self) -> int:
@@ -65,9 +66,8 @@ class LocalPool:
             job: The job.
         """
         slot = min(set(range(self.workers)) - set(self._running))
-        gpu = slot % self._gpus if self._gpus else None
         process = self._context.Process(
-            target=work_in_process, args=(job, gpu)
+            target=work_in_process, args=(job, slot)
         )
         process.start()
         self._running[slot] = process, job

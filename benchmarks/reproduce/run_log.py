@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from benchmarks.reproduce.memory import peak_memory, reset_peak_memory
+from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.store import finite
-
-PROGRESS = 'progress.json'
 
 
 class RunLog(Callback):
@@ -66,7 +64,10 @@ class RunLog(Callback):
         self.train_seconds.append(round(self._train_seconds, 4))
         self.seconds.append(round(time.perf_counter() - self._start, 4))
         self.peak_memory = max(self.peak_memory, peak_memory())
-        self._report(trainer.current_epoch + 1)
+        progress = Progress(
+            trainer.current_epoch + 1, sum(self.seconds), os.getpid()
+        )
+        progress.write(self.folder)
 
     def measured(self) -> dict[str, Any]:
         """What differs from one time to the next."""
@@ -89,9 +90,3 @@ class RunLog(Callback):
         self.train_seconds = state_dict['train_seconds']
         self.seconds = state_dict['seconds']
         self.peak_memory = state_dict['peak_memory']
-
-    def _report(self, epochs: int) -> None:
-        progress = {'epochs': epochs, 'seconds': sum(self.seconds)}
-        partial = self.folder / f'.{PROGRESS}'
-        partial.write_text(json.dumps(progress))
-        os.replace(partial, self.folder / PROGRESS)

@@ -11,11 +11,10 @@ from typing import Protocol
 
 from benchmarks.reproduce import store
 from benchmarks.reproduce.display import Display
-from benchmarks.reproduce.ensemble import ensemble
 from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.local_pool import Outcome
+from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.run_log import PROGRESS
 from benchmarks.reproduce.work import RESULT, Job, write_result
 
 #: How often in a row a run may be lost without an epoch done in between.
@@ -103,6 +102,7 @@ class Recorder:
 
     def commit_ensembles(self) -> int:
         """Records the mean prediction of each cell whose runs are there."""
+        from benchmarks.reproduce.ensemble import ensemble
 
         def make(known: set[store.Key]) -> list[store.Record]:
             cells: dict[str, list[Run]] = {}
@@ -217,23 +217,15 @@ def run_all(
 
 def _may_retry(outcome: Outcome, losses: Losses) -> bool:
     job = outcome.job
-    epochs = _progress(job)[0]
+    epochs = Progress.read(job.folder).epochs
     before, count = losses.get(job.run.key, (-1, 0))
     count = count + 1 if epochs == before else 1
     losses[job.run.key] = epochs, count
     return count <= MAX_LOSSES
 
 
-def _progress(job: Job) -> tuple[int, float]:
-    try:
-        progress = json.loads((job.folder / PROGRESS).read_text())
-    except FileNotFoundError:
-        return 0, 0.0
-    return progress['epochs'], progress['seconds']
-
-
 def _epochs(job: Job, estimate: Estimate) -> int:
-    epochs, seconds = _progress(job)
-    if epochs > 0:
-        estimate.observe(job.run, epochs, seconds)
-    return epochs
+    progress = Progress.read(job.folder)
+    if progress.epochs > 0:
+        estimate.observe(job.run, progress.epochs, progress.seconds)
+    return progress.epochs

@@ -18,7 +18,6 @@ from benchmarks.reproduce import store
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.store import Record
 from benchmarks.reproduce.tables import Cell, chosen_path, read_chosen
-from gmoe.training import METRIC_MODES
 
 NUM_EXPERTS = (4, 8)
 TOP_K = (1, 2, 4)
@@ -114,6 +113,8 @@ def write_chosen(table: str, chosen: dict[str, Any]) -> Path:
 def _best(
     cells: Sequence[Cell], found: Sequence[Sequence[Record]], seeds: Any
 ) -> dict[str, Any]:
+    from gmoe.training import METRIC_MODES
+
     sign = 1 if METRIC_MODES[found[0][0]['metric']] == 'max' else -1
     means = [
         np.mean(

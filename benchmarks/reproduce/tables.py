@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -11,7 +12,6 @@ from typing import Any
 import yaml
 
 from benchmarks.record import ROOT
-from gmoe.nn import hidden_for_equal_cost
 
 TABLES = ROOT / 'benchmarks' / 'tables'
 KINDS = ('network', 'forest')
@@ -234,9 +234,9 @@ def _complete(settings: dict[str, Any]) -> None:
     # What follows from the numbers of experts.
     model, data = settings['model'], settings['data']
     if 'top_k' in model:
-        model['hidden_channels'] = hidden_for_equal_cost(
-            HIDDEN_CHANNELS, model['top_k']
-        )
+        # gmoe.nn.hidden_for_equal_cost, without the time to import it.
+        width = HIDDEN_CHANNELS / math.sqrt(model['top_k'])
+        model['hidden_channels'] = round(width)
     experts = model.get('num_experts', 1)
     has_hop_2 = model.get('num_experts_1hop', experts) < experts
     data['two_hop'] = 'exact' if has_hop_2 else None

@@ -16,10 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.record import provenance
-from benchmarks.reproduce import fingerprint, network
 from benchmarks.reproduce.run import Run
 
 RESULT = 'result.json'
@@ -75,19 +72,19 @@ def work(job: Job, patience: float = 0.0) -> bool:
     return True
 
 
-def work_in_process(job: Job, gpu: int | None = None) -> None:
+def work_in_process(job: Job, slot: int) -> None:
     """Does a run in a process of its own, which ends with its parent.
 
     Args:
         job: The run.
-        gpu: The GPU to use where there are several.
+        slot: Its number among those that run at a time, which share the
+            GPUs.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides.
     threading.Thread(
         target=_end_with, args=(os.getppid(),), daemon=True
     ).start()
-    if gpu is not None:
-        os.environ['CUDA_VISIBLE_DEVICES'] = str(gpu)
+    _choose_gpu(slot)
     if not work(job):
         sys.exit(BUSY)
 
@@ -112,8 +109,13 @@ def _do(job: Job) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     os.environ['TMPDIR'] = str(temporary)
-    torch.set_num_threads(job.threads)
     with _logged(job.folder / LOG):
+        # Here, as the process that starts the workers does without them.
+        import torch
+
+        from benchmarks.reproduce import fingerprint, network
+
+        torch.set_num_threads(job.threads)
         train = {'network': network.train, 'forest': fingerprint.train}
         result = train[job.run.cell.kind](job)
     record = provenance()
@@ -159,6 +161,16 @@ def _logged(path: Path) -> Iterator[None]:
         for number, saved in enumerate(kept, start=1):
             os.dup2(saved, number)
             os.close(saved)
+
+
+def _choose_gpu(slot: int) -> None:
+    import torch
+
+    count = torch.cuda.device_count()
+    if count > 1:
+        visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+        names = visible.split(',') if visible else list(map(str, range(count)))
+        os.environ['CUDA_VISIBLE_DEVICES'] = names[slot % count]
 
 
 def _end_with(parent: int) -> None:
