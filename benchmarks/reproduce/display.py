@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.run import Run
@@ -49,7 +49,8 @@ class Display:
             todo: Those that are left.
             estimate: How long they take.
         """
-        table = Table('cell', 'settings from', 'seeds done', 'to do', 'each')
+        columns = ('settings from', 'seeds done', 'to do', 'each')
+        table = Table(Column('cell', no_wrap=True), *columns)
         total = Counter(run.cell.name for run in plan)
         left = Counter(run.cell.name for run in todo)
         for cell in {run.cell.name: run.cell for run in plan}.values():

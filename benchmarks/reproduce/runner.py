@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.reproduce import store
-from benchmarks.reproduce.display import Display
+from benchmarks.reproduce.display import Display, duration
 from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.local_pool import Outcome
 from benchmarks.reproduce.progress import Progress
@@ -186,7 +186,10 @@ def run_all(
             run = outcome.job.run
             if outcome.status == 'done':
                 recorder.commit()
-                display.say(f'{run}: done')
+                rest = [(j.run, 0) for j in pool.jobs]
+                rest += [(other, 0) for other in waiting]
+                left = _time_left(rest, pool, estimate)
+                display.say(f'{run}: done; time left: {duration(left)}')
             elif outcome.status == 'busy':
                 pause[str(run)] = time.monotonic() + 1
                 waiting.append(run)
@@ -204,9 +207,7 @@ def run_all(
                 waiting.append(run)
         running = [(j.run, _epochs(j, estimate)) for j in pool.jobs]
         rest = [*running, *((run, 0) for run in waiting)]
-        seconds = estimate.total(rest)
-        if seconds is not None:
-            seconds /= max(1, min(pool.workers, len(rest)))
+        seconds = _time_left(rest, pool, estimate)
         done = total - len(rest) - len(failed)
         display.update(running, len(waiting), done, seconds)
         time.sleep(_INTERVAL)
@@ -222,6 +223,15 @@ def _may_retry(outcome: Outcome, losses: Losses) -> bool:
     count = count + 1 if epochs == before else 1
     losses[job.run.key] = epochs, count
     return count <= MAX_LOSSES
+
+
+def _time_left(
+    rest: Sequence[tuple[Run, int]], pool: Pool, estimate: Estimate
+) -> float | None:
+    seconds = estimate.total(rest)
+    if seconds is None:
+        return None
+    return seconds / max(1, min(pool.workers, len(rest)))
 
 
 def _epochs(job: Job, estimate: Estimate) -> int:

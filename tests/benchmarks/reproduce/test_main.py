@@ -6,6 +6,7 @@ import time
 import pytest
 from rich.console import Console
 
+from benchmarks.reproduce import search, work
 from benchmarks.reproduce.__main__ import main
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate
@@ -28,20 +29,27 @@ EPOCHS = 8
 ARGUMENTS = (*SMALL, '--seeds', '2', '--epochs', str(EPOCHS), '--workers', '1')
 
 
-@pytest.fixture(scope='module')
-def undisturbed(data_root, tmp_path_factory):
-    folder = tmp_path_factory.mktemp('undisturbed')
-    cells = load_table('table2', EPOCHS).select(['molfreesolv/tiny-gin'], None)
+def do_here(folder, root, cells, seeds):
+    """Does runs in this process."""
     path = folder / 'results' / 'table2.jsonl'
-    root = data_root / 'ogb'
-    recorder = Recorder(plan(cells, range(2)), path, folder / 'runs')
+    recorder = Recorder(plan(cells, range(seeds)), path, folder / 'runs')
 
     def make_job(run):
         return Job(run, root, folder / 'runs', '', accelerator='cpu')
 
     with Display(Console(quiet=True), 1) as display:
-        estimate = Estimate([], root)
-        assert not run_all(recorder, InlinePool(), make_job, display, estimate)
+        pool, estimate = InlinePool(), Estimate([], root)
+        assert not run_all(recorder, pool, make_job, display, estimate)
+
+
+def tiny_gin(epochs):
+    return load_table('table2', epochs).select(['molfreesolv/tiny-gin'], None)
+
+
+@pytest.fixture(scope='module')
+def undisturbed(data_root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('undisturbed')
+    do_here(folder, data_root / 'ogb', tiny_gin(EPOCHS), 2)
     return folder
 
 
@@ -87,6 +95,42 @@ def test_killed_anywhere(undisturbed, data_root, tmp_path):
             process.kill()
     assert processes[-1].returncode == 0, output
     assert read(tmp_path) == read(undisturbed)
+
+
+def test_killed_before_the_result(
+    undisturbed, data_root, tmp_path, monkeypatch
+):
+    def refuse(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(work, 'write_result', refuse)
+        with pytest.raises(KeyboardInterrupt):
+            do_here(tmp_path, data_root / 'ogb', tiny_gin(EPOCHS), 1)
+    do_here(tmp_path, data_root / 'ogb', tiny_gin(EPOCHS), 1)
+    assert read(tmp_path) == read(undisturbed)[:1]
+
+
+def test_search_does_not_score_the_test_split(data_root, tmp_path):
+    cells = load_table('table2', 1).select(['molfreesolv/gmoe-gcn'], None)
+    cells = search.candidates(cells)[:2]
+    do_here(tmp_path, data_root / 'ogb', cells, 1)
+    for record in read(tmp_path):
+        assert record['test'] is None
+        assert set(record['curve']) == {'train_loss', 'balance_loss', 'valid'}
+    assert not list(tmp_path.glob('**/predictions.npz'))
+
+
+def test_cell_of_two_tables_is_trained_once(data_root, tmp_path):
+    (cell,) = load_table('table2', 1).select(['molfreesolv/gcn'], None)
+    do_here(tmp_path, data_root / 'ogb', [cell], 1)
+    (other,) = load_table('table6', 1).select(['molfreesolv/gcn'], None)
+    path = tmp_path / 'results' / 'table6.jsonl'
+    recorder = Recorder(plan([other], range(2)), path, tmp_path / 'elsewhere')
+    recorder.adopt()
+    assert recorder.commit() == 1
+    assert recorder.missing() == plan([other], range(2))[1:]
+    assert read(tmp_path, 'table6') == read(tmp_path)
 
 
 def test_failed_run_is_reported(data_root, tmp_path):
