@@ -15,9 +15,7 @@ from benchmarks.reproduce.work import PREDICTIONS
 from gmoe.training import GraphScore
 
 
-def ensemble(
-    runs: Sequence[Run], metric: str, folder: Path
-) -> dict[str, Any] | None:
+def ensemble(runs: Sequence[Run], metric: str, folder: Path) -> dict[str, Any]:
     """The test score of the runs' mean prediction.
 
     Args:
@@ -26,14 +24,11 @@ def ensemble(
         folder: The folder of all runs.
 
     Returns:
-        The result, or :obj:`None` where predictions are not there.
+        The result.
     """
-    paths = [run.folder(folder) / PREDICTIONS for run in runs]
-    if not all(path.exists() for path in paths):
-        return None
     predictions, target = [], None
-    for path in paths:
-        with np.load(path) as arrays:
+    for run in runs:
+        with np.load(run.folder(folder) / PREDICTIONS) as arrays:
             predictions.append(arrays['prediction'].astype(np.float64))
             target = arrays['target']
     assert target is not None

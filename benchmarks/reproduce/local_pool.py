@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
@@ -82,6 +83,21 @@ class LocalPool:
             del self._running[slot]
             ended.append(_outcome(job, process.exitcode))
         return ended
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls a function in a process and waits for it.
+
+        Args:
+            function: The function.
+
+        Raises:
+            RuntimeError: If it fails.
+        """
+        process = self._context.Process(target=function)
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise RuntimeError(f'a process ended with {process.exitcode}')
 
     def stop(self) -> None:
         """Ends all processes. Nothing is lost but the epoch under way."""

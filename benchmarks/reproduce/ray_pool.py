@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.record import ROOT
@@ -105,6 +106,14 @@ class RayPool:
         )
         return [self._outcome(task) for task in ready]
 
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls a function in a task and waits for it.
+
+        Args:
+            function: The function.
+        """
+        self._ray.get(self._ray.remote(_call).remote(function))
+
     def stop(self) -> None:
         """Ends all tasks."""
         for task in self._running:
@@ -126,6 +135,10 @@ class RayPool:
 
 def _work(job: Job) -> bool:
     return work(job, _PATIENCE)
+
+
+def _call(function: Callable[[], object]) -> None:
+    function()
 
 
 def _last_line(error: Exception) -> str:

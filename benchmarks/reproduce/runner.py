@@ -15,7 +15,7 @@ from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.local_pool import Outcome
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.work import RESULT, Job, write_result
+from benchmarks.reproduce.work import PREDICTIONS, RESULT, Job, write_result
 
 #: How often in a row a run may be lost without an epoch done in between.
 MAX_LOSSES = 3
@@ -42,6 +42,8 @@ class Pool(Protocol):
     def submit(self, job: Job) -> None: ...
 
     def poll(self) -> list[Outcome]: ...
+
+    def call(self, function: Callable[[], object]) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -100,29 +102,36 @@ class Recorder:
 
         return store.commit(self.path, make)
 
+    def open_ensembles(self) -> list[list[Run]]:
+        """The runs of each cell whose mean prediction is not recorded and can
+        be made."""
+        known = {store.key_of(record) for record in store.read(self.path)}
+        cells: dict[str, list[Run]] = {}
+        for run in self.plan:
+            cells.setdefault(run.cell.name, []).append(run)
+        return [
+            runs
+            for runs in cells.values()
+            if len(runs) > 1
+            and all(
+                run.key in known
+                and (run.folder(self.runs) / PREDICTIONS).exists()
+                for run in runs
+            )
+            and (*runs[0].key[:2], tuple(run.seed for run in runs))
+            not in known
+        ]
+
     def commit_ensembles(self) -> int:
         """Records the mean prediction of each cell whose runs are there."""
         from benchmarks.reproduce.ensemble import ensemble
 
-        def make(known: set[store.Key]) -> list[store.Record]:
-            cells: dict[str, list[Run]] = {}
-            for run in self.plan:
-                cells.setdefault(run.cell.name, []).append(run)
-            new = []
-            for runs in cells.values():
-                key = runs[0].cell.name, runs[0].digest
-                seeds = tuple(run.seed for run in runs)
-                complete = all(run.key in known for run in runs)
-                if len(runs) < 2 or not complete or (*key, seeds) in known:
-                    continue
-                path = runs[0].folder(self.runs) / RESULT
-                if path.exists():
-                    metric = json.loads(path.read_text())['metric']
-                    record = ensemble(runs, metric, self.runs)
-                    new += [] if record is None else [record]
-            return new
-
-        return store.commit(self.path, make)
+        new = []
+        for runs in self.open_ensembles():
+            path = runs[0].folder(self.runs) / RESULT
+            metric = json.loads(path.read_text())['metric']
+            new.append(ensemble(runs, metric, self.runs))
+        return store.commit(self.path, lambda known: new)
 
     def adopt(self) -> None:
         """Takes over results of other tables: the same cell with the same
@@ -212,7 +221,9 @@ def run_all(
         display.update(running, len(waiting), done, seconds)
         time.sleep(_INTERVAL)
     recorder.commit(gaps=True)
-    recorder.commit_ensembles()
+    if recorder.open_ensembles():
+        # Elsewhere, as it takes libraries that are not loaded here.
+        pool.call(recorder.commit_ensembles)
     return failed
 
 

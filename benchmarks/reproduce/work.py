@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -108,8 +109,7 @@ def _do(job: Job) -> None:
     temporary = job.folder / 'tmp'
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    os.environ['TMPDIR'] = str(temporary)
-    with _logged(job.folder / LOG):
+    with _logged(job.folder / LOG), _temporary(temporary):
         # Here, as the process that starts the workers does without them.
         import torch
 
@@ -123,7 +123,6 @@ def _do(job: Job) -> None:
     write_result(job.folder / RESULT, {**result, **record})
     for path in (temporary, *job.folder.glob('version_*')):
         shutil.rmtree(path, ignore_errors=True)
-    os.environ.pop('TMPDIR')
 
 
 @contextmanager
@@ -142,6 +141,15 @@ def _lock(path: Path, patience: float) -> Iterator[bool]:
             else:
                 yield True
                 return
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[None]:
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextmanager

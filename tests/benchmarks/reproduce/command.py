@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,14 @@ class InlinePool:
         """The jobs that ended."""
         ended, self.outcomes = self.outcomes, []
         return ended
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls a function.
+
+        Args:
+            function: The function.
+        """
+        function()
 
     def stop(self) -> None:
         """Does nothing."""

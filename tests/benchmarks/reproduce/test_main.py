@@ -25,7 +25,7 @@ from tests.benchmarks.reproduce.command import (
     wait_for,
 )
 
-EPOCHS = 8
+EPOCHS = 5
 ARGUMENTS = (*SMALL, '--seeds', '2', '--epochs', str(EPOCHS), '--workers', '1')
 
 
@@ -77,9 +77,9 @@ def test_killed_anywhere(undisturbed, data_root, tmp_path):
     processes = [start(tmp_path, root, *ARGUMENTS) for _ in range(2)]
     try:
         kill(wait_for(tmp_path, 2).process)  # It goes on by itself.
-        wait_for(tmp_path, 4)
+        wait_for(tmp_path, 3)
         processes[0].kill()
-        worker = wait_for(tmp_path, 6)
+        worker = wait_for(tmp_path, 5)
         processes[1].send_signal(signal.SIGINT)
         outputs = [finish(process) for process in processes]
         assert 'goes on' in outputs[1]

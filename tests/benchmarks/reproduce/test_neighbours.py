@@ -89,5 +89,3 @@ def test_forest_and_mean_prediction(forests, tmp_path):
     error = (arrays[0][0] + arrays[1][0]) / 2 - arrays[0][1]
     assert mean['test'] == pytest.approx(np.sqrt((error**2).mean()), abs=1e-5)
     assert mean['seeds'] == [0, 1]
-    (runs[1].folder(tmp_path) / 'predictions.npz').unlink()
-    assert ensemble(runs, 'rmse', tmp_path) is None
