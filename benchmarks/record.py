@@ -11,20 +11,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gmoe.training.environment import environment
-
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / 'benchmarks' / 'results'
 
 
-def provenance() -> dict[str, Any]:
-    """The command, the commit, the versions and the hardware."""
+def command() -> str:
+    """The command that runs, with what depends on the machine left out."""
     module = sys.modules['__main__'].__spec__
     name = 'python'
     if module is not None:
         name += f' -m {module.name.removesuffix(".__main__")}'
+    return shlex.join([*name.split(), *_public(sys.argv[1:])])
+
+
+def provenance() -> dict[str, Any]:
+    """The command, the commit, the versions and the hardware."""
+    # Not above: it takes seconds, which only those who call this shall wait.
+    from gmoe.training.environment import environment
+
     return {
-        'command': shlex.join([*name.split(), *_public(sys.argv[1:])]),
+        'command': command(),
         'commit': _git('rev-parse', 'HEAD'),
         'uncommitted_changes': bool(
             _git('status', '--porcelain', '--', 'gmoe', 'benchmarks/*.py')

@@ -71,6 +71,8 @@ class GNN(nn.Module):
         residual: Whether to add a layer's input to its output.
         virtual_node: Whether to add a virtual node.
         pooling: :obj:`"mean"`, :obj:`"sum"` or :obj:`"max"`.
+        num_head_layers: Number of linear maps of the head, with ReLU between
+            them.
         node_dims: The numbers of categories of categorical node features, or
             the number of floating-point node features.
         edge_dims: The numbers of categories of categorical edge features, the
@@ -109,6 +111,7 @@ class GNN(nn.Module):
         residual: bool = False,
         virtual_node: bool = False,
         pooling: str = 'mean',
+        num_head_layers: int = 1,
         node_dims: int | Sequence[int] = ATOM_FEATURE_DIMS,
         edge_dims: int | Sequence[int] | None = BOND_FEATURE_DIMS,
     ) -> None:
@@ -123,6 +126,7 @@ class GNN(nn.Module):
             ('hidden_channels', hidden_channels),
             ('num_layers', num_layers),
             ('num_experts', num_experts),
+            ('num_head_layers', num_head_layers),
         ):
             if value < 1:
                 raise ValueError(f"'{name}' must be at least 1, got {value}")
@@ -175,7 +179,7 @@ class GNN(nn.Module):
             if virtual_node
             else None
         )
-        self.head = nn.Linear(hidden_channels, out_channels)
+        self.head = _make_head(hidden_channels, out_channels, num_head_layers)
 
     @property
     def num_hops(self) -> int:
@@ -313,3 +317,13 @@ def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     accepted = list(choices)
     if value not in accepted:
         raise ValueError(f"'{name}' must be one of {accepted}, got {value!r}")
+
+
+def _make_head(
+    channels: int, out_channels: int, num_layers: int
+) -> nn.Linear | nn.Sequential:
+    maps: list[nn.Module] = []
+    for _ in range(num_layers - 1):
+        maps += [nn.Linear(channels, channels), nn.ReLU()]
+    last = nn.Linear(channels, out_channels)
+    return nn.Sequential(*maps, last) if maps else last

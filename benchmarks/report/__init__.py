@@ -1,0 +1,1 @@
+"""Makes the tables and plots from the results."""

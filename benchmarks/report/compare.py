@@ -1,0 +1,70 @@
+"""Whether a mixture is better than its baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.report.summary import Summary
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paired t-test over seeds.
+
+    Args:
+        gain: The mean gain, positive where the mixture is better.
+        low: Where its 95 % confidence interval begins.
+        high: Where it ends.
+        p_value: The two-sided p-value.
+        seeds: The number of seeds that both have.
+    """
+
+    gain: float
+    low: float
+    high: float
+    p_value: float
+    seeds: int
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in a word."""
+        if self.low > 0:
+            return 'better'
+        return 'worse' if self.high < 0 else 'not decided'
+
+
+def compare(mixture: Summary, baseline: Summary) -> Comparison | None:
+    """Compares two cells on the seeds that both have.
+
+    Args:
+        mixture: The cell.
+        baseline: What it is compared with.
+
+    Returns:
+        The comparison, :obj:`None` with fewer than two seeds.
+    """
+    seeds = sorted(
+        {r['seed'] for r in mixture.records}
+        & {r['seed'] for r in baseline.records}
+    )
+    if len(seeds) < 2:
+        return None
+    gain = mixture.of_seeds(seeds) - baseline.of_seeds(seeds)
+    if mixture.is_better_if_less:
+        gain = -gain
+    if np.ptp(gain) == 0:  # Its variance is zero, and t is not defined.
+        mean = float(gain[0])
+        p_value = 1.0 if mean == 0 else 0.0
+        return Comparison(mean, mean, mean, p_value, len(seeds))
+    test = stats.ttest_1samp(gain, 0.0)
+    interval = test.confidence_interval(0.95)
+    return Comparison(
+        float(gain.mean()),
+        float(interval.low),
+        float(interval.high),
+        float(test.pvalue),
+        len(seeds),
+    )

@@ -1,0 +1,165 @@
+"""The results of each cell of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.reproduce.run import digest
+from benchmarks.reproduce.store import Record
+from benchmarks.reproduce.tables import Cell, Table
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The results of a cell.
+
+    Args:
+        cell: The cell.
+        records: Its results, by seed.
+        ensemble: The score of the mean prediction of most seeds, and how many
+            they are.
+    """
+
+    cell: Cell
+    records: list[Record]
+    ensemble: tuple[float, int] | None = None
+
+    @property
+    def metric(self) -> str:
+        """The name of the score."""
+        return self.records[0]['metric']
+
+    @property
+    def scale(self) -> float:
+        """What scores are multiplied by in print."""
+        return 1.0 if self.metric == 'rmse' else 100.0
+
+    @property
+    def digits(self) -> int:
+        """The decimals of scores in print."""
+        return 3 if self.metric == 'rmse' else 2
+
+    @property
+    def is_better_if_less(self) -> bool:
+        """Whether less is better."""
+        return self.metric == 'rmse'
+
+    @property
+    def epochs(self) -> int | None:
+        """The number of epochs, if it has any."""
+        return self.records[0]['settings'].get('epochs')
+
+    def scores(self, key: str = 'test') -> np.ndarray:
+        """The scores of the seeds, as printed.
+
+        Args:
+            key: ``test`` or ``valid``.
+        """
+        return np.array([r[key] for r in self.records], float) * self.scale
+
+    def measured(self, key: str) -> float:
+        """The mean over seeds of what was measured.
+
+        Args:
+            key: The name of it.
+        """
+        return float(np.mean([r['measured'][key] for r in self.records]))
+
+    def constant(self, key: str) -> float | None:
+        """The mean over seeds of a property of the network.
+
+        Args:
+            key: The name of it.
+        """
+        values = [r[key] for r in self.records]
+        return None if None in values else float(np.mean(values))
+
+    def of_seeds(self, seeds: Sequence[int]) -> np.ndarray:
+        """The test scores of some seeds.
+
+        Args:
+            seeds: The seeds.
+        """
+        by_seed = dict(zip((r['seed'] for r in self.records), self.scores()))
+        return np.array([by_seed[seed] for seed in seeds])
+
+
+def summarise(
+    table: Table, records: Sequence[Record]
+) -> tuple[dict[str, Summary], int]:
+    """Groups results by cell. Of results with the cell's settings, those with
+    the most epochs are taken.
+
+    Args:
+        table: The table.
+        records: All results of its file.
+
+    Returns:
+        The cells that have results, by name, and the number of results that
+        are left out.
+    """
+    out, used = {}, 0
+    for cell in table.cells:
+        own = [
+            r
+            for r in records
+            if (r['dataset'], r['row']) == (cell.dataset, cell.row)
+        ]
+        runs = [
+            r
+            for r in own
+            if r['kind'] != 'ensemble'
+            and r['test'] is not None
+            and _without_epochs(r['settings'])
+            == _without_epochs(cell.settings)
+        ]
+        if not runs:
+            continue
+        epochs = max(r['settings'].get('epochs', 0) for r in runs)
+        runs = [r for r in runs if r['settings'].get('epochs', 0) == epochs]
+        runs.sort(key=lambda r: r['seed'])
+        name = digest(cell.dataset, runs[0]['settings'])
+        means = [
+            r for r in own if r['kind'] == 'ensemble' and r['digest'] == name
+        ]
+        ensemble = None
+        if means:
+            best = max(means, key=lambda r: len(r['seeds']))
+            scale = 1 if runs[0]['metric'] == 'rmse' else 100
+            ensemble = best['test'] * scale, len(best['seeds'])
+        out[cell.name] = Summary(cell, runs, ensemble)
+        used += len(runs)
+    total = sum(r['kind'] != 'ensemble' for r in records)
+    return out, total - used
+
+
+def hardware(summaries: Sequence[Summary]) -> list[str]:
+    """What the runs ran on, with how many there were on each.
+
+    Args:
+        summaries: The cells.
+    """
+    counts: Counter[str] = Counter()
+    for summary in summaries:
+        for record in summary.records:
+            counts[_machine(record)] += 1
+    return [f'{name}: {n} runs' for name, n in sorted(counts.items())]
+
+
+def _machine(record: Record) -> str:
+    environment = record['environment']
+    threads = environment['cpu threads']
+    name = environment['cuda devices']
+    if name == 'none':
+        plural = '' if threads == '1' else 's'
+        name = f'{record["processor"]}, {threads} thread{plural}'
+    return f'{name}, PyTorch {environment["torch"]}'
+
+
+def _without_epochs(settings: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in settings.items() if k != 'epochs'}

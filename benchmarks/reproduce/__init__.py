@@ -1,0 +1,1 @@
+"""Trains the cells of the paper's tables."""

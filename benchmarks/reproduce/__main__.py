@@ -1,0 +1,142 @@
+"""Trains the cells of a table of the paper and records the results.
+
+    python -m benchmarks.reproduce table2 --root $GMOE_DATA_ROOT/ogb
+
+Interrupt it anywhere: the same command goes on from the last epoch of each
+run. ``python -m benchmarks.report table2`` makes the table.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.record import RESULTS, ROOT, command
+from benchmarks.reproduce import search, store
+from benchmarks.reproduce.display import Display
+from benchmarks.reproduce.estimate import Estimate
+from benchmarks.reproduce.local_pool import LocalPool, Outcome
+from benchmarks.reproduce.run import Run, plan
+from benchmarks.reproduce.runner import Pool, Recorder, run_all
+from benchmarks.reproduce.tables import Cell, load_table
+from benchmarks.reproduce.work import Job
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Trains the cells of a table.
+
+    Args:
+        arguments: The arguments. (default: those of the command line)
+    """
+    options = _parse(arguments)
+    try:
+        _run(options)
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        sys.exit(f'benchmarks.reproduce: error: {error}')
+
+
+def _parse(arguments: list[str] | None) -> Namespace:
+    parser = ArgumentParser(
+        'python -m benchmarks.reproduce',
+        description='Trains the cells of a table of the paper.',
+    )
+    add = parser.add_argument
+    add('table', help='the name of a file of benchmarks/tables')
+    add('--seeds', type=int, help="from 0 on; the table's 10, a search's 1")
+    add('--epochs', type=int, help="the table's 100")
+    add('--root', type=Path, default='data/ogb', help='the OGB datasets')
+    add('--cells', nargs='+', help='rows, such as gcn, or molesol/gcn')
+    add('--datasets', nargs='+', help='datasets, such as molesol')
+    add('--workers', type=int, help='runs at a time; one per processor')
+    add('--threads', type=int, default=1, help='threads of each run')
+    add('--accelerator', default='auto', help='as Lightning names it')
+    add('--ray', metavar='ADDRESS', help='of a Ray cluster; or auto, local')
+    add('--search', action='store_true', help='settings, on validation')
+    add('--results', type=Path, default=RESULTS / 'reproduce')
+    add('--runs', type=Path, default=ROOT / 'runs' / 'reproduce')
+    return parser.parse_args(arguments)
+
+
+def _run(options: Namespace) -> None:
+    for name in ('seeds', 'epochs', 'workers', 'threads'):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"'{name}' must be at least 1, got {value}")
+    table = load_table(options.table, options.epochs)
+    cells = table.select(options.cells, options.datasets)
+    if options.search:
+        cells = search.candidates(cells)
+    _check_root(options.root, cells)
+    seeds = range(options.seeds or (1 if options.search else table.seeds))
+    ending = '-search' if options.search else ''
+    recorder = Recorder(
+        plan(cells, seeds),
+        options.results / f'{table.name}{ending}.jsonl',
+        options.runs.resolve(),
+    )
+    failed = _do(recorder, options)
+    print(f'Results: {recorder.path}')
+    if options.search:
+        chosen = search.choose(cells, seeds, recorder.path)
+        if chosen:
+            print(f'Wrote {search.write_chosen(table.name, chosen)}')
+    if failed:
+        for outcome in failed:
+            print(f'{outcome.job.run}: {outcome.message}', file=sys.stderr)
+        sys.exit(f'{len(failed)} runs failed; the same command tries again')
+
+
+def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
+    recorder.adopt()
+    recorder.commit()
+    estimate = Estimate(store.read(recorder.path), options.root)
+    pool = _make_pool(options.ray, options.workers, options.threads)
+
+    def make_job(run: Run) -> Job:
+        return Job(
+            run=run,
+            root=options.root.resolve(),
+            runs=recorder.runs,
+            command=command(),
+            threads=options.threads,
+            accelerator=options.accelerator,
+        )
+
+    with Display(Console(), pool.workers) as display:
+        display.announce(recorder.plan, recorder.missing(), estimate)
+        try:
+            return run_all(recorder, pool, make_job, display, estimate)
+        except KeyboardInterrupt:
+            display.say('Interrupted: the same command goes on from here.')
+            sys.exit(130)
+        finally:
+            pool.stop()
+
+
+def _make_pool(ray: str | None, workers: int | None, threads: int) -> Pool:
+    if ray is not None:
+        from benchmarks.reproduce.ray_pool import RayPool
+
+        return RayPool(ray, workers, threads)
+    processors = len(os.sched_getaffinity(0))
+    return LocalPool(workers or max(1, processors // threads), threads)
+
+
+def _check_root(root: Path, cells: list[Cell]) -> None:
+    for dataset in sorted({cell.dataset for cell in cells}):
+        names = f'ogbg_{dataset}', f'ogbg_{dataset}_pyg'
+        if not any((root / name).is_dir() for name in names):
+            raise FileNotFoundError(
+                f"'root' must be a folder that holds '{names[0]}', got "
+                f"'{root}'. To download it: python -c \"from gmoe.datasets "
+                f"import OGBMolDataset; OGBMolDataset('ogbg-{dataset}', "
+                f"'{root}')\""
+            )
+
+
+if __name__ == '__main__':
+    main()

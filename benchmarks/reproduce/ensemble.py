@@ -1,0 +1,47 @@
+"""The mean prediction of a cell's seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.reproduce.run import Run
+from benchmarks.reproduce.store import finite
+from benchmarks.reproduce.work import PREDICTIONS
+from gmoe.training import GraphScore
+
+
+def ensemble(runs: Sequence[Run], metric: str, folder: Path) -> dict[str, Any]:
+    """The test score of the runs' mean prediction.
+
+    Args:
+        runs: The runs of one cell.
+        metric: The name of the score.
+        folder: The folder of all runs.
+
+    Returns:
+        The result.
+    """
+    predictions, target = [], None
+    for run in runs:
+        with np.load(run.folder(folder) / PREDICTIONS) as arrays:
+            predictions.append(arrays['prediction'].astype(np.float64))
+            target = arrays['target']
+    assert target is not None
+    mean = torch.from_numpy(np.mean(predictions, axis=0))
+    cell = runs[0].cell
+    score = GraphScore(f'ogbg-{cell.dataset}', metric)
+    score.update(mean, torch.from_numpy(target), torch.arange(len(mean)))
+    return {
+        'kind': 'ensemble',
+        'dataset': cell.dataset,
+        'row': cell.row,
+        'seeds': [run.seed for run in runs],
+        'digest': runs[0].digest,
+        'metric': metric,
+        'test': finite(score.compute()),
+    }

@@ -1,0 +1,47 @@
+"""How far a run is, for the one who watches it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_NAME = 'progress.json'
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Args:
+        epochs: The number of epochs done.
+        seconds: The seconds that they took.
+        process: The process that does it.
+    """
+
+    epochs: int = 0
+    seconds: float = 0.0
+    process: int | None = None
+
+    def write(self, folder: Path) -> None:
+        """Writes it into the folder of a run.
+
+        Args:
+            folder: The folder.
+        """
+        partial = folder / f'.{_NAME}'
+        partial.write_text(json.dumps(asdict(self)))
+        os.replace(partial, folder / _NAME)
+
+    @classmethod
+    def read(cls, folder: Path) -> Progress:
+        """Reads it, nothing done where there is none.
+
+        Args:
+            folder: The folder of a run.
+        """
+        try:
+            return cls(**json.loads((folder / _NAME).read_text()))
+        except FileNotFoundError:
+            return cls()

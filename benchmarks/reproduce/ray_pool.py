@@ -1,0 +1,145 @@
+"""Runs as tasks of a Ray cluster.
+
+All machines must see the checkout, the data and the folder of the runs at the
+same place, as checkpoints are what a lost task goes on from.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.record import ROOT
+from benchmarks.reproduce.local_pool import Outcome
+from benchmarks.reproduce.work import Job, work
+
+#: The seconds that a task waits for the one that it replaces to end.
+_PATIENCE = 60.0
+
+#: How often Ray itself starts a task again whose worker was lost.
+_RETRIES = 3
+
+
+class RayPool:
+    """One task per run.
+
+    Args:
+        address: The address of the cluster, ``auto``, or ``local`` for one
+            that is started here.
+        workers: How many tasks there are at a time. (default: as many as the
+            cluster has processors for)
+        threads: The number of threads of each.
+
+    Raises:
+        ImportError: If Ray is not installed.
+    """
+
+    def __init__(
+        self, address: str, workers: int | None, threads: int
+    ) -> None:
+        try:
+            import ray
+        except ImportError as error:
+            raise ImportError(
+                "'ray' needs Ray: pip install 'gmoe[cluster]'"
+            ) from error
+        self._ray = ray
+        path = os.pathsep.join(
+            filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])
+        )
+        ray.init(
+            address=address,
+            include_dashboard=False,
+            log_to_driver=False,
+            runtime_env={
+                'env_vars': {
+                    'PYTHONPATH': path,
+                    'OMP_NUM_THREADS': str(threads),
+                }
+            },
+            **({'num_cpus': workers} if address == 'local' else {}),
+        )
+        resources = ray.cluster_resources()
+        self._workers = workers or int(resources.get('CPU', 1)) // threads
+        gpus = resources.get('GPU', 0)
+        share = 0.0
+        if gpus:
+            # Several tasks share a GPU where there are more of them.
+            share = min(1.0, gpus / self._workers)
+            share = max(0.01, math.floor(share * 100) / 100)
+        self._task = ray.remote(
+            num_cpus=threads, num_gpus=share, max_retries=_RETRIES
+        )(_work)
+        self._running: dict[Any, Job] = {}
+
+    @property
+    def workers(self) -> int:
+        """How many tasks there are at a time."""
+        return max(1, self._workers)
+
+    @property
+    def free(self) -> int:
+        """How many more can be started."""
+        return self.workers - len(self._running)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What is under way."""
+        return list(self._running.values())
+
+    def submit(self, job: Job) -> None:
+        """Starts a job.
+
+        Args:
+            job: The job.
+        """
+        self._running[self._task.remote(job)] = job
+
+    def poll(self) -> list[Outcome]:
+        """The jobs that ended since the last call."""
+        if not self._running:
+            return []
+        ready, _ = self._ray.wait(
+            list(self._running), num_returns=len(self._running), timeout=0
+        )
+        return [self._outcome(task) for task in ready]
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls a function in a task and waits for it.
+
+        Args:
+            function: The function.
+        """
+        self._ray.get(self._ray.remote(_call).remote(function))
+
+    def stop(self) -> None:
+        """Ends all tasks."""
+        for task in self._running:
+            self._ray.cancel(task, force=True)
+        self._running.clear()
+        self._ray.shutdown()
+
+    def _outcome(self, task: Any) -> Outcome:
+        job = self._running.pop(task)
+        errors = self._ray.exceptions
+        try:
+            is_done = self._ray.get(task)
+        except (errors.WorkerCrashedError, errors.NodeDiedError) as error:
+            return Outcome(job, 'lost', _last_line(error))
+        except errors.RayError as error:
+            return Outcome(job, 'failed', _last_line(error))
+        return Outcome(job, 'done' if is_done else 'busy')
+
+
+def _work(job: Job) -> bool:
+    return work(job, _PATIENCE)
+
+
+def _call(function: Callable[[], object]) -> None:
+    function()
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]

@@ -1,0 +1,92 @@
+"""The curve and the cost of a run, kept in its checkpoints."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from benchmarks.reproduce.memory import peak_memory, reset_peak_memory
+from benchmarks.reproduce.progress import Progress
+from benchmarks.reproduce.store import finite
+
+
+class RunLog(Callback):
+    """Keeps the scores and the seconds of each epoch. As part of a
+    checkpoint, they are those of the epochs that it comes after, each once.
+
+    Args:
+        folder: Where the progress is written for the one who watches.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self.curve: dict[str, list[float | None]] = {}
+        self.train_seconds: list[float] = []
+        self.seconds: list[float] = []
+        self.peak_memory = 0
+        self._start = 0.0
+        self._train_seconds = 0.0
+
+    def on_fit_start(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        reset_peak_memory()
+
+    def on_train_epoch_start(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, *args: Any, **kwargs: Any
+    ) -> None:
+        # The last batch of the epoch wins: validation follows it.
+        self._train_seconds = time.perf_counter() - self._start
+
+    def on_train_epoch_end(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        metric = pl_module.metric
+        names = {
+            'train_loss': 'train/task_loss',
+            'balance_loss': 'train/balance_loss',
+            'valid': f'val/{metric}',
+            'test': f'test_curve/{metric}',
+        }
+        for key, name in names.items():
+            if name in trainer.callback_metrics:
+                value = finite(trainer.callback_metrics[name])
+                self.curve.setdefault(key, []).append(value)
+        self.train_seconds.append(round(self._train_seconds, 4))
+        self.seconds.append(round(time.perf_counter() - self._start, 4))
+        self.peak_memory = max(self.peak_memory, peak_memory())
+        progress = Progress(
+            trainer.current_epoch + 1, sum(self.seconds), os.getpid()
+        )
+        progress.write(self.folder)
+
+    def measured(self) -> dict[str, Any]:
+        """What differs from one time to the next."""
+        return {
+            'seconds': round(sum(self.seconds), 3),
+            'train_seconds': round(sum(self.train_seconds), 3),
+            'peak_memory': self.peak_memory,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            'curve': self.curve,
+            'train_seconds': self.train_seconds,
+            'seconds': self.seconds,
+            'peak_memory': self.peak_memory,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.curve = state_dict['curve']
+        self.train_seconds = state_dict['train_seconds']
+        self.seconds = state_dict['seconds']
+        self.peak_memory = state_dict['peak_memory']

@@ -1,0 +1,187 @@
+"""What a worker process does: one run, from where it stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import provenance
+from benchmarks.reproduce.run import Run
+
+RESULT = 'result.json'
+PREDICTIONS = 'predictions.npz'
+LOG = 'log.txt'
+
+#: The exit status of a worker whose run another process is at work on.
+BUSY = 75
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, and where and how to do it.
+
+    Args:
+        run: The run.
+        root: The folder of the datasets.
+        runs: The folder of all runs.
+        command: The command that asked for it.
+        threads: The number of threads.
+        accelerator: The kind of device, as Lightning names it.
+    """
+
+    run: Run
+    root: Path
+    runs: Path
+    command: str
+    threads: int = 1
+    accelerator: str = 'auto'
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return self.run.folder(self.runs)
+
+
+def work(job: Job, patience: float = 0.0) -> bool:
+    """Does a run, unless its result is there or another process does it.
+
+    Args:
+        job: The run.
+        patience: The seconds to wait for that process to end.
+
+    Returns:
+        Whether its result is there.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with _lock(job.folder / 'lock', patience) as is_mine:
+        if not is_mine:
+            return False
+        if not (job.folder / RESULT).exists():
+            _do(job)
+    return True
+
+
+def work_in_process(job: Job, slot: int) -> None:
+    """Does a run in a process of its own, which ends with its parent.
+
+    Args:
+        job: The run.
+        slot: Its number among those that run at a time, which share the
+            GPUs.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides.
+    threading.Thread(
+        target=_end_with, args=(os.getppid(),), daemon=True
+    ).start()
+    _choose_gpu(slot)
+    if not work(job):
+        sys.exit(BUSY)
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Writes a result, whole or not at all.
+
+    Args:
+        path: The file.
+        result: The result, as plain values.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'.{path.name}.{os.getpid()}')
+    partial.write_text(json.dumps(result, allow_nan=False))
+    os.replace(partial, path)
+
+
+def _do(job: Job) -> None:
+    # What a checkpoint is written to first must be on the same disk, so that
+    # it replaces the one before in one step.
+    temporary = job.folder / 'tmp'
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    with _logged(job.folder / LOG), _temporary(temporary):
+        # Here, as the process that starts the workers does without them.
+        import torch
+
+        from benchmarks.reproduce import fingerprint, network
+
+        torch.set_num_threads(job.threads)
+        train = {'network': network.train, 'forest': fingerprint.train}
+        result = train[job.run.cell.kind](job)
+    record = provenance()
+    record['command'] = job.command
+    write_result(job.folder / RESULT, {**result, **record})
+    for path in (temporary, *job.folder.glob('version_*')):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _lock(path: Path, patience: float) -> Iterator[bool]:
+    # The lock goes with the process, however it ends.
+    end = time.monotonic() + patience
+    with path.open('w') as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() >= end:
+                    yield False
+                    return
+                time.sleep(0.2)
+            else:
+                yield True
+                return
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[None]:
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    # All output, that of libraries in C++ too.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with path.open('a') as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, saved in enumerate(kept, start=1):
+            os.dup2(saved, number)
+            os.close(saved)
+
+
+def _choose_gpu(slot: int) -> None:
+    import torch
+
+    count = torch.cuda.device_count()
+    if count > 1:
+        visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+        names = visible.split(',') if visible else list(map(str, range(count)))
+        os.environ['CUDA_VISIBLE_DEVICES'] = names[slot % count]
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

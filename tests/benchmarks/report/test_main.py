@@ -1,0 +1,164 @@
+"""A report has the numbers of its results, and is the same each time."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import markdown
+from benchmarks.record import ROOT
+from benchmarks.report.__main__ import main
+from benchmarks.report.compare import compare
+from benchmarks.report.summary import summarise
+from benchmarks.reproduce.run import Run
+from benchmarks.reproduce.tables import load_table, table_names
+
+SCORES = {
+    'gcn': [1.10, 1.20, 1.15],
+    'gmoe-gcn': [1.00, 1.15, 1.12],
+    'forest': [1.30, 1.31, 1.32],
+}
+
+
+def result(cell, seed, test, **settings):
+    network = cell.kind == 'network'
+    return {
+        'kind': cell.kind,
+        'dataset': cell.dataset,
+        'row': cell.row,
+        'seed': seed,
+        'digest': Run(cell, seed).digest,
+        'settings': {**cell.settings, **settings},
+        'metric': 'rmse',
+        'valid': test + 0.1,
+        'test': test,
+        'best_epoch': 1,
+        'num_parameters': 1000,
+        'flops_per_graph': 2_000_000 if network else None,
+        'curve': {'valid': [2.0, 1.5], 'test': [2.1, test]} if network else {},
+        'measured': {
+            'seconds': 10.0 + seed,
+            'train_seconds': 9.0,
+            'peak_memory': 2**29,
+        },
+        'environment': {
+            'cpu threads': '1',
+            'cuda devices': 'none',
+            'torch': '2.13.0+cpu',
+        },
+        'processor': 'a processor',
+    }
+
+
+def results():
+    cells = load_table('table2', 2).select(list(SCORES), ['molesol'])
+    records = [
+        result(cell, seed, test)
+        for cell in cells
+        for seed, test in enumerate(SCORES[cell.row])
+    ]
+    # A shorter run, which does not count beside these.
+    records.append(result(cells[0], 3, 9.0, epochs=1))
+    mean = {
+        'kind': 'ensemble',
+        'dataset': 'molesol',
+        'row': 'gcn',
+        'seeds': [0, 1, 2],
+        'digest': records[0]['digest'],
+        'metric': 'rmse',
+        'test': 1.05,
+    }
+    return [*records, mean]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    lines = [json.dumps(record) + '\n' for record in results()]
+    (tmp_path / 'table2.jsonl').write_text(''.join(lines))
+    page = ROOT / 'docs' / 'reproduction.md'
+    (tmp_path / 'reproduction.md').write_text(page.read_text())
+    return tmp_path
+
+
+def make(folder, table='table2'):
+    main(table, results=folder, docs=folder)
+    paths = [folder / 'reproduction.md', *(folder / 'images').glob('*.png')]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def test_table(folder):
+    first = make(folder)
+    assert len(first) == 3
+    assert make(folder) == first
+    text = (folder / 'reproduction.md').read_text()
+    begin, end = markdown.markers('benchmarks.report table2')
+    text = text.split(begin)[1].split(end)[0]
+    assert (
+        '| molesol (rmse ↓) | GCN | 1.150 ± 0.050 | 3 | 2 | 1.114 ± 0.036 | '
+        '+0.036 | yes | 1.050 (3 seeds) | 1.250 ± 0.050 |'
+    ) in text
+    assert 'chosen by hand, not searched' in text
+    test = stats.ttest_rel(SCORES['gcn'], SCORES['gmoe-gcn'])
+    low, high = test.confidence_interval()
+    assert (
+        f'| GMoE-GCN over GCN | +0.060 | [{low:+.3f}, {high:+.3f}] | '
+        f'{test.pvalue:.3f} | 3 | not decided | +0.027 |'
+    ) in text
+    assert '| GCN | 1,000 | 2.00 | 5.50 | 11 | 512 |' in text
+    assert 'a processor, 1 thread, PyTorch 2.13.0+cpu: 9 runs' in text
+    assert '1 results of other settings' in text
+    for name in re.findall(r'images/(\S+?)\)', text):
+        assert name in first
+
+
+def test_pages_of_all_tables(tmp_path):
+    page = (ROOT / 'docs' / 'reproduction.md').read_text()
+    for name in table_names():
+        for marker in markdown.markers(f'benchmarks.report {name}'):
+            assert page.count(marker) == 1
+    (tmp_path / 'reproduction.md').write_text(page)
+    make(tmp_path, 'all')
+    text = (tmp_path / 'reproduction.md').read_text()
+    assert text.count('Not run yet') == len(table_names())
+
+
+def test_committed_page_is_what_its_results_give(tmp_path):
+    page = ROOT / 'docs' / 'reproduction.md'
+    (tmp_path / 'reproduction.md').write_text(page.read_text())
+    main('all', docs=tmp_path)
+    assert (tmp_path / 'reproduction.md').read_text() == page.read_text()
+
+
+def test_compare():
+    table = load_table('table2')
+    summaries, left_out = summarise(table, results())
+    assert left_out == 1
+    mixture, baseline = (
+        summaries[f'molesol/{row}'] for row in ('gmoe-gcn', 'gcn')
+    )
+    found = compare(mixture, baseline)
+    assert found.low < found.gain < found.high
+    assert found.seeds == 3
+    found = compare(baseline, mixture)
+    assert found.gain == pytest.approx(-0.06)
+    forest = summaries['molesol/forest']
+    assert compare(forest, baseline).verdict == 'worse'
+    assert compare(baseline, forest).verdict == 'better'
+    same = compare(baseline, baseline)
+    assert (same.gain, same.p_value) == (0, 1)
+    baseline.records[:] = baseline.records[:1]
+    assert compare(mixture, baseline) is None
+    assert np.isclose(mixture.scores().mean(), 1.09)
+
+
+def test_errors(folder):
+    with pytest.raises(ValueError, match="'table' must be one of .*'drop'"):
+        main('table9', results=folder, docs=folder)
+    (folder / 'reproduction.md').write_text('# Empty')
+    with pytest.raises(ValueError, match='must have one line .*table2'):
+        main('table2', results=folder, docs=folder)
+    (folder / 'table2.jsonl').write_text('x\n')
+    with pytest.raises(ValueError, match='line 1 of'):
+        main('table2', results=folder, docs=folder)

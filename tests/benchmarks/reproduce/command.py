@@ -1,0 +1,159 @@
+"""The real command in real processes, on a few epochs of a small dataset."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import ROOT
+from benchmarks.reproduce.local_pool import Outcome
+from benchmarks.reproduce.progress import Progress
+from benchmarks.reproduce.work import Job, work
+
+SMALL = ('--cells', 'molfreesolv/tiny-gin')
+
+
+def start(
+    folder: Path, root: Path, *arguments: str, table: str = 'table2'
+) -> subprocess.Popen[str]:
+    """Starts the command.
+
+    Args:
+        folder: Where it shall write.
+        root: The folder of the OGB datasets.
+        *arguments: More arguments.
+        table: The table.
+    """
+    return subprocess.Popen(
+        [
+            *(sys.executable, '-m', 'benchmarks.reproduce', table),
+            *('--root', str(root), '--results', str(folder / 'results')),
+            *('--runs', str(folder / 'runs'), '--accelerator', 'cpu'),
+            *arguments,
+        ],
+        cwd=ROOT,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 300) -> str:
+    """Waits until it ends, and gives back what it printed.
+
+    Args:
+        process: The command.
+        timeout: The seconds to wait.
+    """
+    return process.communicate(timeout=timeout)[0]
+
+
+def read(folder: Path, table: str = 'table2') -> list[dict[str, Any]]:
+    """The results, without what differs from one time to the next.
+
+    Args:
+        folder: Where they are.
+        table: The table.
+    """
+    path = folder / 'results' / f'{table}.jsonl'
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        record.pop('measured', None)
+        record.pop('command', None)
+    return records
+
+
+def progress(folder: Path) -> list[Progress]:
+    """How far all runs are.
+
+    Args:
+        folder: Where they write.
+    """
+    paths = sorted((folder / 'runs').glob('*/*/progress.json'))
+    return [Progress.read(path.parent) for path in paths]
+
+
+def wait_for(folder: Path, epochs: int, timeout: float = 200) -> Progress:
+    """Waits until the runs have done some epochs together.
+
+    Args:
+        folder: Where they write.
+        epochs: The number of epochs.
+        timeout: The seconds to wait.
+
+    Returns:
+        How far the first of them is.
+    """
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        found = progress(folder)
+        if sum(p.epochs for p in found) >= epochs:
+            return found[0]
+        time.sleep(0.02)
+    raise TimeoutError(f'after {timeout} seconds at {progress(folder)}')
+
+
+def kill(process: int | None) -> None:
+    """Kills a process as kill -9 does, if it is there.
+
+    Args:
+        process: Its id.
+    """
+    assert process is not None
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+def is_alive(process: int | None) -> bool:
+    """Whether a process is there and not about to be collected.
+
+    Args:
+        process: Its id.
+    """
+    path = Path(f'/proc/{process}/stat')
+    return path.exists() and path.read_text().rsplit(')')[-1].split()[0] != 'Z'
+
+
+class InlinePool:
+    """Does the runs one after the other in this process."""
+
+    workers = 1
+    free = 1
+    jobs: Sequence[Job] = ()
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def submit(self, job: Job) -> None:
+        """Does a job.
+
+        Args:
+            job: The job.
+        """
+        assert work(job)
+        self.outcomes.append(Outcome(job, 'done'))
+
+    def poll(self) -> list[Outcome]:
+        """The jobs that ended."""
+        ended, self.outcomes = self.outcomes, []
+        return ended
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls a function.
+
+        Args:
+            function: The function.
+        """
+        function()
+
+    def stop(self) -> None:
+        """Does nothing."""

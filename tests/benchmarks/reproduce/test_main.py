@@ -1,0 +1,177 @@
+"""The command: interrupted at will, and asked for what is not there."""
+
+import signal
+import time
+
+import pytest
+from rich.console import Console
+
+from benchmarks.reproduce import search, work
+from benchmarks.reproduce.__main__ import main
+from benchmarks.reproduce.display import Display
+from benchmarks.reproduce.estimate import Estimate
+from benchmarks.reproduce.run import plan
+from benchmarks.reproduce.runner import Recorder, run_all
+from benchmarks.reproduce.tables import load_table
+from benchmarks.reproduce.work import Job
+from tests.benchmarks.reproduce.command import (
+    SMALL,
+    InlinePool,
+    finish,
+    is_alive,
+    kill,
+    read,
+    start,
+    wait_for,
+)
+
+EPOCHS = 5
+ARGUMENTS = (*SMALL, '--seeds', '2', '--epochs', str(EPOCHS), '--workers', '1')
+
+
+def do_here(folder, root, cells, seeds):
+    """Does runs in this process."""
+    path = folder / 'results' / 'table2.jsonl'
+    recorder = Recorder(plan(cells, range(seeds)), path, folder / 'runs')
+
+    def make_job(run):
+        return Job(run, root, folder / 'runs', '', accelerator='cpu')
+
+    with Display(Console(quiet=True), 1) as display:
+        pool, estimate = InlinePool(), Estimate([], root)
+        assert not run_all(recorder, pool, make_job, display, estimate)
+
+
+def tiny_gin(epochs):
+    return load_table('table2', epochs).select(['molfreesolv/tiny-gin'], None)
+
+
+@pytest.fixture(scope='module')
+def undisturbed(data_root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('undisturbed')
+    do_here(folder, data_root / 'ogb', tiny_gin(EPOCHS), 2)
+    return folder
+
+
+def test_results(undisturbed):
+    first, second, mean = read(undisturbed)
+    assert (first['seed'], second['seed'], mean['seeds']) == (0, 1, [0, 1])
+    for record in (first, second):
+        curve = record['curve']
+        assert [len(curve[key]) for key in curve] == [EPOCHS] * 3
+        best = curve['valid'].index(min(curve['valid']))
+        assert record['best_epoch'] == best
+        assert record['test'] == curve['test'][best]
+        assert record['valid'] == curve['valid'][best]
+        assert record['settings']['epochs'] == EPOCHS
+        assert record['environment']['cpu threads'] == '1'
+        assert record['num_parameters'] == 50947
+    assert first['curve'] != second['curve']
+    # Squared errors of a mean are at most the mean of squared errors.
+    assert mean['test'] <= max(first['test'], second['test'])
+
+
+def test_killed_anywhere(undisturbed, data_root, tmp_path):
+    root = data_root / 'ogb'
+    # Two runners that share the work.
+    processes = [start(tmp_path, root, *ARGUMENTS) for _ in range(2)]
+    try:
+        kill(wait_for(tmp_path, 2).process)  # It goes on by itself.
+        wait_for(tmp_path, 3)
+        processes[0].kill()
+        worker = wait_for(tmp_path, 5)
+        processes[1].send_signal(signal.SIGINT)
+        outputs = [finish(process) for process in processes]
+        assert 'goes on' in outputs[1]
+        for _ in range(100):
+            if not is_alive(worker.process):
+                break
+            time.sleep(0.1)
+        assert not is_alive(worker.process)
+        processes.append(start(tmp_path, root, *ARGUMENTS))
+        output = finish(processes[-1])
+    finally:
+        for process in processes:
+            process.kill()
+    assert processes[-1].returncode == 0, output
+    assert read(tmp_path) == read(undisturbed)
+
+
+def test_killed_before_the_result(
+    undisturbed, data_root, tmp_path, monkeypatch
+):
+    def refuse(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(work, 'write_result', refuse)
+        with pytest.raises(KeyboardInterrupt):
+            do_here(tmp_path, data_root / 'ogb', tiny_gin(EPOCHS), 1)
+    do_here(tmp_path, data_root / 'ogb', tiny_gin(EPOCHS), 1)
+    assert read(tmp_path) == read(undisturbed)[:1]
+
+
+def test_search_does_not_score_the_test_split(data_root, tmp_path):
+    cells = load_table('table2', 1).select(['molfreesolv/gmoe-gcn'], None)
+    cells = search.candidates(cells)[:2]
+    do_here(tmp_path, data_root / 'ogb', cells, 1)
+    for record in read(tmp_path):
+        assert record['test'] is None
+        assert set(record['curve']) == {'train_loss', 'balance_loss', 'valid'}
+    assert not list(tmp_path.glob('**/predictions.npz'))
+
+
+def test_cell_of_two_tables_is_trained_once(data_root, tmp_path):
+    (cell,) = load_table('table2', 1).select(['molfreesolv/gcn'], None)
+    do_here(tmp_path, data_root / 'ogb', [cell], 1)
+    (other,) = load_table('table6', 1).select(['molfreesolv/gcn'], None)
+    path = tmp_path / 'results' / 'table6.jsonl'
+    recorder = Recorder(plan([other], range(2)), path, tmp_path / 'elsewhere')
+    recorder.adopt()
+    assert recorder.commit() == 1
+    assert recorder.missing() == plan([other], range(2))[1:]
+    assert read(tmp_path, 'table6') == read(tmp_path)
+
+
+def test_failed_run_is_reported(data_root, tmp_path):
+    # Two datasets, of which one has no files.
+    root = tmp_path / 'ogb'
+    root.mkdir()
+    (root / 'ogbg_molesol').mkdir()
+    (root / 'ogbg_molfreesolv').symlink_to(
+        data_root / 'ogb' / 'ogbg_molfreesolv'
+    )
+    arguments = ('--cells', 'tiny-gin', '--seeds', '1', '--epochs', '1')
+    process = start(tmp_path, root, *arguments)
+    output = finish(process)
+    assert process.returncode == 1
+    assert 'molesol/tiny-gin, seed 0: failed' in output
+    assert '1 runs failed' in output
+    assert [record['dataset'] for record in read(tmp_path)] == ['molfreesolv']
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['tableX'], "'table' must be one of .*'table2'.*got 'tableX'"),
+        (['table2', '--cells', 'gat'], "'cells' must be of .*'gcn'.*'gat'"),
+        (['table2', '--datasets', 'molhiv'], "'datasets' .*got 'molhiv'"),
+        (['table2', '--seeds', '0'], "'seeds' must be at least 1, got 0"),
+        (['table2', '--root', '/none'], "'root' .*ogbg_molesol.*'/none'"),
+        (['table2', '--search', '--cells', 'gcn'], "'cells' .*'--search'"),
+    ],
+)
+def test_errors(arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        main(arguments)
+
+
+def test_corrupt_line(data_root, tmp_path):
+    (tmp_path / 'table2.jsonl').write_text('{"kind": "network"\n')
+    with pytest.raises(SystemExit, match='line 1 of .*table2.jsonl'):
+        main(
+            [
+                *('table2', '--root', str(data_root / 'ogb')),
+                *('--results', str(tmp_path), '--runs', str(tmp_path)),
+            ]
+        )

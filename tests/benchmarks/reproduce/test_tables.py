@@ -1,0 +1,88 @@
+"""The tables name settings that networks accept."""
+
+import pytest
+import yaml
+
+from benchmarks.reproduce import tables
+from benchmarks.reproduce.run import Run, plan
+from benchmarks.reproduce.tables import load_table, table_names
+from gmoe.datasets import ogb_mol_info
+from gmoe.nn import hidden_for_equal_cost
+from gmoe.training import GraphPredictor
+
+
+@pytest.mark.parametrize('name', table_names())
+def test_every_cell(name):
+    table = load_table(name)
+    assert table.seeds == 10
+    for cell in table.cells:
+        info = ogb_mol_info(f'ogbg-{cell.dataset}')
+        if cell.kind == 'forest':
+            assert set(cell.settings) == {'forest'}
+            continue
+        model = cell.settings['model']
+        network = GraphPredictor(
+            f'ogbg-{cell.dataset}',
+            info.task_type,
+            info.eval_metric,
+            out_channels=info.num_tasks,
+            **model,
+        )
+        assert cell.settings['epochs'] == 100
+        needs = 'exact' if network.gnn.num_hops == 2 else None
+        assert cell.settings['data']['two_hop'] == needs
+        if 'top_k' in model:
+            width = hidden_for_equal_cost(300, model['top_k'])
+            assert model['hidden_channels'] == width
+            assert cell.settings_from is not None
+
+
+def test_papers_numbers():
+    table = load_table('table2')
+    assert {cell.name: cell.paper for cell in table.cells if cell.paper} == {
+        'molesol/gcn': (1.114, 0.036),
+        'molfreesolv/gcn': (2.64, 0.239),
+        'molesol/gmoe-gcn': (1.087, 0.043),
+        'molfreesolv/gmoe-gcn': (2.5, 0.193),
+    }
+
+
+def test_plan_and_identity():
+    cells = load_table('table2', 3).select(['gcn', 'molesol/forest'], None)
+    runs = plan(cells, range(2))
+    assert [str(run) for run in runs[:4]] == [
+        'molesol/gcn, seed 0',
+        'molfreesolv/gcn, seed 0',
+        'molesol/forest, seed 0',
+        'molesol/gcn, seed 1',
+    ]
+    assert runs[0].epochs == 3
+    assert runs[2].epochs == 1
+    # The same settings are the same run, in whatever table.
+    shared = load_table('table6').select(['molfreesolv/n4-m4-k1'], None)[0]
+    other = load_table('table2').select(['molfreesolv/gmoe-gcn'], None)[0]
+    assert Run(shared, 0).digest == Run(other, 0).digest
+    assert Run(shared, 0).digest != runs[1].digest
+
+
+@pytest.mark.parametrize(
+    ('entry', 'message'),
+    [
+        ({'row': 'gat'}, "an unknown row 'gat'"),
+        ({'top_k': 2}, "an unknown key 'top_k'"),
+        ({'dataset': None}, "'dataset' missing"),
+        ({'row': 'gmoe-gcn'}, "without its baseline 'molesol/gcn'"),
+        ({'settings_from': 'search'}, 'which no search has chosen'),
+    ],
+)
+def test_bad_file(entry, message, tmp_path, monkeypatch):
+    (tmp_path / 'shared').mkdir()
+    shared = tables.TABLES / 'shared' / 'rows.yaml'
+    (tmp_path / 'shared' / 'rows.yaml').write_text(shared.read_text())
+    cell = {'row': 'gin', 'dataset': 'molesol', **entry}
+    cell = {key: value for key, value in cell.items() if value is not None}
+    text = {'title': '', 'source': '', 'cells': [cell]}
+    (tmp_path / 'mine.yaml').write_text(yaml.safe_dump(text))
+    monkeypatch.setattr(tables, 'TABLES', tmp_path)
+    with pytest.raises(ValueError, match=f'mine.yaml has .*{message}'):
+        load_table('mine')
