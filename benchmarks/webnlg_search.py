@@ -82,6 +82,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     'readout attention': {'readout': ['root', 'mean', 'attention']},
     'weight decay 0.1': {'weight_decay': 0.1},
     'learning rate 3e-3': {'learning_rate': 3e-3},
+    'single, learning rate 3e-3': {
+        'num_experts': 1,
+        'num_experts_1hop': 1,
+        'top_k': None,
+        'hidden_channels': 181,
+        'learning_rate': 3e-3,
+    },
+    'learning rate 3e-3, dropout 0.1': {
+        'learning_rate': 3e-3,
+        'dropout': 0.1,
+    },
 }
 
 
