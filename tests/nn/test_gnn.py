@@ -284,7 +284,7 @@ def test_float_features_and_empty_graphs():
     [
         (
             {'conv': 'gat'},
-            r"'conv' must be one of \['gcn', 'gin'\], got 'gat'",
+            r"'conv' must be one of \['gcn', 'gin', 'relational'\], got 'gat'",
         ),
         ({'norm': 'none'}, "'norm' must be .*, got 'none'"),
         ({'jumping_knowledge': 'cat'}, "'jumping_knowledge' .*'cat'"),
