@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,13 @@ def test_official_release(data_root: Path, tmp_path: Path):
         assert len(labels[split['valid']].unique()) >= 15
         seen += valid
     assert len(seen) == len(set(seen))
+    # What the documentation says of the test entries.
+    known = {text for graph in graphs[:13211] for text in graph.node_text}
+    test = [graphs[i] for i in dataset.get_idx_split()['test'].tolist()]
+    roots = Counter(graph.node_text[graph.root] for graph in test)
+    new = {root: n for root, n in roots.items() if root not in known}
+    assert (len(new), sum(new.values())) == (25, 616)
+    assert sum(sorted(new.values())[-9:]) == 545
     assert torch.equal(
         dataset.get_idx_split(holdout=0)['valid'],
         dataset.get_idx_split(holdout=0)['valid'],
