@@ -266,6 +266,19 @@ def test_defaults_are_ogbs():
     assert (model.num_layers, model.dropout, model.pooling) == (5, 0.5, 'mean')
 
 
+def test_head_of_several_layers():
+    model = make_gnn(num_head_layers=2)
+    assert [type(module).__name__ for module in model.head] == [
+        'Linear',
+        'ReLU',
+        'Linear',
+    ]
+    data = Batch.from_data_list(molecules())
+    assert call(model, data).shape == (data.num_graphs, 2)
+    with pytest.raises(ValueError, match="'num_head_layers' must be at lea"):
+        GNN(num_head_layers=0)
+
+
 def test_float_features_and_empty_graphs():
     torch.manual_seed(0)
     model = GNN(2, D, 2, num_experts=4, top_k=2, node_dims=3, edge_dims=None)
@@ -284,7 +297,7 @@ def test_float_features_and_empty_graphs():
     [
         (
             {'conv': 'gat'},
-            r"'conv' must be one of \['gcn', 'gin', 'relational'\], got 'gat'",
+            r"'conv' must be one of \['gcn', .*'gin'.*\], got 'gat'",
         ),
         ({'norm': 'none'}, "'norm' must be .*, got 'none'"),
         ({'jumping_knowledge': 'cat'}, "'jumping_knowledge' .*'cat'"),
