@@ -66,12 +66,23 @@ def routing(
         weights = np.array(first['routing'])
         image = axis.imshow(weights, cmap='viridis', aspect='auto', vmin=0)
         axis.set_yticks(range(len(CATEGORIES)), CATEGORIES)
-        labels = first.get('experts') or range(weights.shape[1])
-        axis.set_xticks(range(weights.shape[1]), labels, rotation=90)
-        axis.set_xlabel('expert')
+        names = _experts(first, weights.shape[1])
+        axis.set_xticks(range(len(names)), names, rotation=90)
         axis.set_title(f'{model}, seed {first["seed"]}: mean weight')
         figure.colorbar(image, ax=axis)
     _save(figure, path)
+
+
+def _experts(record: Record, count: int) -> list[str]:
+    """The names of the experts, layer after layer."""
+    model = record['settings'].get('model')
+    if model is None:
+        return [f'expert {i}' for i in range(count)]
+    n, m = model['num_experts'], model['num_experts_1hop']
+    return [
+        f'layer {i // n}\n{i % n}\nhop {1 if i % n < m else 2}'
+        for i in range(count)
+    ]
 
 
 def _clean(found: Sequence[Record], model: str) -> list[Record]:
