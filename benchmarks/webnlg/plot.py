@@ -80,7 +80,7 @@ def _experts(record: Record, count: int) -> list[str]:
         return [f'expert {i}' for i in range(count)]
     n, m = model['num_experts'], model['num_experts_1hop']
     return [
-        f'layer {i // n}\n{i % n}\nhop {1 if i % n < m else 2}'
+        f'layer {i // n}, expert {i % n}, hop {1 if i % n < m else 2}'
         for i in range(count)
     ]
 
