@@ -14,7 +14,7 @@ from torch_geometric.utils import scatter
 class MessageHop(NamedTuple):
     r"""The edges that some of the experts look at, ordered by target.
 
-    Attributes:
+    Args:
         num_experts: How many experts look at them: the first of all, then the
             next hop's, and so on.
         ptr: The edges of node :math:`i` are ``ptr[i]:ptr[i + 1]``, int64 of

@@ -16,7 +16,8 @@ from gmoe.training.metrics import (
     ExpertUsage,
     GraphScore,
 )
-from gmoe.training.module import GraphModule, GraphPredictor, TriplePredictor
+from gmoe.training.module import GraphModule, GraphPredictor
+from gmoe.training.triples import TriplePredictor
 from gmoe.training.webnlg import WebNLGDataModule
 
 __all__ = [

@@ -73,6 +73,6 @@ void pass(
 }
 
 template <typename T>
-DropLoops<T> loops() {
+DropLoops<T> kernels() {
   return {&drop<T>, &pass<T>};
 }

@@ -322,6 +322,6 @@ void outer(
 }
 
 template <typename T>
-FewRows<T> products() {
+FewRows<T> kernels() {
   return {&dots<T>, &add_product<T>, &outer<T>};
 }

@@ -6,46 +6,15 @@ namespace gmoe::cpu {
 
 namespace {
 
-namespace plain {
-#include "norm_body.h"
-} // namespace plain
-
-#if GMOE_X86
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
-namespace avx2 {
-#include "norm_body.h"
-} // namespace avx2
-#pragma GCC pop_options
-
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
-namespace avx512 {
-#include "norm_body.h"
-} // namespace avx512
-#pragma GCC pop_options
-#endif
-
-template <typename T>
-NormLoops<T> choose() {
-#if GMOE_X86
-  switch (target()) {
-    case Target::kAvx512:
-      return avx512::loops<T>();
-    case Target::kAvx2:
-      return avx2::loops<T>();
-    default:
-      break;
-  }
-#endif
-  return plain::loops<T>();
-}
+#define GMOE_BODY "norm_body.h"
+#include "per_target.h"
+#undef GMOE_BODY
 
 } // namespace
 
 template <typename T>
 const NormLoops<T>& norm_loops() {
-  static const NormLoops<T> chosen = choose<T>();
+  static const NormLoops<T> chosen = choose_kernels<T>();
   return chosen;
 }
 

@@ -112,7 +112,7 @@ void add_rows(
 }
 
 template <typename T>
-NormLoops<T> loops() {
+NormLoops<T> kernels() {
   return {&moments<T>,        &add_affine<T>,     &relu_affine<T>,
           &add_sums<false, T>, &add_sums<true, T>, &apply<false, T>,
           &apply<true, T>,     &add_rows<T>};

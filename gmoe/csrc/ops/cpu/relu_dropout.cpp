@@ -25,44 +25,13 @@ struct DropLoops {
       acc_t<T> scale);
 };
 
-namespace plain {
-#include "dropout_body.h"
-} // namespace plain
-
-#if GMOE_X86
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
-namespace avx2 {
-#include "dropout_body.h"
-} // namespace avx2
-#pragma GCC pop_options
-
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
-namespace avx512 {
-#include "dropout_body.h"
-} // namespace avx512
-#pragma GCC pop_options
-#endif
-
-template <typename T>
-DropLoops<T> choose() {
-#if GMOE_X86
-  switch (target()) {
-    case Target::kAvx512:
-      return avx512::loops<T>();
-    case Target::kAvx2:
-      return avx2::loops<T>();
-    default:
-      break;
-  }
-#endif
-  return plain::loops<T>();
-}
+#define GMOE_BODY "dropout_body.h"
+#include "per_target.h"
+#undef GMOE_BODY
 
 template <typename T>
 const DropLoops<T>& drop_loops() {
-  static const DropLoops<T> chosen = choose<T>();
+  static const DropLoops<T> chosen = choose_kernels<T>();
   return chosen;
 }
 
