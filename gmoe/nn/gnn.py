@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 import torch
@@ -15,6 +15,7 @@ from torch_geometric.nn import (
 from torch_geometric.nn.inits import reset
 
 from gmoe import ops
+from gmoe.nn.arguments import check_at_least, check_choice, check_dropout
 from gmoe.nn.embedding import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,
@@ -116,22 +117,20 @@ class GNN(nn.Module):
         edge_dims: int | Sequence[int] | None = BOND_FEATURE_DIMS,
     ) -> None:
         super().__init__()
-        _check_choice('conv', conv, CONVS)
-        _check_choice('norm', norm, ('batch_norm', 'layer_norm'))
-        _check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
-        _check_choice('pooling', pooling, _POOLINGS)
-        _check_choice('router', router, (*ROUTER_PRESETS, 'uniform'))
-        for name, value in (
-            ('out_channels', out_channels),
-            ('hidden_channels', hidden_channels),
-            ('num_layers', num_layers),
-            ('num_experts', num_experts),
-            ('num_head_layers', num_head_layers),
-        ):
-            if value < 1:
-                raise ValueError(f"'{name}' must be at least 1, got {value}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"'dropout' must be in [0, 1), got {dropout}")
+        check_choice('conv', conv, CONVS)
+        check_choice('norm', norm, ('batch_norm', 'layer_norm'))
+        check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
+        check_choice('pooling', pooling, _POOLINGS)
+        check_choice('router', router, (*ROUTER_PRESETS, 'uniform'))
+        check_at_least(
+            1,
+            out_channels=out_channels,
+            hidden_channels=hidden_channels,
+            num_layers=num_layers,
+            num_experts=num_experts,
+            num_head_layers=num_head_layers,
+        )
+        check_dropout(dropout=dropout)
         if num_experts_1hop is None:
             num_experts_1hop = num_experts
         if not 0 <= num_experts_1hop <= num_experts:
@@ -311,12 +310,6 @@ class GNN(nn.Module):
         if self.num_experts == 1 and hop2 is not None:
             hop = hop2
         return self.norms[layer](conv(h, hop.edge_index, hop.edge_attr))
-
-
-def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    accepted = list(choices)
-    if value not in accepted:
-        raise ValueError(f"'{name}' must be one of {accepted}, got {value!r}")
 
 
 def _make_head(

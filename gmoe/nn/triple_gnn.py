@@ -11,6 +11,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.utils import scatter
 
 from gmoe import ops
+from gmoe.nn.arguments import check_at_least, check_choice, check_dropout
 from gmoe.nn.embedding import check_categories
 from gmoe.nn.layer import CONVS, make_layer, mixture_layers
 from gmoe.nn.neighborhood import Neighborhood
@@ -99,32 +100,18 @@ class TripleGNN(nn.Module):
         router_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        for name, value, known in (
-            ('conv', conv, list(CONVS)),
-            ('router', router, [*ROUTER_PRESETS, 'uniform']),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"'{name}' must be one of {known}, got {value!r}"
-                )
-        for name, size, low in (
-            ('out_channels', out_channels, 1),
-            ('text_channels', text_channels, 1),
-            ('hidden_channels', hidden_channels, 1),
-            ('edge_channels', edge_channels, 1),
-            ('num_layers', num_layers, 0),
-            ('num_experts', num_experts, 1),
-        ):
-            if size < low:
-                raise ValueError(
-                    f"'{name}' must be at least {low}, got {size}"
-                )
-        for name, share in (
-            ('dropout', dropout),
-            ('text_dropout', text_dropout),
-        ):
-            if not 0 <= share < 1:
-                raise ValueError(f"'{name}' must be in [0, 1), got {share}")
+        check_choice('conv', conv, CONVS)
+        check_choice('router', router, (*ROUTER_PRESETS, 'uniform'))
+        check_at_least(
+            1,
+            out_channels=out_channels,
+            text_channels=text_channels,
+            hidden_channels=hidden_channels,
+            edge_channels=edge_channels,
+            num_experts=num_experts,
+        )
+        check_at_least(0, num_layers=num_layers)
+        check_dropout(dropout=dropout, text_dropout=text_dropout)
         if num_experts_1hop is None:
             num_experts_1hop = num_experts
         self.num_experts = num_experts

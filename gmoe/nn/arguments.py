@@ -1,0 +1,50 @@
+"""Checks of the arguments that the networks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Refuses a value that is not among the choices.
+
+    Args:
+        name: The name of the argument.
+        value: Its value.
+        choices: What is accepted.
+
+    Raises:
+        ValueError: If it is not among them.
+    """
+    accepted = list(choices)
+    if value not in accepted:
+        raise ValueError(f"'{name}' must be one of {accepted}, got {value!r}")
+
+
+def check_at_least(low: int, **sizes: int) -> None:
+    """Refuses sizes that are too small.
+
+    Args:
+        low: The least that is accepted.
+        **sizes: The arguments.
+
+    Raises:
+        ValueError: If one is below.
+    """
+    for name, size in sizes.items():
+        if size < low:
+            raise ValueError(f"'{name}' must be at least {low}, got {size}")
+
+
+def check_dropout(**shares: float) -> None:
+    """Refuses shares that are not in :math:`[0, 1)`.
+
+    Args:
+        **shares: The arguments.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise ValueError(f"'{name}' must be in [0, 1), got {share}")
