@@ -21,11 +21,11 @@ from jsonargparse import auto_cli
 
 from benchmarks import markdown
 from benchmarks.record import RESULTS, provenance, write_json
+from gmoe._require import require
 from gmoe.datasets import WebNLGEntry, webnlg_split
 from gmoe.datasets._webnlg_graph import triples_to_graph
 from gmoe.datasets._webnlg_protocol import Protocol
 from gmoe.text import TfidfClassifier, linearize
-from gmoe.text._require import require
 from gmoe.text.linearize import TRIPLES
 
 #: The values of each setting; those that scikit-learn and

@@ -1,31 +1,16 @@
 """Features of a text by an encoder of Hugging Face."""
 
 import hashlib
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from gmoe._require import require
+
 #: Changes with the features that a text gets.
 ENCODER_VERSION = 1
-
-
-def import_transformers() -> Any:
-    """Imports Hugging Face's `transformers`.
-
-    Raises:
-        ImportError: If it is not installed.
-    """
-    try:
-        return importlib.import_module('transformers')
-    except ImportError as e:
-        raise ImportError(
-            f"The features 'encoder' need the package 'transformers' "
-            f"(`pip install 'gmoe[text]'`; {e})"
-        ) from e
 
 
 def encoder_fingerprint(name: str) -> str:
@@ -41,7 +26,7 @@ def encoder_fingerprint(name: str) -> str:
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        config = import_transformers().AutoConfig.from_pretrained(name)
+        config = require('transformers').AutoConfig.from_pretrained(name)
         commit = getattr(config, '_commit_hash', None)
         return f'hub {name} {commit}'
     digest = hashlib.sha256()
@@ -66,7 +51,7 @@ def encoder_size(name: str) -> int:
     """
     folder = Path(name).expanduser()
     source = str(folder) if folder.is_dir() else name
-    config = import_transformers().AutoConfig.from_pretrained(source)
+    config = require('transformers').AutoConfig.from_pretrained(source)
     return int(config.hidden_size)
 
 
@@ -94,7 +79,7 @@ def encoder_features(
         ImportError: If `transformers` is not installed.
         OSError: If there is no such encoder.
     """
-    transformers = import_transformers()
+    transformers = require('transformers')
     folder = Path(name).expanduser()
     source = str(folder) if folder.is_dir() else name
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)

@@ -1,10 +1,10 @@
 """WebNLG as the hub's `web_nlg` was."""
 
-import importlib
 import os
 from pathlib import Path
 from typing import Any
 
+from gmoe._require import require
 from gmoe.datasets._webnlg_protocol import (
     Protocol,
     load_release,
@@ -34,7 +34,7 @@ def webnlg_dataset_dict(
     Raises:
         ImportError: If the package `datasets` is not installed.
     """
-    datasets = import_datasets()
+    datasets = require('datasets')
     if protocol is None:
         log = kwargs.get('log', True)
         release = load_release(Path(root), **kwargs)
@@ -53,21 +53,6 @@ def webnlg_dataset_dict(
             for name, entries in parts.items()
         }
     )
-
-
-def import_datasets() -> Any:
-    """Imports Hugging Face's `datasets`.
-
-    Raises:
-        ImportError: If it is not installed.
-    """
-    try:
-        return importlib.import_module('datasets')
-    except ImportError as e:
-        raise ImportError(
-            f"A 'DatasetDict' needs the package 'datasets' "
-            f"(`pip install 'gmoe[text]'`; {e})"
-        ) from e
 
 
 def hub_features(datasets: Any) -> Any:

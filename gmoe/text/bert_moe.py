@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gmoe._require import require
 from gmoe.routing import Router, Routing, balance_loss
-from gmoe.text._require import require
 from gmoe.text.bert_moe_config import BertMoeConfig
 from gmoe.text.experts import MLPExperts
 from gmoe.text.head import MoeHead

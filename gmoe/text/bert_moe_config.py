@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gmoe._require import require
 from gmoe.routing import ROUTER_PRESETS
-from gmoe.text._require import require
 from gmoe.text.experts import ACTIVATIONS
 from gmoe.text.pooling import POOLINGS
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gmoe.text._require import require
+from gmoe._require import require
 from gmoe.text.metrics import classification_scores
 
 #: Texts and their categories.

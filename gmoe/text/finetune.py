@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gmoe.text._require import require
+from gmoe._require import require
 from gmoe.text.bert_moe import BertMoeForSequenceClassification
 from gmoe.text.classifier import TextClassifier
 from gmoe.text.linearize import add_special_tokens

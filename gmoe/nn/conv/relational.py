@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gmoe import ops
+from gmoe.nn.arguments import check_choice
 from gmoe.nn.conv.bank import EdgeEncoders, ExpertBank
 from gmoe.nn.conv.relational_conv import RELATION_SIZES, compose
 from gmoe.nn.neighborhood import Neighborhood
@@ -73,11 +74,7 @@ class RelationalExperts(ExpertBank):
         super().__init__(
             in_channels, out_channels, num_experts, num_experts_1hop
         )
-        if composition not in RELATION_SIZES:
-            raise ValueError(
-                f"'composition' must be one of {list(RELATION_SIZES)}, got "
-                f'{composition!r}'
-            )
+        check_choice('composition', composition, RELATION_SIZES)
         self.composition = composition
         shape = (num_experts, in_channels, out_channels)
         self.weight = nn.Parameter(torch.empty(shape))

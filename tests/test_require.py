@@ -6,8 +6,8 @@ import sys
 import pytest
 
 import gmoe.text
+from gmoe._require import require
 from gmoe.text import offline
-from gmoe.text._require import require
 
 
 def test_missing_package_names_the_extra():

@@ -1,4 +1,4 @@
-"""Packages that only the text models need."""
+"""Packages that only a part of gmoe needs."""
 
 from __future__ import annotations
 
