@@ -92,8 +92,9 @@ def _settings(summaries: Sequence[Summary]) -> str:
         if 'top_k' in model:
             text = (
                 'n={num_experts}, m={num_experts_1hop}, k={top_k}, '
-                'λ={balance_weight:g}, {hidden_channels} channels'
-            ).format(**model)
+                'λ={balance_weight:g}, combine={combine}, '
+                '{hidden_channels} channels'
+            ).format(**{'combine': 'sum', **model})
             origin = summary.cell.settings_from or 'not said'
             origin = {'search': 'a search on validation'}.get(origin, origin)
             lines.append(
