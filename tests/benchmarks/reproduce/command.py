@@ -3,48 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import ROOT
+from benchmarks.kill_check import is_alive, kill, start
 from benchmarks.reproduce.local_pool import Outcome
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.work import Job, work
 
+__all__ = [
+    'SMALL',
+    'InlinePool',
+    'finish',
+    'is_alive',
+    'kill',
+    'progress',
+    'read',
+    'start',
+    'wait_for',
+]
+
 SMALL = ('--cells', 'molfreesolv/tiny-gin')
-
-
-def start(
-    folder: Path, root: Path, *arguments: str, table: str = 'table2'
-) -> subprocess.Popen[str]:
-    """Starts the command.
-
-    Args:
-        folder: Where it shall write.
-        root: The folder of the OGB datasets.
-        *arguments: More arguments.
-        table: The table.
-    """
-    return subprocess.Popen(
-        [
-            *(sys.executable, '-m', 'benchmarks.reproduce', table),
-            *('--root', str(root), '--results', str(folder / 'results')),
-            *('--runs', str(folder / 'runs'), '--accelerator', 'cpu'),
-            *arguments,
-        ],
-        cwd=ROOT,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def finish(process: subprocess.Popen[str], timeout: float = 300) -> str:
@@ -100,27 +82,6 @@ def wait_for(folder: Path, epochs: int, timeout: float = 200) -> Progress:
             return found[0]
         time.sleep(0.02)
     raise TimeoutError(f'after {timeout} seconds at {progress(folder)}')
-
-
-def kill(process: int | None) -> None:
-    """Kills a process as kill -9 does, if it is there.
-
-    Args:
-        process: Its id.
-    """
-    assert process is not None
-    with suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
-
-
-def is_alive(process: int | None) -> bool:
-    """Whether a process is there and not about to be collected.
-
-    Args:
-        process: Its id.
-    """
-    path = Path(f'/proc/{process}/stat')
-    return path.exists() and path.read_text().rsplit(')')[-1].split()[0] != 'Z'
 
 
 class InlinePool:
