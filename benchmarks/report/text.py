@@ -89,12 +89,12 @@ def _settings(summaries: Sequence[Summary]) -> str:
     lines = []
     for summary in summaries:
         model = summary.cell.settings.get('model', {})
-        if 'top_k' in model:
+        if 'num_experts' in model:
             text = (
                 'n={num_experts}, m={num_experts_1hop}, k={top_k}, '
                 'λ={balance_weight:g}, combine={combine}, '
                 '{hidden_channels} channels'
-            ).format(**{'combine': 'sum', **model})
+            ).format(**{'combine': 'sum', 'top_k': 'all', **model})
             origin = summary.cell.settings_from or 'not said'
             origin = {'search': 'a search on validation'}.get(origin, origin)
             lines.append(
