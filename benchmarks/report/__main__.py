@@ -4,7 +4,8 @@
 
 Everything between the table's markers in ``docs/reproduction.md`` and the
 pictures in ``docs/images`` come from ``benchmarks/results/reproduce``, and
-from the paper's numbers in ``benchmarks/tables``.
+from the paper's numbers in ``benchmarks/tables``. With ``all`` for the table,
+the short table of the README is made too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from jsonargparse import auto_cli
 
 from benchmarks import markdown
 from benchmarks.record import RESULTS, ROOT
+from benchmarks.report.headline import headline
 from benchmarks.report.plots import draw_cost, draw_curves
 from benchmarks.report.summary import summarise
 from benchmarks.report.text import write
@@ -29,6 +31,7 @@ def main(
     table: str,
     results: Path = RESULTS / 'reproduce',
     docs: Path = ROOT / 'docs',
+    readme: Path = ROOT / 'README.md',
 ) -> None:
     """Writes the report of a table.
 
@@ -36,9 +39,12 @@ def main(
         table: The name of a file of ``benchmarks/tables``, or ``all``.
         results: The folder of the files of results.
         docs: The folder of ``reproduction.md``.
+        readme: The file for the short table of ``all``.
     """
     for name in table_names() if table == ALL else [table]:
         _report(name, results, docs)
+    if table == ALL:
+        _insert(readme, f'benchmarks.report {ALL}', headline(results))
 
 
 def _report(name: str, results: Path, docs: Path) -> None:

@@ -11,6 +11,7 @@ from benchmarks import markdown
 from benchmarks.record import ROOT
 from benchmarks.report.__main__ import main
 from benchmarks.report.compare import compare
+from benchmarks.report.headline import headline
 from benchmarks.report.summary import summarise
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import load_table, table_names
@@ -83,7 +84,7 @@ def folder(tmp_path):
 
 
 def make(folder, table='table2'):
-    main(table, results=folder, docs=folder)
+    main(table, results=folder, docs=folder, readme=folder / 'README.md')
     paths = [folder / 'reproduction.md', *(folder / 'images').glob('*.png')]
     return {path.name: path.read_bytes() for path in paths}
 
@@ -119,16 +120,30 @@ def test_pages_of_all_tables(tmp_path):
         for marker in markdown.markers(f'benchmarks.report {name}'):
             assert page.count(marker) == 1
     (tmp_path / 'reproduction.md').write_text(page)
+    (tmp_path / 'README.md').write_text((ROOT / 'README.md').read_text())
     make(tmp_path, 'all')
+    assert 'Not run yet.' in (tmp_path / 'README.md').read_text()
     text = (tmp_path / 'reproduction.md').read_text()
     assert text.count('Not run yet') == len(table_names())
 
 
-def test_committed_page_is_what_its_results_give(tmp_path):
-    page = ROOT / 'docs' / 'reproduction.md'
-    (tmp_path / 'reproduction.md').write_text(page.read_text())
-    main('all', docs=tmp_path)
-    assert (tmp_path / 'reproduction.md').read_text() == page.read_text()
+def test_committed_pages_are_what_their_results_give(tmp_path):
+    pages = ROOT / 'docs' / 'reproduction.md', ROOT / 'README.md'
+    for page in pages:
+        (tmp_path / page.name).write_text(page.read_text())
+    main('all', docs=tmp_path, readme=tmp_path / 'README.md')
+    for page in pages:
+        assert (tmp_path / page.name).read_text() == page.read_text()
+
+
+def test_headline(folder):
+    test = stats.ttest_rel(SCORES['gcn'], SCORES['gmoe-gcn'])
+    low, high = test.confidence_interval()
+    assert headline(folder).splitlines()[2:] == [
+        '| molesol (rmse ↓) | GMoE-GCN over GCN | 3 '
+        '| 1.150 ± 0.050 (1.114 ± 0.036) | 1.090 ± 0.079 (1.087 ± 0.043) '
+        f'| +0.060 [{low:+.3f}, {high:+.3f}] |'
+    ]
 
 
 def test_compare():
