@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from benchmarks import markdown
 from benchmarks.report.compare import compare
 from benchmarks.report.summary import Summary, hardware
+from benchmarks.report.training import training
 from benchmarks.reproduce.tables import Table
 
 _NONE = '–'
@@ -32,6 +33,7 @@ def write(table: Table, summaries: dict[str, Summary], left_out: int) -> str:
         'Cost. FLOPs are those of the matrix products of a prediction; '
         'parameters of a forest are the nodes of its trees:',
         _costs(shown),
+        _training(shown),
         f'Made on: {"; ".join(hardware(shown))}.',
     ]
     if left_out:
@@ -40,6 +42,17 @@ def write(table: Table, summaries: dict[str, Summary], left_out: int) -> str:
             'out.'
         )
     return '\n\n'.join(part for part in parts if part)
+
+
+def _training(summaries: Sequence[Summary]) -> str:
+    rows = training(summaries)
+    if not rows:
+        return ''
+    return (
+        'Training. Losses are those of the last epoch, on batches with '
+        'dropout; changes are the mean over the second half of the run, and '
+        f'say how much luck there is in an epoch:\n\n{rows}'
+    )
 
 
 def _scores(summaries: Sequence[Summary]) -> str:

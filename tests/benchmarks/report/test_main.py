@@ -12,7 +12,8 @@ from benchmarks.record import ROOT
 from benchmarks.report.__main__ import main
 from benchmarks.report.compare import compare
 from benchmarks.report.headline import headline
-from benchmarks.report.summary import summarise
+from benchmarks.report.summary import Summary, summarise
+from benchmarks.report.training import training
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import load_table, table_names
 
@@ -38,7 +39,13 @@ def result(cell, seed, test, **settings):
         'best_epoch': 1,
         'num_parameters': 1000,
         'flops_per_graph': 2_000_000 if network else None,
-        'curve': {'valid': [2.0, 1.5], 'test': [2.1, test]} if network else {},
+        'curve': {
+            'train_loss': [0.9, 0.7],
+            'valid': [2.0, 1.5],
+            'test': [2.1, test],
+        }
+        if network
+        else {},
         'measured': {
             'seconds': 10.0 + seed,
             'train_seconds': 9.0,
@@ -108,6 +115,8 @@ def test_table(folder):
         f'{test.pvalue:.3f} | 3 | not decided | +0.027 |'
     ) in text
     assert '| GCN | 1,000 | 2.00 | 5.50 | 11 | 512 |' in text
+    assert '| molesol | GCN | 1 (1 to 1) | 0.700 | – | – | – |' in text
+    assert '| molesol | fingerprints + forest | 1 (1' not in text
     assert 'a processor, 1 thread, PyTorch 2.13.0+cpu: 9 runs' in text
     assert '1 results of other settings' in text
     for name in re.findall(r'images/(\S+?)\)', text):
@@ -134,6 +143,31 @@ def test_committed_pages_are_what_their_results_give(tmp_path):
     main('all', docs=tmp_path, readme=tmp_path / 'README.md')
     for page in pages:
         assert (tmp_path / page.name).read_text() == page.read_text()
+
+
+def test_training():
+    cell = load_table('table2', 4).select(['molesol/gmoe-gcn'], None)[0]
+    records = [result(cell, 0, 1.2), result(cell, 1, 1.2)]
+    records[0]['curve'] = {
+        'train_loss': [0.9, 0.8, 0.7, 0.6],
+        'balance_loss': [0.3, 0.2, 0.2, 0.1],
+        'valid': [9.0, 5.0, 1.0, 1.5],
+        'test': [9.0, 5.0, 1.4, 1.2],
+    }
+    records[1]['curve'] = {
+        'train_loss': [0.9, 0.8, 0.7, 0.8],
+        'balance_loss': [0.3, 0.2, 0.2, 0.2],
+        'valid': [9.0, 5.0, None, 1.5],
+        'test': [9.0, 5.0, 1.4, 1.8],
+    }
+    records[1]['best_epoch'] = 4
+    text = training([Summary(cell, records)])
+    assert text.splitlines()[2] == (
+        '| molesol | GMoE-GCN | 2 (1 to 4) | 0.700 | 0.150 | ± 0.500 '
+        '| ± 0.300 |'
+    )
+    records[0]['curve'] = {}
+    assert training([Summary(cell, records)]) == ''
 
 
 def test_headline(folder):
