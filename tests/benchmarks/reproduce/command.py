@@ -18,6 +18,9 @@ from benchmarks.reproduce.local_pool import Outcome
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.work import Job, work
 
+#: The seconds to wait: a busy machine takes minutes for the imports alone.
+PATIENCE = 900.0
+
 SMALL = ('--cells', 'molfreesolv/tiny-gin')
 
 
@@ -47,7 +50,7 @@ def start(
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 300) -> str:
+def finish(process: subprocess.Popen[str], timeout: float = PATIENCE) -> str:
     """Waits until it ends, and gives back what it printed.
 
     Args:
@@ -82,7 +85,7 @@ def progress(folder: Path) -> list[Progress]:
     return [Progress.read(path.parent) for path in paths]
 
 
-def wait_for(folder: Path, epochs: int, timeout: float = 200) -> Progress:
+def wait_for(folder: Path, epochs: int, timeout: float = PATIENCE) -> Progress:
     """Waits until the runs have done some epochs together.
 
     Args:
@@ -146,6 +149,13 @@ class InlinePool:
         """The jobs that ended."""
         ended, self.outcomes = self.outcomes, []
         return ended
+
+    def wait(self, seconds: float) -> None:
+        """Does nothing: what was submitted is done.
+
+        Args:
+            seconds: How long at most.
+        """
 
     def call(self, function: Callable[[], object]) -> None:
         """Calls a function.
