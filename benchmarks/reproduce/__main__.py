@@ -2,8 +2,8 @@
 
     python -m benchmarks.reproduce table2 --root $GMOE_DATA_ROOT/ogb
 
-Interrupt it anywhere: the same command goes on from the last epoch of each
-run. ``python -m benchmarks.report table2`` makes the table.
+Interrupt it anywhere: the same command goes on from the last checkpoint of
+each run. ``python -m benchmarks.report table2`` makes the table.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     try:
         _run(options)
-    except (ValueError, FileNotFoundError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f'benchmarks.reproduce: error: {error}')
 
 
@@ -54,6 +54,12 @@ def _parse(arguments: list[str] | None) -> Namespace:
     add('--workers', type=int, help='runs at a time; one per processor')
     add('--threads', type=int, default=1, help='threads of each run')
     add('--accelerator', default='auto', help='as Lightning names it')
+    add(
+        '--save-seconds',
+        type=float,
+        default=5.0,
+        help='the least between two checkpoints of a run; 0: each epoch',
+    )
     add('--ray', metavar='ADDRESS', help='of a Ray cluster; or auto, local')
     add('--search', action='store_true', help='settings, on validation')
     add('--results', type=Path, default=RESULTS / 'reproduce')
@@ -66,6 +72,10 @@ def _run(options: Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise ValueError(f"'{name}' must be at least 1, got {value}")
+    if not options.save_seconds >= 0:
+        raise ValueError(
+            f"'save-seconds' must be at least 0, got {options.save_seconds}"
+        )
     table = load_table(options.table, options.epochs)
     cells = table.select(options.cells, options.datasets)
     if options.search:
@@ -104,6 +114,7 @@ def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
             command=command(),
             threads=options.threads,
             accelerator=options.accelerator,
+            save_seconds=options.save_seconds,
         )
 
     with Display(Console(), pool.workers) as display:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 
 from benchmarks.reproduce.work import BUSY, LOG, Job, work_in_process
+
+#: The exit status that is seen of a process whose server was lost.
+_NO_SERVER = 255
+
+#: How often a process is asked for of a server that is about to end.
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -42,13 +50,10 @@ class LocalPool:
         self._running: dict[int, tuple[BaseProcess, Job]] = {}
         os.environ['OMP_NUM_THREADS'] = str(threads)
         os.environ['MKL_NUM_THREADS'] = str(threads)
+        # NumPy's, which starts its threads on import: before the fork.
+        os.environ['OPENBLAS_NUM_THREADS'] = '1'
         self._context = multiprocessing.get_context('forkserver')
-        self._context.set_forkserver_preload(
-            [
-                'benchmarks.reproduce.network',
-                'benchmarks.reproduce.fingerprint',
-            ]
-        )
+        self._context.set_forkserver_preload(['benchmarks.reproduce.preload'])
 
     @property
     def free(self) -> int:
@@ -67,11 +72,7 @@ class LocalPool:
             job: The job.
         """
         slot = min(set(range(self.workers)) - set(self._running))
-        process = self._context.Process(
-            target=work_in_process, args=(job, slot)
-        )
-        process.start()
-        self._running[slot] = process, job
+        self._running[slot] = self._start(work_in_process, job, slot), job
 
     def poll(self) -> list[Outcome]:
         """The jobs that ended since the last call."""
@@ -84,6 +85,20 @@ class LocalPool:
             ended.append(_outcome(job, process.exitcode))
         return ended
 
+    def wait(self, seconds: float) -> None:
+        """Waits until a job ends.
+
+        Args:
+            seconds: How long at most.
+        """
+        if self._running:
+            processes = [process for process, _ in self._running.values()]
+            connection.wait(
+                [process.sentinel for process in processes], seconds
+            )
+        else:
+            time.sleep(seconds)
+
     def call(self, function: Callable[[], object]) -> None:
         """Calls a function in a process and waits for it.
 
@@ -93,19 +108,35 @@ class LocalPool:
         Raises:
             RuntimeError: If it fails.
         """
-        process = self._context.Process(target=function)
-        process.start()
+        process = self._start(function)
         process.join()
         if process.exitcode:
             raise RuntimeError(f'a process ended with {process.exitcode}')
 
     def stop(self) -> None:
-        """Ends all processes. Nothing is lost but the epoch under way."""
+        """Ends all processes. Nothing is lost but what they did since their
+        last checkpoints."""
         for process, _ in self._running.values():
             process.kill()
         for process, _ in self._running.values():
             process.join()
         self._running.clear()
+
+    def _start(
+        self, function: Callable[..., object], *arguments: object
+    ) -> BaseProcess:
+        tries = 0
+        while True:
+            process = self._context.Process(target=function, args=arguments)
+            try:
+                process.start()
+                return process
+            except (EOFError, ConnectionError):
+                # The server is lost, but still there: the next one is new.
+                tries += 1
+                if tries == _TRIES:
+                    raise
+                time.sleep(0.5)
 
 
 def _outcome(job: Job, code: int) -> Outcome:
@@ -113,6 +144,8 @@ def _outcome(job: Job, code: int) -> Outcome:
         return Outcome(job, 'done')
     if code == BUSY:
         return Outcome(job, 'busy')
+    if code == _NO_SERVER:
+        return Outcome(job, 'lost', 'the server of processes ended')
     if code < 0:
         name = signal.Signals(-code).name
         return Outcome(job, 'lost', f'its process ended by {name}')

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,17 @@ class RayPool:
             list(self._running), num_returns=len(self._running), timeout=0
         )
         return [self._outcome(task) for task in ready]
+
+    def wait(self, seconds: float) -> None:
+        """Waits until a job ends.
+
+        Args:
+            seconds: How long at most.
+        """
+        if self._running:
+            self._ray.wait(list(self._running), timeout=seconds)
+        else:
+            time.sleep(seconds)
 
     def call(self, function: Callable[[], object]) -> None:
         """Calls a function in a task and waits for it.

@@ -1,7 +1,9 @@
-"""The curve and the cost of a run, kept in its checkpoints."""
+"""The curve, the best weights and the cost of a run, kept in its
+checkpoints."""
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -15,18 +17,21 @@ from benchmarks.reproduce.store import finite
 
 
 class RunLog(Callback):
-    """Keeps the scores and the seconds of each epoch. As part of a
-    checkpoint, they are those of the epochs that it comes after, each once.
+    """Keeps the scores and the seconds of each epoch, and the weights of the
+    epoch that is best on validation. As part of a checkpoint, they are those
+    of the epochs that it comes after, each once: what a run did after its
+    last checkpoint leaves no trace.
 
     Args:
         folder: Where the progress is written for the one who watches.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.curve: dict[str, list[float | None]] = {}
         self.train_seconds: list[float] = []
         self.seconds: list[float] = []
+        self.best: dict[str, Any] = {}
         self.peak_memory = 0
         self._start = 0.0
         self._train_seconds = 0.0
@@ -35,6 +40,12 @@ class RunLog(Callback):
         self, trainer: Trainer, pl_module: LightningModule
     ) -> None:
         reset_peak_memory()
+
+    def on_train_start(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        # A run that goes on may be less far than when it stopped.
+        self._write_progress()
 
     def on_train_epoch_start(
         self, trainer: Trainer, pl_module: LightningModule
@@ -64,9 +75,30 @@ class RunLog(Callback):
         self.train_seconds.append(round(self._train_seconds, 4))
         self.seconds.append(round(time.perf_counter() - self._start, 4))
         self.peak_memory = max(self.peak_memory, peak_memory())
-        progress = Progress(
-            trainer.current_epoch + 1, sum(self.seconds), os.getpid()
-        )
+        self._keep_best(trainer, pl_module)
+        self._write_progress()
+
+    def _keep_best(self, trainer: Trainer, pl_module: Any) -> None:
+        score = float(trainer.callback_metrics[f'val/{pl_module.metric}'])
+        if math.isnan(score):
+            gain = -math.inf
+        else:
+            gain = score if pl_module.mode == 'max' else -score
+        if self.best and gain <= self.best['gain']:
+            return
+        weights = pl_module.state_dict().items()
+        self.best = {
+            'epoch': trainer.current_epoch,
+            'gain': gain,
+            'weights': {
+                # A copy, on the GPU too.
+                name: value.detach().to('cpu', copy=True)
+                for name, value in weights
+            },
+        }
+
+    def _write_progress(self) -> None:
+        progress = Progress(len(self.seconds), sum(self.seconds), os.getpid())
         progress.write(self.folder)
 
     def measured(self) -> dict[str, Any]:
@@ -80,6 +112,7 @@ class RunLog(Callback):
     def state_dict(self) -> dict[str, Any]:
         return {
             'curve': self.curve,
+            'best': self.best,
             'train_seconds': self.train_seconds,
             'seconds': self.seconds,
             'peak_memory': self.peak_memory,
@@ -87,6 +120,7 @@ class RunLog(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.curve = state_dict['curve']
+        self.best = state_dict['best']
         self.train_seconds = state_dict['train_seconds']
         self.seconds = state_dict['seconds']
         self.peak_memory = state_dict['peak_memory']

@@ -23,7 +23,8 @@ MAX_LOSSES = 3
 #: The seconds between two looks at what is under way.
 _INTERVAL = 0.2
 
-#: For each run, the epochs done when it was lost, and how often since then.
+#: For each run, the most epochs done when it was lost, and how often it was
+#: lost since it was that far.
 Losses = dict[tuple[str, str, int], tuple[int, int]]
 
 
@@ -42,6 +43,8 @@ class Pool(Protocol):
     def submit(self, job: Job) -> None: ...
 
     def poll(self) -> list[Outcome]: ...
+
+    def wait(self, seconds: float) -> None: ...
 
     def call(self, function: Callable[[], object]) -> None: ...
 
@@ -219,7 +222,7 @@ def run_all(
         seconds = _time_left(rest, pool, estimate)
         done = total - len(rest) - len(failed)
         display.update(running, len(waiting), done, seconds)
-        time.sleep(_INTERVAL)
+        pool.wait(_INTERVAL)
     recorder.commit(gaps=True)
     if recorder.open_ensembles():
         # Elsewhere, as it takes libraries that are not loaded here.
@@ -231,8 +234,9 @@ def _may_retry(outcome: Outcome, losses: Losses) -> bool:
     job = outcome.job
     epochs = Progress.read(job.folder).epochs
     before, count = losses.get(job.run.key, (-1, 0))
-    count = count + 1 if epochs == before else 1
-    losses[job.run.key] = epochs, count
+    # It may be less far than before: it went on from a checkpoint.
+    count = 1 if epochs > before else count + 1
+    losses[job.run.key] = max(epochs, before), count
     return count <= MAX_LOSSES
 
 

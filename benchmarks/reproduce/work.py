@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from benchmarks.record import provenance
 from benchmarks.reproduce.run import Run
 
 RESULT = 'result.json'
+SETTINGS = 'settings.json'
 PREDICTIONS = 'predictions.npz'
 LOG = 'log.txt'
 
@@ -39,6 +42,7 @@ class Job:
         command: The command that asked for it.
         threads: The number of threads.
         accelerator: The kind of device, as Lightning names it.
+        save_seconds: The least number of seconds between two checkpoints.
     """
 
     run: Run
@@ -47,11 +51,17 @@ class Job:
     command: str
     threads: int = 1
     accelerator: str = 'auto'
+    save_seconds: float = 0.0
 
     @property
     def folder(self) -> Path:
         """The folder of the run."""
         return self.run.folder(self.runs)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoint, which goes when the run is done."""
+        return self.folder / 'checkpoints'
 
 
 def work(job: Job, patience: float = 0.0) -> bool:
@@ -74,7 +84,8 @@ def work(job: Job, patience: float = 0.0) -> bool:
 
 
 def work_in_process(job: Job, slot: int) -> None:
-    """Does a run in a process of its own, which ends with its parent.
+    """Does a run in a process of its own, forked by a server of processes.
+    It ends with the runner that asked for it, and with that server.
 
     Args:
         job: The run.
@@ -83,7 +94,7 @@ def work_in_process(job: Job, slot: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides.
     threading.Thread(
-        target=_end_with, args=(os.getppid(),), daemon=True
+        target=_end_with_others, args=(os.getppid(),), daemon=True
     ).start()
     _choose_gpu(slot)
     if not work(job):
@@ -109,6 +120,10 @@ def _do(job: Job) -> None:
     temporary = job.folder / 'tmp'
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
+    cell = job.run.cell
+    identity = {'cell': cell.name, 'seed': job.run.seed}
+    settings = {**identity, 'settings': cell.settings}
+    write_result(job.folder / SETTINGS, settings)
     with _logged(job.folder / LOG), _temporary(temporary):
         # Here, as the process that starts the workers does without them.
         import torch
@@ -121,7 +136,7 @@ def _do(job: Job) -> None:
     record = provenance()
     record['command'] = job.command
     write_result(job.folder / RESULT, {**result, **record})
-    for path in (temporary, *job.folder.glob('version_*')):
+    for path in (temporary, job.checkpoints):
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -181,7 +196,10 @@ def _choose_gpu(slot: int) -> None:
         os.environ['CUDA_VISIBLE_DEVICES'] = names[slot % count]
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _end_with_others(server: int) -> None:
+    runner = multiprocessing.parent_process()
+    assert runner is not None
+    while os.getppid() == server:
+        if connection.wait([runner.sentinel], timeout=0.5):
+            break
     os._exit(1)

@@ -26,10 +26,13 @@ __all__ = [
     'wait_for',
 ]
 
+#: The seconds to wait: a busy machine takes minutes for the imports alone.
+PATIENCE = 900.0
+
 SMALL = ('--cells', 'molfreesolv/tiny-gin')
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 300) -> str:
+def finish(process: subprocess.Popen[str], timeout: float = PATIENCE) -> str:
     """Waits until it ends, and gives back what it printed.
 
     Args:
@@ -64,7 +67,7 @@ def progress(folder: Path) -> list[Progress]:
     return [Progress.read(path.parent) for path in paths]
 
 
-def wait_for(folder: Path, epochs: int, timeout: float = 200) -> Progress:
+def wait_for(folder: Path, epochs: int, timeout: float = PATIENCE) -> Progress:
     """Waits until the runs have done some epochs together.
 
     Args:
@@ -107,6 +110,13 @@ class InlinePool:
         """The jobs that ended."""
         ended, self.outcomes = self.outcomes, []
         return ended
+
+    def wait(self, seconds: float) -> None:
+        """Does nothing: what was submitted is done.
+
+        Args:
+            seconds: How long at most.
+        """
 
     def call(self, function: Callable[[], object]) -> None:
         """Calls a function.

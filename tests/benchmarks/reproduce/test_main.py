@@ -6,14 +6,17 @@ import time
 import pytest
 from rich.console import Console
 
-from benchmarks.reproduce import search, work
+from benchmarks.reproduce import network, search, work
 from benchmarks.reproduce.__main__ import main
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate
+from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.run import plan
+from benchmarks.reproduce.run_log import RunLog
 from benchmarks.reproduce.runner import Recorder, run_all
 from benchmarks.reproduce.tables import load_table
 from benchmarks.reproduce.work import Job
+from gmoe.training import LastCheckpoint
 from tests.benchmarks.reproduce.command import (
     SMALL,
     InlinePool,
@@ -73,8 +76,9 @@ def test_results(undisturbed):
 
 def test_killed_anywhere(undisturbed, data_root, tmp_path):
     root = data_root / 'ogb'
+    arguments = (*ARGUMENTS, '--save-seconds', '0')
     # Two runners that share the work.
-    processes = [start(tmp_path, root, *ARGUMENTS) for _ in range(2)]
+    processes = [start(tmp_path, root, *arguments) for _ in range(2)]
     try:
         kill(wait_for(tmp_path, 2).process)  # It goes on by itself.
         wait_for(tmp_path, 3)
@@ -88,7 +92,7 @@ def test_killed_anywhere(undisturbed, data_root, tmp_path):
                 break
             time.sleep(0.1)
         assert not is_alive(worker.process)
-        processes.append(start(tmp_path, root, *ARGUMENTS))
+        processes.append(start(tmp_path, root, *arguments))
         output = finish(processes[-1])
     finally:
         for process in processes:
@@ -109,6 +113,40 @@ def test_killed_before_the_result(
             do_here(tmp_path, data_root / 'ogb', tiny_gin(EPOCHS), 1)
     do_here(tmp_path, data_root / 'ogb', tiny_gin(EPOCHS), 1)
     assert read(tmp_path) == read(undisturbed)[:1]
+
+
+def test_stopped_after_its_last_checkpoint(
+    undisturbed, data_root, tmp_path, monkeypatch
+):
+    root = data_root / 'ogb'
+    (run,) = plan(tiny_gin(EPOCHS), range(1))
+    starts = []
+
+    class Stopping(RunLog):
+        def on_train_start(self, trainer, pl_module):
+            super().on_train_start(trainer, pl_module)
+            starts.append(Progress.read(self.folder).epochs)
+
+        def on_train_epoch_end(self, trainer, pl_module):
+            super().on_train_epoch_end(trainer, pl_module)
+            if trainer.current_epoch == 3 and len(starts) == 1:
+                raise RuntimeError('stopped')
+
+    with monkeypatch.context() as context:
+        context.setattr(network, 'RunLog', Stopping)
+        context.setattr(
+            LastCheckpoint,
+            '_is_due',
+            lambda self, trainer: trainer.current_epoch in (1, EPOCHS - 1),
+        )
+        job = Job(run, root, tmp_path / 'runs', '', accelerator='cpu')
+        with pytest.raises(RuntimeError, match='stopped'):
+            work.work(job)
+        assert Progress.read(job.folder).epochs == 4
+        do_here(tmp_path, root, tiny_gin(EPOCHS), 1)
+    assert starts == [0, 2]
+    assert read(tmp_path) == read(undisturbed)[:1]
+    assert not job.checkpoints.exists()
 
 
 def test_search_does_not_score_the_test_split(data_root, tmp_path):
@@ -157,6 +195,7 @@ def test_failed_run_is_reported(data_root, tmp_path):
         (['table2', '--cells', 'gat'], "'cells' must be of .*'gcn'.*'gat'"),
         (['table2', '--datasets', 'molhiv'], "'datasets' .*got 'molhiv'"),
         (['table2', '--seeds', '0'], "'seeds' must be at least 1, got 0"),
+        (['table2', '--save-seconds', '-1'], "'save-seconds' .*got -1"),
         (['table2', '--root', '/none'], "'root' .*ogbg_molesol.*'/none'"),
         (['table2', '--search', '--cells', 'gcn'], "'cells' .*'--search'"),
     ],

@@ -1,0 +1,26 @@
+"""What runs take, made ready once in the process that they are forked from.
+
+Nothing here may start a thread, which a fork would leave behind, or ask a GPU
+for anything, as each run chooses its own.
+"""
+
+import gc
+from contextlib import suppress
+
+from benchmarks.reproduce import fingerprint, network, work
+from gmoe.datasets import import_ogb
+from gmoe.nn import GNN
+
+import_ogb('ogb.graphproppred.evaluate')
+# Of the forest; a run of it says what is missing.
+with suppress(ImportError):
+    import sklearn.ensemble  # noqa: F401
+    from rdkit.Chem import rdFingerprintGenerator  # noqa: F401
+# PyG writes the code of a convolution when it makes the first one.
+for conv in ('gcn', 'gin'):
+    GNN(conv=conv, hidden_channels=1, num_layers=1)
+# A run's garbage collector need not look at a million objects of libraries.
+gc.collect()
+gc.freeze()
+
+__all__ = ['fingerprint', 'network', 'work']

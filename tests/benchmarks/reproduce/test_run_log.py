@@ -1,0 +1,39 @@
+"""The best epoch of a run is kept with its weights."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.reproduce.run_log import RunLog
+
+
+@pytest.mark.parametrize(
+    ('mode', 'scores', 'best'),
+    [
+        ('min', [3.0, 1.0, 2.0, 1.0], 1),
+        ('max', [3.0, 1.0, 3.5, 3.5], 2),
+        ('max', [math.nan, 0.1, math.nan], 1),
+        ('min', [math.nan, math.nan], 0),
+        ('min', [math.inf, 5.0, math.nan], 1),
+    ],
+)
+def test_best(tmp_path, mode, scores, best):
+    model = nn.Linear(1, 1)
+    model.metric, model.mode = 'rmse', mode
+    log = RunLog(tmp_path)
+    for epoch, score in enumerate(scores):
+        nn.init.constant_(model.weight, epoch)
+        trainer = SimpleNamespace(
+            current_epoch=epoch,
+            callback_metrics={'val/rmse': torch.tensor(score)},
+        )
+        log.on_train_epoch_end(trainer, model)
+        # As after a checkpoint.
+        state, log = log.state_dict(), RunLog(tmp_path)
+        log.load_state_dict(state)
+    assert log.best['epoch'] == best
+    assert float(log.best['weights']['weight']) == best
+    assert len(log.curve['valid']) == len(scores)
