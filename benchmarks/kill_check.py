@@ -158,7 +158,7 @@ def disturb(
 
 
 def main(
-    root: Path,
+    root: Path = Path('data/ogb'),
     kills: int = 20,
     epochs: int = 150,
     seeds: int = 2,

@@ -52,7 +52,7 @@ WAYS = {
 
 
 def main(
-    root: Path,
+    root: Path = Path('data/ogb'),
     dataset: str = 'molesol',
     epochs: int = 40,
     seeds: int = 3,
