@@ -12,6 +12,7 @@ writes the table in the docs.
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import statistics
@@ -71,7 +72,6 @@ class Reproduced:
             '',
             threads=threads,
             accelerator='cpu',
-            save_seconds=5.0,
         )
         self.job.folder.mkdir(parents=True)
         self.data = make_data(self.job)
@@ -178,6 +178,11 @@ def _measure(
     }
     measured: dict[str, list[Parts]] = {name: [] for name in calls}
     for number in range(rounds + 1):
+        if number == 1:
+            # Or the garbage collector, at some time, in the time of some row,
+            # looks at a million objects of libraries.
+            gc.collect()
+            gc.freeze()
         # Forwards, then backwards, against a drift of the machine.
         order = list(calls)[:: 1 if number % 2 else -1]
         for name in order:

@@ -57,7 +57,7 @@ def _parse(arguments: list[str] | None) -> Namespace:
     add(
         '--save-seconds',
         type=float,
-        default=5.0,
+        default=10.0,
         help='the least between two checkpoints of a run; 0: each epoch',
     )
     add('--ray', metavar='ADDRESS', help='of a Ray cluster; or auto, local')
