@@ -2,7 +2,15 @@
 
 import json
 
-from benchmarks.statistics_gap import MODELS, NAME, WAYS, _loss, main
+from benchmarks.record import RESULTS, ROOT
+from benchmarks.statistics_gap import (
+    MODELS,
+    NAME,
+    WAYS,
+    _loss,
+    main,
+    table,
+)
 from gmoe.training import GraphPredictor, OGBMolDataModule
 
 
@@ -43,3 +51,8 @@ def test_leaves_the_statistics(data_root):
     assert _loss(module, data, batch=True, noise=False) != before
     assert _loss(module, data, batch=False, noise=False) == before
     assert not any(part.training for part in module.modules())
+
+
+def test_committed_table_is_that_of_the_result():
+    result = json.loads((RESULTS / 'statistics_gap.json').read_text())
+    assert table(result) in (ROOT / 'docs' / 'reproduction.md').read_text()
