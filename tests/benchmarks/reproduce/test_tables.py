@@ -59,7 +59,7 @@ def test_plan_and_identity():
     assert runs[0].epochs == 3
     assert runs[2].epochs == 1
     # The same settings are the same run, in whatever table.
-    shared = load_table('table6').select(['molfreesolv/n4-m4-k1'], None)[0]
+    shared = load_table('table6').select(['molfreesolv/n8-m0-k4'], None)[0]
     other = load_table('table2').select(['molfreesolv/gmoe-gcn'], None)[0]
     assert Run(shared, 0).digest == Run(other, 0).digest
     assert Run(shared, 0).digest != runs[1].digest
