@@ -7,19 +7,16 @@ The rows come from ``benchmarks/results/ogb_script.json``.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 from jsonargparse import auto_cli
 
 from benchmarks import markdown
 from benchmarks.ogb_script import NAME as RESULT
-from benchmarks.record import RESULTS, ROOT
+from benchmarks.record import ROOT, read_result
 
 NAME = 'benchmarks.ogb_script_table'
 DOCS = ROOT / 'docs' / 'performance.md'
-PATH = RESULTS / f'{RESULT}.json'
 
 
 def table(record: dict[str, Any] | None) -> str:
@@ -55,18 +52,9 @@ def table(record: dict[str, Any] | None) -> str:
     return f'{markdown.table(header, rows)}\n\n{note}'
 
 
-def load(path: Path = PATH) -> dict[str, Any] | None:
-    """The result, if there is one.
-
-    Args:
-        path: Its file.
-    """
-    return json.loads(path.read_text()) if path.exists() else None
-
-
 def main() -> None:
     """Writes the table."""
-    markdown.update([DOCS], NAME, table(load()))
+    markdown.update([DOCS], NAME, table(read_result(RESULT)))
 
 
 if __name__ == '__main__':

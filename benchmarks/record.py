@@ -54,6 +54,16 @@ def write_result(folder: Path, name: str, result: dict[str, Any]) -> Path:
     return path
 
 
+def read_result(name: str) -> dict[str, Any] | None:
+    """A committed result, :obj:`None` if there is none.
+
+    Args:
+        name: The file's name without its ending.
+    """
+    path = RESULTS / f'{name}.json'
+    return json.loads(path.read_text()) if path.exists() else None
+
+
 def write_json(path: Path, result: dict[str, Any]) -> None:
     """Writes a result file, whole or not at all.
 

@@ -8,6 +8,7 @@ import torch
 from benchmarks import markdown, ogb_script_table
 from benchmarks.ogb_loop import OGBLoop
 from benchmarks.ogb_script import LABELS, main, summarise
+from benchmarks.record import read_result
 from gmoe.datasets import OGBMolDataset
 
 
@@ -76,5 +77,5 @@ def test_summarise():
 
 def test_table_is_up_to_date():
     text = ogb_script_table.DOCS.read_text()
-    content = ogb_script_table.table(ogb_script_table.load())
+    content = ogb_script_table.table(read_result('ogb_script'))
     assert markdown.insert(text, ogb_script_table.NAME, content) == text

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks import markdown, runner_cost_table
+from benchmarks.record import read_result
 from benchmarks.runner_cost import main, summarise
 
 
@@ -48,5 +49,5 @@ def test_summarise():
 
 def test_table_is_up_to_date():
     text = runner_cost_table.DOCS.read_text()
-    content = runner_cost_table.table(runner_cost_table.load())
+    content = runner_cost_table.table(read_result('runner_cost'))
     assert markdown.insert(text, runner_cost_table.NAME, content) == text
