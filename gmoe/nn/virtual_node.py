@@ -8,6 +8,7 @@ from torch.nn import functional
 from torch_geometric.nn import global_add_pool
 from torch_geometric.nn.inits import reset
 
+from gmoe.nn.linear import Linear
 from gmoe.nn.norm import BatchNorm
 
 
@@ -39,10 +40,10 @@ class VirtualNode(nn.Module):
         self.embedding = nn.Parameter(torch.zeros(channels))
         self.mlps = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(channels, 2 * channels),
+                Linear(channels, 2 * channels),
                 BatchNorm(2 * channels),
                 nn.ReLU(),
-                nn.Linear(2 * channels, channels),
+                Linear(2 * channels, channels),
                 BatchNorm(channels),
                 nn.ReLU(),
             )

@@ -12,6 +12,7 @@ from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.gcn_experts import gcn_experts
 from gmoe.ops.group_by_expert import group_by_expert
 from gmoe.ops.grouped_linear import group_of, grouped_linear
+from gmoe.ops.linear import linear
 from gmoe.ops.message import MessageHop
 from gmoe.ops.needed_rows import needed_rows
 from gmoe.ops.noisy_topk import noisy_topk
@@ -34,6 +35,7 @@ __all__ = [
     'group_by_expert',
     'group_of',
     'grouped_linear',
+    'linear',
     'needed_rows',
     'noisy_topk',
     'norm_combine',

@@ -23,6 +23,7 @@ _OPS = (
     'grouped_linear',
     'noisy_topk',
     'norm_combine',
+    'prefers_onednn',
     'relu_dropout',
     'routed_message',
     'routed_mlp',

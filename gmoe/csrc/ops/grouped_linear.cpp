@@ -6,4 +6,5 @@ STABLE_TORCH_LIBRARY_FRAGMENT(gmoe, m) {
       "grouped_linear(Tensor x, Tensor weight, Tensor? bias, Tensor ptr) "
       "-> Tensor");
   m.def("grouped_outer(Tensor x, Tensor y, Tensor ptr) -> Tensor");
+  m.def("prefers_onednn(Tensor x) -> bool");
 }

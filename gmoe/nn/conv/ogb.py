@@ -16,6 +16,7 @@ from gmoe.nn.embedding import (
     LinearEncoder,
     make_feature_encoder,
 )
+from gmoe.nn.linear import Linear
 from gmoe.nn.norm import NORMS
 
 
@@ -48,7 +49,7 @@ class OGBGCNConv(MessagePassing):
         super().__init__(**kwargs)
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.linear = nn.Linear(in_channels, out_channels)
+        self.linear = Linear(in_channels, out_channels)
         self.root = nn.Parameter(torch.empty(out_channels))
         self.edge_encoder = make_feature_encoder(edge_dims, out_channels)
         self.reset_parameters()
@@ -120,10 +121,10 @@ class OGBGINConv(MessagePassing):
         self.out_channels = out_channels
         self.eps = nn.Parameter(torch.zeros(1))
         self.mlp = nn.Sequential(
-            nn.Linear(in_channels, 2 * in_channels),
+            Linear(in_channels, 2 * in_channels),
             NORMS[norm](2 * in_channels),
             nn.ReLU(),
-            nn.Linear(2 * in_channels, out_channels),
+            Linear(2 * in_channels, out_channels),
         )
         self.edge_encoder = make_feature_encoder(edge_dims, in_channels)
         self.reset_parameters()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
 from gmoe.nn.embedding import make_feature_encoder
+from gmoe.nn.linear import Linear
 
 #: How many times the size of a node's features a relation has.
 RELATION_SIZES = {'mult': 1, 'sub': 1, 'gate': 2}
@@ -55,8 +56,8 @@ class RelationalConv(MessagePassing):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.composition = composition
-        self.linear = nn.Linear(in_channels, out_channels)
-        self.root = nn.Linear(in_channels, out_channels, bias=False)
+        self.linear = Linear(in_channels, out_channels)
+        self.root = Linear(in_channels, out_channels, bias=False)
         self.edge_encoder = make_feature_encoder(
             edge_dims, RELATION_SIZES[composition] * in_channels
         )

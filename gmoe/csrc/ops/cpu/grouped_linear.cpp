@@ -69,11 +69,14 @@ Tensor grouped_outer(Tensor x, Tensor y, Tensor ptr) {
   return out;
 }
 
+bool rows_prefer_onednn(Tensor x) { return prefers_onednn(x); }
+
 } // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gmoe, CPU, m) {
   m.impl("grouped_linear", TORCH_BOX(&grouped_linear));
   m.impl("grouped_outer", TORCH_BOX(&grouped_outer));
+  m.impl("prefers_onednn", TORCH_BOX(&rows_prefer_onednn));
 }
 
 } // namespace gmoe::cpu

@@ -36,7 +36,7 @@ namespace {
 
 using torch::headeronly::ScalarType;
 
-bool prefers_onednn() {
+bool onednn_is_faster() {
   if (&aoti_torch_cpu__linear_pointwise == nullptr ||
       &aoti_torch_cpu__linear_pointwise_binary == nullptr) {
     return false;
@@ -50,11 +50,6 @@ bool prefers_onednn() {
 #else
   return false;
 #endif
-}
-
-bool use_onednn(const Tensor& a) {
-  static const bool preferred = prefers_onednn();
-  return preferred && a.scalar_type() == ScalarType::Float;
 }
 
 int64_t round_down(int64_t rows) {
@@ -103,6 +98,11 @@ Tensor transposed_copy(const Tensor& x) {
 
 } // namespace
 
+bool prefers_onednn(const Tensor& x) {
+  static const bool preferred = onednn_is_faster();
+  return preferred && x.scalar_type() == ScalarType::Float;
+}
+
 void multiply(const Tensor& out, const Tensor& a, const Tensor& b) {
   STABLE_TORCH_ERROR_CODE_CHECK(
       aoti_torch_cpu_mm_out(out.get(), a.get(), b.get()));
@@ -115,7 +115,7 @@ void multiply(
 }
 
 Tensor product(const Tensor& a, const Tensor& b) {
-  if (use_onednn(a)) {
+  if (prefers_onednn(a)) {
     return linear(a, b, nullptr);
   }
   Tensor out = torch::stable::new_empty(a, {a.size(0), b.size(1)});
@@ -124,7 +124,7 @@ Tensor product(const Tensor& a, const Tensor& b) {
 }
 
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& added) {
-  if (!use_onednn(a)) {
+  if (!prefers_onednn(a)) {
     add_multiplied(added, a, b);
     return added;
   }
@@ -147,7 +147,7 @@ Tensor transposed(const Tensor& x) {
 Product::Product(const Tensor& a, const Tensor& b, const Tensor* bias)
     : channels_(b.size(1)) {
   const int64_t size = a.size(0);
-  split_ = use_onednn(a) ? round_down(size) : 0;
+  split_ = prefers_onednn(a) ? round_down(size) : 0;
   if (split_ > 0) {
     main_ = linear(rows(a, 0, split_), b, bias);
   }
@@ -184,7 +184,7 @@ void Product::copy_to(const Tensor& out) const {
 
 void Factor::multiply_transposed(const Tensor& out, const Tensor& b) {
   const int64_t size = a_.size(0);
-  const int64_t split = use_onednn(a_) ? round_down(size) : 0;
+  const int64_t split = prefers_onednn(a_) ? round_down(size) : 0;
   if (split == 0) {
     multiply(out, transposed(a_), b);
     return;

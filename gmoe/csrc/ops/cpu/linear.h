@@ -2,7 +2,8 @@
 //
 // torch.mm in float32 is MKL's, which keeps its AVX-512 kernels for Intel's
 // processors; oneDNN's serve everybody and are faster on AMD's (compare
-// benchmarks.step_time with --onednn true and false). PyTorch reaches them through the op behind its fused linear layers.
+// benchmarks.step_time with --onednn true and false). PyTorch reaches them
+// through the op behind its fused linear layers.
 // GMOE_ONEDNN=1 or 0 overrides the choice.
 #pragma once
 
@@ -24,6 +25,9 @@ void multiply(
 // a @ b in a new tensor, plus what is to be added, which may be overwritten.
 Tensor product(const Tensor& a, const Tensor& b);
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& added);
+
+// Whether the rows' products go through oneDNN.
+bool prefers_onednn(const Tensor& x);
 
 // oneDNN prepares a kernel for every new shape: it is best given numbers of
 // rows that are multiples of this.
