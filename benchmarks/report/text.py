@@ -51,7 +51,9 @@ def _training(summaries: Sequence[Summary]) -> str:
     return (
         'Training. Losses are those of the last epoch, on batches with '
         'dropout; changes are the mean over the second half of the run, and '
-        f'say how much luck there is in an epoch:\n\n{rows}'
+        'say how much luck there is in an epoch. Expert usage is that of the '
+        'experts used least and most in the training of the selected epoch, '
+        f'the mean over layers and seeds; an even share is 1:\n\n{rows}'
     )
 
 

@@ -16,13 +16,15 @@ _HEADER = [
     'epoch selected',
     'training loss',
     'balance loss',
+    'expert usage',
     'validation, from epoch to epoch',
     'test, from epoch to epoch',
 ]
 
 
 def training(summaries: Sequence[Summary]) -> str:
-    """The selected epochs, the losses at the end, and how far a score moves
+    """The selected epochs, the losses at the end, how often the experts were
+    used that were used least and most, and how far a score moves
     from one epoch to the next, over the second half of the run. Nothing where
     no cell has epochs.
 
@@ -42,6 +44,7 @@ def _row(summary: Summary) -> list[str]:
         summary.cell.label,
         f'{np.median(epochs):.0f} ({min(epochs)} to {max(epochs)})',
         *(_end(summary, key) for key in ('train_loss', 'balance_loss')),
+        _usage(summary),
         *(_NONE if c is None else f'± {c:.{digits}f}' for c in changes),
     ]
 
@@ -57,6 +60,17 @@ def _end(summary: Summary, key: str) -> str:
     if not curves:
         return _NONE
     return f'{np.mean([curve[-1] for curve in curves]):.3f}'
+
+
+def _usage(summary: Summary) -> str:
+    # As multiples of an even share; the means over layers and seeds.
+    found = [record.get('expert_usage') for record in summary.records]
+    layers = [layer for usage in found if usage for layer in usage]
+    if not layers:
+        return _NONE
+    shares = np.array(layers) * len(layers[0])
+    least, most = shares.min(axis=1).mean(), shares.max(axis=1).mean()
+    return f'{least:.2f} to {most:.2f}'
 
 
 def _change(summary: Summary, key: str) -> float | None:

@@ -53,6 +53,7 @@ def train(job: Job) -> dict[str, Any]:
         'valid': log.curve['valid'][epoch],
         'test': log.curve['test'][epoch] if data.test_curve else None,
         'best_epoch': epoch,
+        'expert_usage': log.best.get('usage'),
         'num_parameters': sum(p.numel() for p in model.parameters()),
         'flops_per_graph': flops_per_graph(
             model.cpu(), data.on_after_batch_transfer(batch, 0)

@@ -17,10 +17,10 @@ from benchmarks.reproduce.store import finite
 
 
 class RunLog(Callback):
-    """Keeps the scores and the seconds of each epoch, and the weights of the
-    epoch that is best on validation. As part of a checkpoint, they are those
-    of the epochs that it comes after, each once: what a run did after its
-    last checkpoint leaves no trace.
+    """Keeps the scores and the seconds of each epoch, and of the epoch that
+    is best on validation the weights and how much each expert was used. As
+    part of a checkpoint, they are those of the epochs that it comes after,
+    each once: what a run did after its last checkpoint leaves no trace.
 
     Args:
         folder: Where the progress is written for the one who watches.
@@ -90,6 +90,7 @@ class RunLog(Callback):
         self.best = {
             'epoch': trainer.current_epoch,
             'gain': gain,
+            'usage': _usage(pl_module),
             'weights': {
                 # A copy, on the GPU too.
                 name: value.detach().to('cpu', copy=True)
@@ -124,3 +125,11 @@ class RunLog(Callback):
         self.train_seconds = state_dict['train_seconds']
         self.seconds = state_dict['seconds']
         self.peak_memory = state_dict['peak_memory']
+
+
+def _usage(pl_module: Any) -> list[list[float]] | None:
+    # A row per mixture layer; a share of the epoch's assignments per expert.
+    if pl_module.usage is None:
+        return None
+    shares = pl_module.usage.compute().tolist()
+    return [[round(share, 4) for share in layer] for layer in shares]

@@ -191,6 +191,8 @@ class GraphModule(LightningModule):
             return
         share = self.usage.compute()
         self.usage.reset()
+        if not self.trainer.loggers:
+            return  # So many values take a while to log.
         self.log_dict(
             {
                 f'expert_usage/layer{layer}/expert{expert}': share[i, expert]

@@ -69,6 +69,7 @@ def test_results(undisturbed):
         assert record['settings']['epochs'] == EPOCHS
         assert record['environment']['cpu threads'] == '1'
         assert record['num_parameters'] == 50947
+        assert record['expert_usage'] is None
     assert first['curve'] != second['curve']
     # Squared errors of a mean are at most the mean of squared errors.
     assert mean['test'] <= max(first['test'], second['test'])
@@ -156,6 +157,12 @@ def test_search_does_not_score_the_test_split(data_root, tmp_path):
     for record in read(tmp_path):
         assert record['test'] is None
         assert set(record['curve']) == {'train_loss', 'balance_loss', 'valid'}
+        model = record['settings']['model']
+        assert len(record['expert_usage']) == 5
+        for layer in record['expert_usage']:
+            assert len(layer) == model['num_experts']
+            assert min(layer) >= 0
+            assert sum(layer) == pytest.approx(1, abs=1e-3)
     assert not list(tmp_path.glob('**/predictions.npz'))
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.reproduce.run_log import RunLog
+from gmoe.training.metrics import ExpertUsage
 
 
 @pytest.mark.parametrize(
@@ -22,10 +23,12 @@ from benchmarks.reproduce.run_log import RunLog
 )
 def test_best(tmp_path, mode, scores, best):
     model = nn.Linear(1, 1)
-    model.metric, model.mode = 'rmse', mode
+    model.metric, model.mode, model.usage = 'rmse', mode, ExpertUsage(1, 2)
     log = RunLog(tmp_path)
     for epoch, score in enumerate(scores):
         nn.init.constant_(model.weight, epoch)
+        model.usage.reset()
+        model.usage.counts += torch.tensor([1, epoch])
         trainer = SimpleNamespace(
             current_epoch=epoch,
             callback_metrics={'val/rmse': torch.tensor(score)},
@@ -36,4 +39,6 @@ def test_best(tmp_path, mode, scores, best):
         log.load_state_dict(state)
     assert log.best['epoch'] == best
     assert float(log.best['weights']['weight']) == best
+    share = round(1 / (1 + best), 4)
+    assert log.best['usage'] == [[share, pytest.approx(1 - share)]]
     assert len(log.curve['valid']) == len(scores)
