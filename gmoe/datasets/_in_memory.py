@@ -20,6 +20,18 @@ class CollatedDataset(InMemoryDataset):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_data_list': None}
 
+    def take(self, index: Tensor | Sequence[int]) -> Batch:
+        """Returns some graphs of this (part of a) dataset as a batch, many
+        times faster than from the graphs one by one. They are not transformed.
+
+        Args:
+            index (torch.Tensor): The positions of the graphs.
+        """
+        index = torch.as_tensor(index, dtype=torch.long)
+        if self._indices is not None:
+            index = torch.as_tensor(self._indices)[index]
+        return take_batch(self._data, self.slices, index)
+
 
 def take_batch(
     data: Data, slices: dict[str, Tensor], index: Tensor | Sequence[int]
@@ -51,10 +63,13 @@ def take_batch(
         taken[key] = value.index_select(
             data.__cat_dim__(key, value), rows[id(bounds)]
         )
-    edges = slices['edge_index'].diff()[index]
-    shift = torch.repeat_interleave(ptr[:-1], edges)
+    for key in taken:
+        if 'index' in key:  # As in PyG, it holds nodes.
+            edges = slices[key].diff()[index]
+            shift = torch.repeat_interleave(ptr[:-1], edges)
+            taken[key] = taken[key] + shift
     out = Batch(
-        **{**taken, 'edge_index': taken['edge_index'] + shift},
+        **taken,
         batch=torch.repeat_interleave(
             torch.arange(index.numel()), count, output_size=int(ptr[-1])
         ),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import cumsum
 
-from gmoe.datasets._in_memory import CollatedDataset, take_batch
+from gmoe.datasets._in_memory import CollatedDataset
 from gmoe.datasets._webnlg_codes import code_tensors, make_tables
 from gmoe.datasets._webnlg_features import TextFeatures
 from gmoe.datasets._webnlg_graph import triples_to_graph
@@ -89,7 +89,7 @@ class TripleDataset(CollatedDataset):
         Args:
             index (torch.Tensor): The positions of the graphs.
         """
-        batch = take_batch(self._data, self.slices, index)
+        batch = super().take(index)
         batch.node_type = batch.x[:, 1]
         batch.root_mask = batch.x[:, 2] == 1
         return batch

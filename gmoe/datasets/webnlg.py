@@ -11,7 +11,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import cumsum
 
 from gmoe.datasets._cache import default_cache_dir
-from gmoe.datasets._in_memory import CollatedDataset, take_batch
+from gmoe.datasets._in_memory import CollatedDataset
 from gmoe.datasets._webnlg_codes import (
     add_features,
     code_tensors,
@@ -260,10 +260,7 @@ class WebNLGDataset(CollatedDataset):
         """
         if not self.codes:
             raise ValueError("'codes' needs to be True for this (got False)")
-        index = torch.as_tensor(index, dtype=torch.long)
-        if self._indices is not None:
-            index = torch.as_tensor(self._indices)[index]
-        batch = take_batch(self._data, self.slices, index)
+        batch = super().take(index)
         batch.node_type = batch.x[:, 1]
         batch.root_mask = batch.x[:, 2] == 1
         return batch

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler
+from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
-from torch_geometric.loader import DataLoader
 
 from gmoe.datasets import HopMixture, OGBMolDataset, ogb_mol_info
+from gmoe.datasets._in_memory import CollatedDataset
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.ops.two_hop import Mode
+from gmoe.training.batches import Batches, as_it_is
 from gmoe.training.metrics import METRIC_MODES
 from gmoe.transforms import DropNodes, TwoHop
 
@@ -26,10 +28,10 @@ SPLITS = ('train', 'valid', 'test')
 class GraphDataModule(LightningDataModule):
     """Batches of a dataset with an official split.
 
-    Random node drop (in training) and hop-2 edges are made on whole batches,
-    in this order, so that hop-2 edges are those of the graph after the drop.
-    Shuffling depends on the seed and the epoch alone, so that a resumed run
-    sees the batches of an uninterrupted one.
+    Random node drop (in training) and hop-2 edges are made in this order, so
+    that hop-2 edges are those of the graph after the drop. Shuffling depends
+    on the seed and the epoch alone, so that a resumed run sees the batches of
+    an uninterrupted one.
 
     Args:
         batch_size: Graphs per batch, of each process.
@@ -42,6 +44,8 @@ class GraphDataModule(LightningDataModule):
         two_hop: Which hop-2 edges are made: :obj:`"exact"`, as the paper
             defines them, :obj:`"released"`, as its released code builds
             them (see :class:`~gmoe.transforms.TwoHop`), or :obj:`None`.
+        keep_two_hop: Whether hop-2 edges are made once and kept, except
+            where nodes are dropped: 64 bytes for each of a molecule's.
         test_curve: Whether each validation also scores the test split, for
             learning curves. Never used to select.
         predict_split: The split that is predicted: :obj:`"train"`,
@@ -66,6 +70,7 @@ class GraphDataModule(LightningDataModule):
         num_workers: int = 0,
         drop_nodes: float = 0.0,
         two_hop: Mode | None = 'exact',
+        keep_two_hop: bool = True,
         test_curve: bool = False,
         predict_split: str = 'test',
     ) -> None:
@@ -92,6 +97,7 @@ class GraphDataModule(LightningDataModule):
         self.predict_split = predict_split
         self.drop_nodes = DropNodes(drop_nodes)
         self.two_hop = None if two_hop is None else TwoHop(two_hop)
+        self.keep_two_hop = keep_two_hop
         self.dataset: InMemoryDataset | None = None
         self.splits: dict[str, torch.Tensor] = {}
 
@@ -149,9 +155,10 @@ class GraphDataModule(LightningDataModule):
     def on_after_batch_transfer(
         self, batch: Data, dataloader_idx: int
     ) -> Data:
-        if self.trainer is not None and self.trainer.training:
+        is_training = self.trainer is not None and self.trainer.training
+        if is_training and self.drop_nodes.ratio > 0:
             batch = self.drop_nodes(batch)
-        if self.two_hop is not None:
+        if self.two_hop is not None and 'edge_index_2hop' not in batch:
             batch = self.two_hop(batch)
         return batch
 
@@ -171,15 +178,24 @@ class GraphDataModule(LightningDataModule):
         sampler: DistributedSampler[Data] | None = None,
     ) -> DataLoader:
         # By keyword: Lightning rebuilds the loader with its own sampler.
-        return DataLoader(
-            dataset,
-            batch_size=batch_size,
-            sampler=sampler,
-            num_workers=self.num_workers,
+        arguments: dict[str, Any] = {
+            'batch_size': batch_size,
+            'sampler': sampler,
+            'num_workers': self.num_workers,
             # A loader draws a number when it starts, which a resumed run does
             # at another time: not from where the noise of an epoch is from.
-            generator=torch.Generator(),
-        )
+            'generator': torch.Generator(),
+        }
+        if isinstance(dataset, CollatedDataset) and dataset.transform is None:
+            keeps = self._keeps_two_hop(is_training=sampler is not None)
+            batches = Batches(dataset, self.two_hop if keeps else None)
+            return DataLoader(batches, collate_fn=as_it_is, **arguments)
+        return loader.DataLoader(dataset, **arguments)
+
+    def _keeps_two_hop(self, is_training: bool) -> bool:
+        # Hop-2 edges are those of the graph after the drop of nodes.
+        is_dropped = is_training and self.drop_nodes.ratio > 0
+        return self.keep_two_hop and not is_dropped
 
 
 def _shuffle_seed(seed: int) -> int:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 
 from gmoe.datasets import TripleDataset, WebNLGDataset, read_triples
 from gmoe.datasets.webnlg import CATEGORIES, Features, Protocol
@@ -147,37 +144,5 @@ class WebNLGDataModule(GraphDataModule):
             )
         return super()._split(split)
 
-    def _loader(
-        self,
-        dataset: Any,
-        batch_size: int,
-        sampler: DistributedSampler[Data] | None = None,
-    ) -> Any:
-        return DataLoader(
-            _Batches(dataset),
-            batch_size=batch_size,
-            sampler=sampler,
-            num_workers=self.num_workers,
-            collate_fn=_as_it_is,
-            generator=torch.Generator(),
-        )
-
-
-class _Batches(Dataset[Any]):
-    """Gives a loader whole batches."""
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.dataset.take([index])
-
-    def __getitems__(self, index: Sequence[int] | Tensor) -> Batch:
-        return self.dataset.take(index)
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
+    def _keeps_two_hop(self, is_training: bool) -> bool:
+        return False  # What is masked in training is features of edges, too.

@@ -2,6 +2,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from torch_geometric.data import Batch
+from torch_geometric.transforms import Constant
 
 from gmoe.ops import two_hop_edges
 from gmoe.training import HopMixtureDataModule, OGBMolDataModule
@@ -136,6 +137,38 @@ def test_nodes_are_dropped_in_training_only_and_before_hop_2():
             edge, attr = two_hop_edges(batch.edge_index, batch.edge_attr)
             assert torch.equal(batch.edge_index_2hop, edge)
             assert torch.equal(batch.edge_attr_2hop, attr)
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_kept_hop_2_edges_are_those_of_each_batch(num_workers):
+    seen = []
+    for keep in (True, False):
+        torch.manual_seed(0)
+        batches = Batches()
+        data = tiny.make_data(
+            drop_nodes=0.0, keep_two_hop=keep, num_workers=num_workers
+        )
+        trainer = tiny.make_trainer(max_epochs=1, callbacks=[batches])
+        trainer.fit(tiny.make_model(), data)
+        seen.append([*batches.train, *batches.valid])
+    for kept, made in zip(*seen, strict=True):
+        assert set(kept.keys()) == set(made.keys())
+        for key in sorted(made.keys()):
+            assert torch.equal(kept[key], made[key])
+
+
+def test_dataset_with_a_transform():
+    class Transformed(HopMixtureDataModule):
+        def load(self):
+            dataset = super().load()
+            dataset.transform = Constant()
+            return dataset
+
+    data = Transformed(num_graphs=60, batch_size=8)
+    data.setup()
+    batch = next(iter(data.test_dataloader()))
+    assert (batch.x[:, -1] == 1).all()
+    assert 'edge_index_2hop' in data.on_after_batch_transfer(batch, 0)
 
 
 def test_hop_2_edges_as_asked_for():
