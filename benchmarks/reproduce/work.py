@@ -129,7 +129,9 @@ def _do(job: Job) -> None:
         import torch
 
         from benchmarks.reproduce import fingerprint, network
+        from benchmarks.reproduce.memory import keep_freed_memory
 
+        keep_freed_memory()
         torch.set_num_threads(job.threads)
         train = {'network': network.train, 'forest': fingerprint.train}
         result = train[job.run.cell.kind](job)
