@@ -277,6 +277,8 @@ class GraphModule(LightningModule):
             self.parameters(),
             lr=self.learning_rate,
             weight_decay=self.weight_decay,
+            # One pass. On CUDA it does not go with clipped float16 gradients.
+            fused=self.device.type == 'cpu',
         )
         if self.schedule == 'constant':
             return optimizer

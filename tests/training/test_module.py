@@ -119,6 +119,23 @@ def test_checkpoint_loads_without_pickle(tmp_path):
         assert torch.equal(value, loaded.state_dict()[name])
 
 
+def test_optimizer_is_adam():
+    ours, plain = tiny.make_model(), tiny.make_model()
+    plain.load_state_dict(ours.state_dict())
+    optimizers = (
+        ours.configure_optimizers(),
+        torch.optim.Adam(plain.parameters(), ours.learning_rate),
+    )
+    for _ in range(3):
+        for a, b in zip(ours.parameters(), plain.parameters()):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for a, b in zip(ours.parameters(), plain.parameters()):
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize('conv', ['gcn', 'gin'])
 def test_bf16_mixed_precision(conv):
     seed_everything(0)
