@@ -23,8 +23,8 @@ from lightning.pytorch.profilers import SimpleProfiler
 from torch_geometric.loader import DataLoader
 
 from benchmarks import markdown
+from benchmarks.memory import keep_freed_memory
 from benchmarks.record import RESULTS, ROOT, provenance, write_result
-from benchmarks.reproduce.memory import keep_freed_memory
 from benchmarks.reproduce.tables import Cell, load_table
 from gmoe.training import GraphPredictor, OGBMolDataModule
 

@@ -12,7 +12,6 @@ gmoe's outputs are compared with those of its peers with the same parameters.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import statistics
@@ -28,6 +27,11 @@ from rich.table import Table
 from torch import nn
 from torch_geometric.data import Batch, Data
 
+from benchmarks.memory import (
+    give_back_freed_memory,
+    process_memory,
+    reset_peak_memory,
+)
 from benchmarks.record import provenance, write_json
 from benchmarks.stock import StockGNN
 from gmoe.datasets import OGBMolDataset
@@ -270,22 +274,14 @@ def _peak_mb(call: Call, device: torch.device) -> float | None:
         before = torch.cuda.memory_allocated()
         call()
         return round((torch.cuda.max_memory_allocated() - before) / 2**20, 1)
-    reset = Path('/proc/self/clear_refs')
-    if not reset.exists():
-        return None
-    # What earlier calls have freed goes back first, or it would hide the peak.
-    ctypes.CDLL(None).malloc_trim(0)
-    reset.write_text('5')  # Sets the peak to what is resident now.
-    before = _status('VmRSS')
+    give_back_freed_memory()  # Or it would hide the peak.
+    reset_peak_memory()  # To what is resident now.
+    before = process_memory('VmRSS')
     call()
-    return round((_status('VmHWM') - before) / 1024, 1)
-
-
-def _status(key: str) -> int:
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith(f'{key}:'):
-            return int(line.split()[1])
-    raise RuntimeError(f"'/proc/self/status' has no '{key}'")
+    after = process_memory('VmHWM')
+    if before is None or after is None:
+        return None
+    return round((after - before) / 2**20, 1)
 
 
 def _line(row: dict[str, Any]) -> str:

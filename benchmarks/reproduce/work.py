@@ -128,8 +128,8 @@ def _do(job: Job) -> None:
         # Here, as the process that starts the workers does without them.
         import torch
 
+        from benchmarks.memory import keep_freed_memory
         from benchmarks.reproduce import fingerprint, network
-        from benchmarks.reproduce.memory import keep_freed_memory
 
         keep_freed_memory()
         torch.set_num_threads(job.threads)

@@ -7,11 +7,7 @@ from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import (
-    global_add_pool,
-    global_max_pool,
-    global_mean_pool,
-)
+from torch_geometric.nn import pool
 from torch_geometric.nn.inits import reset
 
 from gmoe import ops
@@ -30,9 +26,9 @@ from gmoe.routing import ROUTER_PRESETS, Routing
 __all__ = ['GNN', 'hidden_for_equal_cost']
 
 _POOLINGS = {
-    'mean': global_mean_pool,
-    'sum': global_add_pool,
-    'max': global_max_pool,
+    'mean': pool.global_mean_pool,
+    'sum': pool.global_add_pool,
+    'max': pool.global_max_pool,
 }
 
 

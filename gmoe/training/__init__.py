@@ -10,13 +10,14 @@ from gmoe.training.data import (
     HopMixtureDataModule,
     OGBMolDataModule,
 )
+from gmoe.training.graphs import GraphPredictor
 from gmoe.training.metrics import (
     METRIC_MODES,
     CategoryScore,
     ExpertUsage,
     GraphScore,
 )
-from gmoe.training.module import GraphModule, GraphPredictor
+from gmoe.training.module import GraphModule
 from gmoe.training.triples import TriplePredictor
 from gmoe.training.webnlg import WebNLGDataModule
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,6 +12,7 @@ from torch_geometric.data import Data
 
 from gmoe.nn import GNN, TripleGNN
 from gmoe.routing import Routing, balance_loss
+from gmoe.training.losses import labelled_loss
 from gmoe.training.metrics import (
     METRIC_MODES,
     CategoryScore,
@@ -149,22 +149,7 @@ class GraphModule(LightningModule):
             return functional.cross_entropy(
                 out.float(), y, label_smoothing=self.label_smoothing
             )
-        out, y = out.float(), y.view(out.shape).float()
-        labelled = ~y.isnan()
-        target = torch.where(labelled, y, torch.zeros_like(y))
-        if self.task_type == 'regression':
-            loss = functional.mse_loss(out, target, reduction='none')
-        else:
-            loss = functional.binary_cross_entropy_with_logits(
-                out, target, reduction='none'
-            )
-        count = labelled.sum().to(loss.dtype)
-        if dist.is_available() and dist.is_initialized():
-            # Gradients are averaged over processes, so each divides by the
-            # mean number of labels.
-            dist.all_reduce(count)
-            count = count / dist.get_world_size()
-        return (loss * labelled).sum() / count.clamp(min=1e-12)
+        return labelled_loss(out, y, self.task_type == 'regression')
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
         out, routings = self(batch)
@@ -290,53 +275,3 @@ class GraphModule(LightningModule):
             'optimizer': optimizer,
             'lr_scheduler': {'scheduler': scheduler, 'interval': 'step'},
         }
-
-
-class GraphPredictor(GraphModule):
-    """Trains a :class:`~gmoe.nn.GNN` to predict properties of graphs; see
-    :class:`GraphModule`.
-
-    The loss is over labelled entries only: binary cross entropy, or squared
-    error.
-
-    Args:
-        dataset: The dataset's name, which decides on the evaluator.
-        task_type: :obj:`"binary classification"` or :obj:`"regression"`.
-        metric: The name of the score, a key of
-            :obj:`~gmoe.training.METRIC_MODES`.
-        learning_rate: Learning rate of Adam.
-        weight_decay: Weight decay of Adam.
-        balance_weight: The factor of the balance losses.
-        **kwargs: Arguments of :class:`~gmoe.nn.GNN`.
-
-    Raises:
-        ValueError: If an argument is out of range.
-    """
-
-    def __init__(
-        self,
-        dataset: str,
-        task_type: str = 'binary classification',
-        metric: str = 'rocauc',
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        balance_weight: float = 0.1,
-        **kwargs: Any,
-    ) -> None:
-        if task_type == CATEGORIES:
-            raise ValueError(
-                f"'task_type' must be one of {TASK_TYPES[::2]}, got "
-                f'{task_type!r}'
-            )
-        gnn = GNN(**kwargs)
-        super().__init__(
-            gnn,
-            gnn.out_channels,
-            dataset,
-            task_type,
-            metric,
-            learning_rate,
-            weight_decay,
-            balance_weight,
-        )
-        self.save_hyperparameters()

@@ -11,7 +11,7 @@ from benchmarks.record import ROOT
 CODE = """
 import resource
 import torch
-from benchmarks.reproduce.memory import keep_freed_memory, peak_memory
+from benchmarks.memory import keep_freed_memory, peak_memory
 
 if {keep}:
     keep_freed_memory()

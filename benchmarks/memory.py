@@ -24,6 +24,13 @@ def keep_freed_memory() -> None:
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def give_back_freed_memory() -> None:
+    """Gives the system what the process has freed, where it has glibc."""
+    malloc_trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
 def reset_peak_memory() -> None:
     """Starts counting anew, where the system can."""
     if torch.cuda.is_initialized():
@@ -36,9 +43,21 @@ def peak_memory() -> int:
     """The peak in bytes: of the GPU where one is used, else of the process."""
     if torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
+    peak = process_memory('VmHWM')
+    if peak is None:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak
+
+
+def process_memory(key: str) -> int | None:
+    """What Linux says of the process, in bytes, :obj:`None` elsewhere.
+
+    Args:
+        key: ``"VmRSS"`` for what it holds, ``"VmHWM"`` for the peak of that.
+    """
     status = Path('/proc/self/status')
     if status.exists():
         for line in status.read_text().splitlines():
-            if line.startswith('VmHWM:'):
+            if line.startswith(f'{key}:'):
                 return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return None

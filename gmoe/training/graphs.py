@@ -1,0 +1,58 @@
+"""The LightningModule of graphs of any kind, such as molecules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gmoe.nn import GNN
+from gmoe.training.module import CATEGORIES, TASK_TYPES, GraphModule
+
+
+class GraphPredictor(GraphModule):
+    """Trains a :class:`~gmoe.nn.GNN` to predict properties of graphs; see
+    :class:`GraphModule`.
+
+    The loss is over labelled entries only: binary cross entropy, or squared
+    error.
+
+    Args:
+        dataset: The dataset's name, which decides on the evaluator.
+        task_type: :obj:`"binary classification"` or :obj:`"regression"`.
+        metric: The name of the score, a key of
+            :obj:`~gmoe.training.METRIC_MODES`.
+        learning_rate: Learning rate of Adam.
+        weight_decay: Weight decay of Adam.
+        balance_weight: The factor of the balance losses.
+        **kwargs: Arguments of :class:`~gmoe.nn.GNN`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        task_type: str = 'binary classification',
+        metric: str = 'rocauc',
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        balance_weight: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        if task_type == CATEGORIES:
+            raise ValueError(
+                f"'task_type' must be one of {TASK_TYPES[::2]}, got "
+                f'{task_type!r}'
+            )
+        gnn = GNN(**kwargs)
+        super().__init__(
+            gnn,
+            gnn.out_channels,
+            dataset,
+            task_type,
+            metric,
+            learning_rate,
+            weight_decay,
+            balance_weight,
+        )
+        self.save_hyperparameters()
