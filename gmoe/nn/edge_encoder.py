@@ -49,7 +49,6 @@ class CategoricalEdgeEncoder(nn.Module):
         self.dims = tuple(dims)
         self.out_channels = out_channels
         self.num_hops = num_hops
-        self.num_codes = math.prod(self.dims)
         offsets = torch.tensor(self.dims).cumsum(0) - torch.tensor(self.dims)
         self.register_buffer('offsets', offsets, persistent=False)
         self.weight = nn.Parameter(
@@ -80,67 +79,9 @@ class CategoricalEdgeEncoder(nn.Module):
             ValueError: If the features are missing, or have another shape,
                 type or range (the range is checked on the CPU only).
         """
-        codes, digits = hop.memo(
-            ('codes', self.dims, self.num_hops), lambda: self._codes(hop, name)
+        return categorical_terms(
+            hop, self.weight, self.dims, self.offsets, name
         )
-        tables = [
-            self._table(hop, group, digits[group])
-            for group in range(self.num_hops)
-        ]
-        return tables, codes
-
-    def _table(self, hop: Neighborhood, group: int, digits: Tensor) -> Tensor:
-        # The sum over the features of the embeddings of each code's digits.
-        weight = self.weight[:, group]
-        num_codes, size = digits.size(0), weight.size(1)
-        if num_codes * size > _MAX_SELECTION:
-            row = (digits + self.offsets).view(-1)
-            shape = (self.num_experts, *digits.shape, self.out_channels)
-            return weight[:, row].view(shape).sum(dim=2)
-
-        # A product with a matrix of zeros and ones has a faster gradient.
-        def select() -> Tensor:
-            chosen = weight.new_zeros(num_codes, size)
-            return chosen.scatter(1, digits + self.offsets, 1.0)
-
-        key = ('selection', self.dims, self.num_hops, group, weight.dtype)
-        return hop.memo(key, select) @ weight
-
-    def _codes(
-        self, hop: Neighborhood, name: str
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        # Features are the digits of a code in the mixed radix of dims.
-        attr = self._check(hop, name)
-        attr = attr.view(hop.num_edges, self.num_hops, len(self.dims))
-        code = attr.new_zeros(hop.num_edges, self.num_hops)
-        for feature, dim in enumerate(self.dims):
-            code = code * dim + attr[:, :, feature]
-        codes = list(code.t().contiguous())
-        if self.num_codes <= _MAX_CODES:
-            every = torch.arange(self.num_codes, device=code.device)
-            return codes, [self._digits(every)] * self.num_hops
-        used = [code.unique(return_inverse=True) for code in codes]
-        return (
-            [inverse for _, inverse in used],
-            [self._digits(code) for code, _ in used],
-        )
-
-    def _digits(self, code: Tensor) -> Tensor:
-        digits = []
-        for dim in reversed(self.dims):
-            digits.append(code % dim)
-            code = code.div(dim, rounding_mode='floor')
-        return torch.stack(digits[::-1], dim=1)
-
-    def _check(self, hop: Neighborhood, name: str) -> Tensor:
-        if hop.edge_attr is None:
-            raise ValueError(
-                f"'{name}' must be given: the experts expect "
-                f'{self.num_hops * len(self.dims)} categorical features, got '
-                'None'
-            )
-        check_categories(hop.edge_attr, self.dims * self.num_hops, name)
-        return hop.edge_attr
 
     def __repr__(self) -> str:
         return (
@@ -195,3 +136,86 @@ class LinearEdgeEncoder(nn.Module):
         table = self.linear(hop.edge_attr, name)
         code = torch.arange(hop.num_edges, device=table.device)
         return [table.unsqueeze(0)], [code]
+
+
+def categorical_terms(
+    hop: Neighborhood,
+    weight: Tensor,
+    dims: tuple[int, ...],
+    offsets: Tensor,
+    name: str = 'edge_attr',
+) -> EdgeTerms:
+    r"""The tables and codes of categorical edge features.
+
+    Args:
+        hop: Edges with int64 features of shape :math:`(E, H F)`, in
+            :math:`H` groups.
+        weight: The embeddings of shape :math:`(n, H, C, D)`, where :math:`C`
+            is the number of categories of all features of a group.
+        dims: The number of categories of each feature of a group.
+        offsets: The first embedding of each feature.
+        name: How error messages call the features.
+
+    Returns:
+        For each group, a table with a row per code, and the edges' codes.
+
+    Raises:
+        ValueError: As :class:`CategoricalEdgeEncoder` does.
+    """
+    num_groups = weight.size(1)
+    codes, digits = hop.memo(
+        ('codes', dims, num_groups),
+        lambda: _codes(hop, dims, num_groups, name),
+    )
+    tables = []
+    for group, chosen in enumerate(digits):
+        if chosen.size(0) * weight.size(2) > _MAX_SELECTION:
+            shape = (weight.size(0), *chosen.shape, weight.size(3))
+            index = (chosen + offsets).view(-1)
+            rows = weight[:, group].index_select(1, index)
+            tables.append(rows.view(shape).sum(dim=2))
+            continue
+
+        # A product with a matrix of zeros and ones has a faster gradient.
+        def select(chosen: Tensor = chosen) -> Tensor:
+            zeros = weight.new_zeros(chosen.size(0), weight.size(2))
+            return zeros.scatter(1, chosen + offsets, 1.0)
+
+        key = ('selection', dims, num_groups, group, weight.dtype)
+        tables.append(hop.memo(key, select) @ weight[:, group])
+    return tables, codes
+
+
+def _codes(
+    hop: Neighborhood, dims: tuple[int, ...], num_groups: int, name: str
+) -> tuple[list[Tensor], list[Tensor]]:
+    # Features are the digits of a code in the mixed radix of dims.
+    attr = hop.edge_attr
+    if attr is None:
+        raise ValueError(
+            f"'{name}' must be given: the experts expect "
+            f'{num_groups * len(dims)} categorical features, got None'
+        )
+    check_categories(attr, dims * num_groups, name)
+    attr = attr.view(hop.num_edges, num_groups, len(dims))
+    code = attr.new_zeros(hop.num_edges, num_groups)
+    for feature, dim in enumerate(dims):
+        code = code * dim + attr[:, :, feature]
+    codes = list(code.t().contiguous())
+    num_codes = math.prod(dims)
+    if num_codes <= _MAX_CODES:
+        every = torch.arange(num_codes, device=code.device)
+        return codes, [_digits(every, dims)] * num_groups
+    used = [code.unique(return_inverse=True) for code in codes]
+    return (
+        [inverse for _, inverse in used],
+        [_digits(code, dims) for code, _ in used],
+    )
+
+
+def _digits(code: Tensor, dims: tuple[int, ...]) -> Tensor:
+    digits = []
+    for dim in reversed(dims):
+        digits.append(code % dim)
+        code = code.div(dim, rounding_mode='floor')
+    return torch.stack(digits[::-1], dim=1)

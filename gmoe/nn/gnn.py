@@ -305,7 +305,7 @@ class GNN(nn.Module):
         hop = hop1
         if self.num_experts == 1 and hop2 is not None:
             hop = hop2
-        return self.norms[layer](conv(h, hop.edge_index, hop.edge_attr))
+        return self.norms[layer](conv(h, hop))
 
 
 def _make_head(

@@ -314,4 +314,4 @@ class TripleGNN(nn.Module):
             routings.append(routing)
             return h
         hop = hop1 if hop2 is None else hop2
-        return norm(conv(h, hop.edge_index, hop.edge_attr))
+        return norm(conv(h, hop))

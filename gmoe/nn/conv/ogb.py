@@ -11,12 +11,15 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.utils import degree
 
+from gmoe import ops
+from gmoe.nn.edge_encoder import categorical_terms
 from gmoe.nn.embedding import (
     CategoricalEncoder,
     LinearEncoder,
     make_feature_encoder,
 )
 from gmoe.nn.linear import Linear
+from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import NORMS
 
 
@@ -34,7 +37,8 @@ class OGBGCNConv(MessagePassing):
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, edge indices
-          :math:`(2, E)`, edge features :math:`(E, F)`
+          :math:`(2, E)`, edge features :math:`(E, F)`; or, in place of the
+          edges, a :class:`~gmoe.nn.Neighborhood`, for fused ops on the CPU
         - **output:** node features :math:`(N, D_{out})`
     """
 
@@ -65,10 +69,24 @@ class OGBGCNConv(MessagePassing):
     def forward(
         self,
         x: Tensor,
-        edge_index: Tensor,
+        edge_index: Tensor | Neighborhood,
         edge_attr: Tensor | None = None,
     ) -> Tensor:
         """Convolves node features."""
+        if isinstance(edge_index, Neighborhood):
+            hop = edge_index
+            if _is_fused(self, x):
+                weights = hop.gcn_norm(_accumulated(x.dtype))
+                return ops.gcn_experts(
+                    x,
+                    self.linear.weight.t().unsqueeze(0),
+                    self.linear.bias.unsqueeze(0),
+                    self.root.unsqueeze(0),
+                    *_every_node(hop),
+                    [_message_hop(self.edge_encoder, hop, *weights)],
+                    slots_per_node=1,
+                )
+            edge_index, edge_attr = hop.edge_index, hop.edge_attr
         x = self.linear(x)
         term = _edge_term(self.edge_encoder, edge_attr)
         source, target = edge_index
@@ -103,7 +121,8 @@ class OGBGINConv(MessagePassing):
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, edge indices
-          :math:`(2, E)`, edge features :math:`(E, F)`
+          :math:`(2, E)`, edge features :math:`(E, F)`; or, in place of the
+          edges, a :class:`~gmoe.nn.Neighborhood`, for fused ops on the CPU
         - **output:** node features :math:`(N, D_{out})`
     """
 
@@ -140,10 +159,22 @@ class OGBGINConv(MessagePassing):
     def forward(
         self,
         x: Tensor,
-        edge_index: Tensor,
+        edge_index: Tensor | Neighborhood,
         edge_attr: Tensor | None = None,
     ) -> Tensor:
         """Convolves node features."""
+        if isinstance(edge_index, Neighborhood):
+            hop = edge_index
+            if _is_fused(self, x):
+                out = ops.routed_message(
+                    x,
+                    *_every_node(hop),
+                    [_message_hop(self.edge_encoder, hop)],
+                    self_scale=1 + self.eps,
+                    slots_per_node=1,
+                )
+                return self.mlp(out)
+            edge_index, edge_attr = hop.edge_index, hop.edge_attr
         term = _edge_term(self.edge_encoder, edge_attr)
         out = self.propagate(edge_index, x=x, edge_term=term)
         return self.mlp((1 + self.eps) * x + out)
@@ -166,3 +197,49 @@ def _edge_term(
             'features, got None'
         )
     return encoder(edge_attr, 'edge_attr')
+
+
+def _is_fused(conv: MessagePassing, x: Tensor) -> bool:
+    # Explanations look at messages; a compiler fuses by itself.
+    return (
+        not conv.explain
+        and not torch.compiler.is_compiling()
+        and ops.use_native(x, cuda=False)
+    )
+
+
+def _accumulated(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _every_node(hop: Neighborhood) -> tuple[Tensor, Tensor]:
+    # The slots of one expert that takes every node.
+    def make() -> tuple[Tensor, Tensor]:
+        node = torch.arange(hop.num_nodes)
+        return node, torch.zeros_like(node)
+
+    return hop.memo('every node', make)
+
+
+def _message_hop(
+    encoder: LinearEncoder | CategoricalEncoder | None,
+    hop: Neighborhood,
+    *weights: Tensor,
+) -> ops.MessageHop:
+    tables: list[Tensor] = []
+    codes: list[Tensor] = []
+    if isinstance(encoder, CategoricalEncoder) and hop.edge_attr is not None:
+        # The features of a hop-2 edge's two edges are two groups.
+        dims, half = encoder.dims, len(encoder.dims) // 2
+        if half > 0 and dims[:half] == dims[half:]:
+            dims = dims[:half]
+        groups = len(encoder.dims) // len(dims)
+        weight = encoder.weight.view(1, groups, sum(dims), -1)
+        offsets = encoder.offsets[: len(dims)]
+        tables, codes = categorical_terms(hop, weight, dims, offsets)
+    elif encoder is not None:
+        term = _edge_term(encoder, hop.edge_attr)
+        assert term is not None
+        tables = [term.unsqueeze(0)]
+        codes = [torch.arange(hop.num_edges)]
+    return ops.MessageHop(1, hop.ptr, hop.source, tables, codes, *weights)

@@ -10,6 +10,7 @@ from torch_geometric.nn import MessagePassing
 
 from gmoe.nn.embedding import make_feature_encoder
 from gmoe.nn.linear import Linear
+from gmoe.nn.neighborhood import Neighborhood
 
 #: How many times the size of a node's features a relation has.
 RELATION_SIZES = {'mult': 1, 'sub': 1, 'gate': 2}
@@ -73,10 +74,13 @@ class RelationalConv(MessagePassing):
     def forward(
         self,
         x: Tensor,
-        edge_index: Tensor,
+        edge_index: Tensor | Neighborhood,
         edge_attr: Tensor | None = None,
     ) -> Tensor:
         """Convolves node features."""
+        if isinstance(edge_index, Neighborhood):
+            edge_attr = edge_index.edge_attr
+            edge_index = edge_index.edge_index
         relation = None
         if self.edge_encoder is not None:
             if edge_attr is None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from gmoe.nn import OGBGCNConv, OGBGINConv
+from gmoe.nn import Neighborhood, OGBGCNConv, OGBGINConv
+from gmoe.ops import AVAILABLE, eager_ops
 from tests.graphs import EDGE_DIMS, graphs, random_graph
 from tests.ogb_reference import ogb_conv
 
@@ -85,3 +86,73 @@ def test_missing_edge_features(kind):
         conv(data.x, data.edge_index, data.edge_attr[:, :2])
     with pytest.raises(ValueError, match="'edge_attr' must be given"):
         conv(data.x, data.edge_index)
+
+
+def neighborhood(data):
+    return Neighborhood.from_edge_index(
+        data.edge_index, data.edge_attr, data.num_nodes
+    )
+
+
+def value_and_gradients(conv, x, *edges):
+    out = conv(x, *edges)
+    weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype)
+    loss = (out * weight.view(out.shape)).sum()
+    inputs = [x, *conv.parameters()]
+    grads = torch.autograd.grad(loss, inputs, materialize_grads=True)
+    return [out, *grads]
+
+
+@pytest.mark.parametrize('kind', CONVS)
+@pytest.mark.parametrize('features', ['hop 1', 'hop 2', 'linear', 'none'])
+@settings(max_examples=25, deadline=None)
+@given(data=graphs())
+def test_fused(kind, features, data):
+    dims = {
+        'hop 1': EDGE_DIMS,
+        'hop 2': (*EDGE_DIMS, *EDGE_DIMS),
+        'linear': 3,
+        'none': None,
+    }[features]
+    if features == 'hop 2':
+        attr = data.edge_attr
+        data.edge_attr = torch.cat([attr, attr.flip(0)], dim=1)
+    elif features == 'linear':
+        data.edge_attr = data.edge_attr.double()
+    conv = make_conv(kind, dims).train(data.num_nodes > 1)
+    x = data.x.clone().requires_grad_()
+    edges = (data.edge_index, data.edge_attr)
+    expected = value_and_gradients(conv, x, *edges)
+    fused = value_and_gradients(conv, x, neighborhood(data))
+    for a, b in zip(fused, expected, strict=True):
+        assert torch.allclose(a, b, atol=1e-9)
+
+
+@pytest.mark.parametrize('kind', CONVS)
+def test_when_it_is_fused(kind, monkeypatch):
+    conv, data = make_conv(kind), random_graph()
+    calls = []
+    propagate = conv.propagate
+    monkeypatch.setattr(
+        conv,
+        'propagate',
+        lambda *a, **k: calls.append(1) or propagate(*a, **k),
+    )
+    hop = neighborhood(data)
+    expected = conv(data.x, hop)
+    assert len(calls) == (0 if AVAILABLE else 1)
+    calls.clear()
+    with eager_ops():
+        assert torch.allclose(conv(data.x, hop), expected)
+    assert len(calls) == 1
+    conv._explain = True  # Explainers look at messages.
+    assert torch.allclose(conv(data.x, hop), expected)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize('kind', CONVS)
+def test_fused_misses_edge_features(kind):
+    conv, data = make_conv(kind), random_graph()
+    data.edge_attr = None
+    with pytest.raises(ValueError, match="'edge_attr' must be given"):
+        conv(data.x, neighborhood(data))
