@@ -2,7 +2,7 @@
 
     python -m benchmarks.epoch_profile --root $GMOE_DATA_ROOT/ogb
 
-Trains networks of table 1 epoch by epoch, in turns: as
+Trains networks of a table epoch by epoch, in turns: as
 ``benchmarks.reproduce`` does it, and with the data prepared as PyG's loader
 and a transform would, graph by graph and batch by batch, with validation in
 batches of the training size. Lightning's profiler says what the parts of an
@@ -63,6 +63,7 @@ class LoaderDataModule(OGBMolDataModule):
 
 def main(
     root: Path = Path('data/ogb'),
+    table_name: str = 'table1',
     dataset: str = 'molbbbp',
     rounds: int = 5,
     threads: int = 1,
@@ -73,6 +74,7 @@ def main(
 
     Args:
         root: The folder of the OGB datasets.
+        table_name: The table whose cells are trained.
         dataset: The dataset.
         rounds: How many epochs of each way are timed, after one that is not.
         threads: The number of threads.
@@ -87,7 +89,7 @@ def main(
     torch.set_num_threads(threads)
     keep_freed_memory()
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
-    cells = load_table('table1').select(ROWS, [dataset])
+    cells = load_table(table_name).select(ROWS, [dataset])
     record = {
         **provenance(),
         'dataset': f'ogbg-{dataset}',

@@ -22,6 +22,7 @@ def test_main(data_root, tmp_path):
     page.write_text('\n'.join(markdown.markers(NAME)))
     main(
         root=data_root / 'ogb',
+        table_name='table2',
         dataset='molfreesolv',
         rounds=1,
         results=tmp_path,
