@@ -25,8 +25,11 @@ from torch_geometric.loader import DataLoader
 from benchmarks import markdown
 from benchmarks.memory import keep_freed_memory
 from benchmarks.record import RESULTS, ROOT, provenance, write_result
+from benchmarks.reproduce.network import make_model
+from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import Cell, load_table
-from gmoe.training import GraphPredictor, OGBMolDataModule
+from benchmarks.reproduce.work import Job
+from gmoe.training import OGBMolDataModule
 
 NAME = 'benchmarks.epoch_profile'
 ROWS = ['gcn', 'gmoe-gcn', 'tiny-gin']
@@ -114,21 +117,13 @@ def _measure(cell: Cell, root: Path, rounds: int) -> list[dict[str, Any]]:
         )
         for way, module in modules.items()
     }
-    some = data['kept']
-    model = GraphPredictor(
-        some.name,
-        some.task_type,
-        some.eval_metric,
-        out_channels=some.num_tasks,
-        node_dims=some.node_dims,
-        edge_dims=some.edge_dims,
-        **cell.settings['model'],
-    )
+    model = make_model(Job(Run(cell, 0), root, root, ''), data['kept'])
     epochs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(1 + rounds):
         for way in WAYS:
             epochs[way].append(_epoch(model, data[way]))
-        print(f'{cell.name}: {epochs}', flush=True)
+        seconds = {way: epochs[way][-1]['epoch'] for way in WAYS}
+        print(f'{cell.name}: seconds per epoch {seconds}', flush=True)
     return [
         {
             'model': cell.label,

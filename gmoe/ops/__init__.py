@@ -4,12 +4,7 @@ Each has an eager PyTorch version, which is the reference, and is used where
 the fused one is not there.
 """
 
-from gmoe.ops.backend import (
-    AVAILABLE,
-    CUDA_AVAILABLE,
-    eager_ops,
-    use_native,
-)
+from gmoe.ops.backend import AVAILABLE, CUDA_AVAILABLE, eager_ops
 from gmoe.ops.combine import combine
 from gmoe.ops.expert_mlp import expert_mlp
 from gmoe.ops.expert_norm import expert_norm
@@ -48,5 +43,4 @@ __all__ = [
     'routed_message',
     'routed_mlp',
     'two_hop_edges',
-    'use_native',
 ]

@@ -21,6 +21,7 @@ from gmoe.nn.embedding import (
 from gmoe.nn.linear import Linear
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import NORMS
+from gmoe.ops.backend import use_native
 
 
 class OGBGCNConv(MessagePassing):
@@ -76,7 +77,8 @@ class OGBGCNConv(MessagePassing):
         if isinstance(edge_index, Neighborhood):
             hop = edge_index
             if _is_fused(self, x):
-                weights = hop.gcn_norm(_accumulated(x.dtype))
+                dtype = torch.promote_types(x.dtype, torch.float32)
+                weights = hop.gcn_norm(dtype)
                 return ops.gcn_experts(
                     x,
                     self.linear.weight.t().unsqueeze(0),
@@ -204,12 +206,8 @@ def _is_fused(conv: MessagePassing, x: Tensor) -> bool:
     return (
         not conv.explain
         and not torch.compiler.is_compiling()
-        and ops.use_native(x, cuda=False)
+        and use_native(x, cuda=False)
     )
-
-
-def _accumulated(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
 
 
 def _every_node(hop: Neighborhood) -> tuple[Tensor, Tensor]:
