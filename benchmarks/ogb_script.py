@@ -6,8 +6,7 @@ One process trains, epoch by epoch and in turns: the single GCN on stock PyG
 as OGB's molecule example (``examples/graphproppred/mol``) trains it, which
 scores the training, validation and test splits after each epoch, and GMoE-GCN
 and the single GCN of this package as ``benchmarks.reproduce`` trains them,
-which scores validation and test. ``python -m benchmarks.ogb_script_table``
-writes the table in the docs.
+which scores validation and test. Makes its table in ``docs/performance.md``.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ import torch
 from jsonargparse import auto_cli
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from benchmarks import markdown
 from benchmarks.ogb_loop import OGBLoop, Parts
-from benchmarks.record import RESULTS, provenance, write_result
+from benchmarks.record import RESULTS, ROOT, provenance, write_result
 from benchmarks.reproduce.network import make_data, make_model, make_trainer
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.run_log import RunLog
@@ -36,7 +36,7 @@ from benchmarks.reproduce.tables import Cell, load_table
 from benchmarks.reproduce.work import Job
 from gmoe.datasets import OGBMolDataset
 
-NAME = 'ogb_script'
+NAME = 'benchmarks.ogb_script'
 
 #: What each row is.
 LABELS = {
@@ -117,6 +117,7 @@ def main(
     rounds: int = 7,
     threads: int = 2,
     results: Path = RESULTS,
+    docs: Path = ROOT / 'docs',
 ) -> None:
     """Times all rows and records them.
 
@@ -127,6 +128,7 @@ def main(
             not.
         threads: The number of threads.
         results: The folder of the result file.
+        docs: The folder of ``performance.md``.
     """
     if rounds < 1 or threads < 1:
         raise SystemExit(
@@ -151,7 +153,8 @@ def main(
         'rounds': rounds,
         'rows': rows,
     }
-    print(f'Wrote {write_result(results, NAME, record)}')
+    print(f'Wrote {write_result(results, "ogb_script", record)}')
+    markdown.update([docs / 'performance.md'], NAME, table(record))
 
 
 def _measure(
@@ -230,6 +233,36 @@ def summarise(measured: dict[str, list[Parts]]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def table(record: dict[str, Any]) -> str:
+    """The rows as a Markdown table, with how they were measured.
+
+    Args:
+        record: The result.
+    """
+    rows = [
+        [
+            row['label'],
+            f'{row["seconds"]:.2f}',
+            f'{row["parts"]["train"]:.2f}',
+            f'{row["ratio"]:.2f} ({row["ratio_min"]:.2f} to '
+            f'{row["ratio_max"]:.2f})',
+        ]
+        for row in record['rows']
+    ]
+    header = [
+        f'{record["dataset"]}, {record["threads"]} threads',
+        'seconds per epoch',
+        'of them training',
+        "ratio to OGB's script",
+    ]
+    note = (
+        f'Medians of {record["rounds"]} epochs, the ratios within each round '
+        f'with their range; {record["processor"]}, PyTorch '
+        f'{record["environment"]["torch"]}.'
+    )
+    return f'{markdown.table(header, rows)}\n\n{note}'
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ its start to the start of the next one; the epochs, with their validation, are
 what the run itself reports. The rest is the runner's: the process, the data,
 checkpoints, predictions, records. What happens once per command, however many
 runs it has (the imports, the mean predictions), is reported beside it.
-``python -m benchmarks.runner_cost_table`` writes the table in the docs.
+Makes its table in ``docs/reproduction.md``.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from typing import Any
 
 from jsonargparse import auto_cli
 
+from benchmarks import markdown
 from benchmarks.record import RESULTS, ROOT, provenance, write_result
 from benchmarks.reproduce import store
 from benchmarks.reproduce.run import Run, plan
 from benchmarks.reproduce.tables import load_table
 from benchmarks.reproduce.work import RESULT, SETTINGS
 
-NAME = 'runner_cost'
+NAME = 'benchmarks.runner_cost'
 TABLE = 'table2'
 DATASET = 'molfreesolv'
 
@@ -41,6 +42,7 @@ def main(
     epochs: int | None = None,
     threads: int = 1,
     results: Path = RESULTS,
+    docs: Path = ROOT / 'docs',
 ) -> None:
     """Measures and records the cost of the runner.
 
@@ -51,6 +53,7 @@ def main(
         epochs: The number of epochs, in place of the table's.
         threads: The number of threads of a run.
         results: The folder of the result file.
+        docs: The folder of ``reproduction.md``.
     """
     rows = rows or ['gcn', 'gmoe-gcn', 'tiny-gin']
     cells = load_table(TABLE, epochs).select(rows, [DATASET])
@@ -76,7 +79,8 @@ def main(
         'threads': threads,
         **result,
     }
-    print(f'Wrote {write_result(results, NAME, record)}')
+    print(f'Wrote {write_result(results, "runner_cost", record)}')
+    markdown.update([docs / 'reproduction.md'], NAME, table(record))
 
 
 def _reproduce(
@@ -146,6 +150,36 @@ def summarise(
         'start_seconds': round(spans[0][0] - start, 3),
         'end_seconds': round(end - spans[-1][1], 3),
     }
+
+
+def table(record: dict[str, Any]) -> str:
+    """The rows as a Markdown table, with what there is once per command.
+
+    Args:
+        record: The result.
+    """
+    rows = [
+        [
+            row['name'],
+            f'{row["seconds"]:.2f}',
+            f'{row["epoch_seconds"]:.2f}',
+            f'{100 * row["share"]:.1f} %',
+        ]
+        for row in record['rows']
+    ]
+    header = [
+        f'{record["dataset"]}, {record["epochs"]} epochs',
+        'seconds per run',
+        'of them epochs',
+        "the runner's share",
+    ]
+    note = (
+        f'Means of {record["seeds"]} runs. Once per command, '
+        f'{record["start_seconds"]:.1f} s go by before the first run starts '
+        f'and {record["end_seconds"]:.1f} s after the last one. '
+        f'{record["processor"]}, threads: {record["threads"]}.'
+    )
+    return f'{markdown.table(header, rows)}\n\n{note}'
 
 
 if __name__ == '__main__':

@@ -4,18 +4,21 @@ import json
 
 import pytest
 
-from benchmarks import markdown, runner_cost_table
-from benchmarks.record import read_result
-from benchmarks.runner_cost import main, summarise
+from benchmarks import markdown
+from benchmarks.record import ROOT, read_result
+from benchmarks.runner_cost import NAME, main, summarise, table
 
 
 def test_main(data_root, tmp_path):
+    page = tmp_path / 'reproduction.md'
+    page.write_text('\n'.join(markdown.markers(NAME)))
     main(
         root=data_root / 'ogb',
         rows=['tiny-gin'],
         seeds=2,
         epochs=2,
         results=tmp_path,
+        docs=tmp_path,
     )
     record = json.loads((tmp_path / 'runner_cost.json').read_text())
     (row,) = record['rows']
@@ -28,7 +31,7 @@ def test_main(data_root, tmp_path):
     assert len(row['shares']) == 2
     assert record['start_seconds'] > 0
     assert record['end_seconds'] > 0
-    assert 'tiny-gin' in runner_cost_table.table(record)
+    assert table(record) in page.read_text()
 
 
 def test_summarise():
@@ -48,6 +51,6 @@ def test_summarise():
 
 
 def test_table_is_up_to_date():
-    text = runner_cost_table.DOCS.read_text()
-    content = runner_cost_table.table(read_result('runner_cost'))
-    assert markdown.insert(text, runner_cost_table.NAME, content) == text
+    text = (ROOT / 'docs' / 'reproduction.md').read_text()
+    content = table(read_result('runner_cost'))
+    assert markdown.insert(text, NAME, content) == text
