@@ -121,7 +121,7 @@ def _measure(cell: Cell, root: Path, rounds: int) -> list[dict[str, Any]]:
     epochs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(1 + rounds):
         for way in WAYS:
-            epochs[way].append(_epoch(model, data[way]))
+            epochs[way].append(profiled_epoch(model, data[way]))
         seconds = {way: epochs[way][-1]['epoch'] for way in WAYS}
         print(f'{cell.name}: seconds per epoch {seconds}', flush=True)
     return [
@@ -137,7 +137,13 @@ def _measure(cell: Cell, root: Path, rounds: int) -> list[dict[str, Any]]:
     ]
 
 
-def _epoch(model: Any, data: OGBMolDataModule) -> dict[str, float]:
+def profiled_epoch(model: Any, data: OGBMolDataModule) -> dict[str, float]:
+    """Trains one epoch, as :func:`parts_of` reports it.
+
+    Args:
+        model: The network.
+        data: The dataset.
+    """
     profiler = SimpleProfiler()
     trainer = Trainer(
         accelerator='cpu',

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -11,6 +10,11 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 
+from benchmarks.reproduce.variables import (
+    allocator_variables,
+    environment,
+    worker_variables,
+)
 from benchmarks.reproduce.work import BUSY, LOG, Job, work_in_process
 
 #: The exit status that is seen of a process whose server was lost.
@@ -48,10 +52,7 @@ class LocalPool:
     def __init__(self, workers: int, threads: int) -> None:
         self.workers = workers
         self._running: dict[int, tuple[BaseProcess, Job]] = {}
-        os.environ['OMP_NUM_THREADS'] = str(threads)
-        os.environ['MKL_NUM_THREADS'] = str(threads)
-        # NumPy's, which starts its threads on import: before the fork.
-        os.environ['OPENBLAS_NUM_THREADS'] = '1'
+        self._variables = worker_variables(threads) | allocator_variables()
         self._context = multiprocessing.get_context('forkserver')
         self._context.set_forkserver_preload(['benchmarks.reproduce.preload'])
 
@@ -129,7 +130,9 @@ class LocalPool:
         while True:
             process = self._context.Process(target=function, args=arguments)
             try:
-                process.start()
+                # It starts the server, too, which they are forked from.
+                with environment(self._variables):
+                    process.start()
                 return process
             except (EOFError, ConnectionError):
                 # The server is lost, but still there: the next one is new.

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.record import ROOT
 from benchmarks.reproduce.local_pool import Outcome
+from benchmarks.reproduce.variables import worker_variables
 from benchmarks.reproduce.work import Job, work
 
 #: The seconds that a task waits for the one that it replaces to end.
@@ -56,8 +57,8 @@ class RayPool:
             log_to_driver=False,
             runtime_env={
                 'env_vars': {
+                    **worker_variables(threads),
                     'PYTHONPATH': path,
-                    'OMP_NUM_THREADS': str(threads),
                 }
             },
             **({'num_cpus': workers} if address == 'local' else {}),

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.record import provenance
 from benchmarks.reproduce.run import Run
+from benchmarks.reproduce.variables import allocator
 
 RESULT = 'result.json'
 SETTINGS = 'settings.json'
@@ -137,6 +138,7 @@ def _do(job: Job) -> None:
         result = train[job.run.cell.kind](job)
     record = provenance()
     record['command'] = job.command
+    record['allocator'] = allocator()
     write_result(job.folder / RESULT, {**result, **record})
     for path in (temporary, job.checkpoints):
         shutil.rmtree(path, ignore_errors=True)

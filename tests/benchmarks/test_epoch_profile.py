@@ -3,17 +3,10 @@
 import json
 
 import pytest
-import torch
 
 from benchmarks import markdown
 from benchmarks.epoch_profile import NAME, WAYS, main, parts_of, table
 from benchmarks.record import ROOT, read_result
-
-
-@pytest.fixture
-def one_thread():
-    yield
-    torch.set_num_threads(1)
 
 
 @pytest.mark.usefixtures('one_thread')

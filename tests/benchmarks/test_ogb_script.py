@@ -3,19 +3,12 @@
 import json
 
 import pytest
-import torch
 
 from benchmarks import markdown
 from benchmarks.ogb_loop import OGBLoop
 from benchmarks.ogb_script import LABELS, NAME, main, summarise, table
 from benchmarks.record import ROOT, read_result
 from gmoe.datasets import OGBMolDataset
-
-
-@pytest.fixture
-def one_thread():
-    yield
-    torch.set_num_threads(1)
 
 
 @pytest.mark.usefixtures('one_thread')

@@ -1,0 +1,47 @@
+"""Epochs with other allocators, on a small dataset."""
+
+import json
+from ctypes.util import find_library
+
+import pytest
+
+from benchmarks import markdown
+from benchmarks.allocators import NAME, WAYS, main, table
+from benchmarks.record import ROOT, read_result
+
+HAS_JEMALLOC = find_library('jemalloc') is not None
+
+
+def test_main(data_root, tmp_path):
+    page = tmp_path / 'performance.md'
+    page.write_text('\n'.join(markdown.markers(NAME)))
+    main(
+        root=data_root / 'ogb',
+        table_name='table2',
+        dataset='molfreesolv',
+        rows=['tiny-gin'],
+        epochs=2,
+        results=tmp_path,
+        docs=tmp_path,
+    )
+    record = json.loads((tmp_path / 'allocators.json').read_text())
+    ways = [way for way in WAYS if HAS_JEMALLOC or not way.jemalloc]
+    assert [row['way'] for row in record['rows']] == [w.label for w in ways]
+    for row, way in zip(record['rows'], ways, strict=True):
+        assert (row['allocator'] == 'jemalloc') == way.jemalloc
+        assert len(row['seconds']) == 2
+        # The allocator changes no number.
+        assert row['loss'] == record['rows'][0]['loss']
+    assert table(record) in page.read_text()
+
+
+@pytest.mark.parametrize('bad', [{'epochs': 1}, {'threads': 0}])
+def test_refused_arguments(tmp_path, bad):
+    with pytest.raises(SystemExit, match='at least 1, got'):
+        main(root=tmp_path, results=tmp_path, **bad)
+
+
+def test_committed_table():
+    record = read_result('allocators')
+    assert record is not None
+    assert table(record) in (ROOT / 'docs' / 'performance.md').read_text()
