@@ -136,9 +136,9 @@ def _do(job: Job) -> None:
         torch.set_num_threads(job.threads)
         train = {'network': network.train, 'forest': fingerprint.train}
         result = train[job.run.cell.kind](job)
+    result['measured']['allocator'] = allocator()
     record = provenance()
     record['command'] = job.command
-    record['allocator'] = allocator()
     write_result(job.folder / RESULT, {**result, **record})
     for path in (temporary, job.checkpoints):
         shutil.rmtree(path, ignore_errors=True)
