@@ -20,8 +20,9 @@ from benchmarks.reproduce import search, store
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.local_pool import LocalPool, Outcome
+from benchmarks.reproduce.recorder import Recorder
 from benchmarks.reproduce.run import Run, plan
-from benchmarks.reproduce.runner import Pool, Recorder, run_all
+from benchmarks.reproduce.runner import Pool, run_all
 from benchmarks.reproduce.tables import Cell, load_table
 from benchmarks.reproduce.work import Job
 
@@ -46,7 +47,8 @@ def _parse(arguments: list[str] | None) -> Namespace:
     )
     add = parser.add_argument
     add('table', help='the name of a file of benchmarks/tables')
-    add('--seeds', type=int, help="from 0 on; the table's 10, a search's 1")
+    add('--seeds', type=int, help="how many; the table's 10, a search's 1")
+    add('--first-seed', type=int, default=0, help='the seed to begin with')
     add('--epochs', type=int, help="the table's 100")
     add('--root', type=Path, default='data/ogb', help='the OGB datasets')
     add('--cells', nargs='+', help='rows, such as gcn, or molesol/gcn')
@@ -72,16 +74,17 @@ def _run(options: Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise ValueError(f"'{name}' must be at least 1, got {value}")
-    if not options.save_seconds >= 0:
-        raise ValueError(
-            f"'save-seconds' must be at least 0, got {options.save_seconds}"
-        )
+    for name in ('first-seed', 'save-seconds'):
+        value = getattr(options, name.replace('-', '_'))
+        if not value >= 0:
+            raise ValueError(f"'{name}' must be at least 0, got {value}")
     table = load_table(options.table, options.epochs)
     cells = table.select(options.cells, options.datasets)
     if options.search:
         cells = search.candidates(cells)
     _check_root(options.root, cells)
-    seeds = range(options.seeds or (1 if options.search else table.seeds))
+    count = options.seeds or (1 if options.search else table.seeds)
+    seeds = range(options.first_seed, options.first_seed + count)
     ending = '-search' if options.search else ''
     recorder = Recorder(
         plan(cells, seeds),

@@ -11,9 +11,10 @@ from benchmarks.reproduce.__main__ import main
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.progress import Progress
+from benchmarks.reproduce.recorder import Recorder
 from benchmarks.reproduce.run import plan
 from benchmarks.reproduce.run_log import RunLog
-from benchmarks.reproduce.runner import Recorder, run_all
+from benchmarks.reproduce.runner import run_all
 from benchmarks.reproduce.tables import load_table
 from benchmarks.reproduce.work import Job
 from gmoe.training import LastCheckpoint
@@ -167,15 +168,33 @@ def test_search_does_not_score_the_test_split(data_root, tmp_path):
 
 
 def test_cell_of_two_tables_is_trained_once(data_root, tmp_path):
+    def recorder(seeds):
+        (cell,) = load_table('table6', 1).select(['molfreesolv/gcn'], None)
+        path = tmp_path / 'results' / 'table6.jsonl'
+        folder = tmp_path / 'elsewhere'
+        out = Recorder(plan([cell], range(seeds)), path, folder)
+        out.adopt()
+        return out
+
     (cell,) = load_table('table2', 1).select(['molfreesolv/gcn'], None)
-    do_here(tmp_path, data_root / 'ogb', [cell], 1)
-    (other,) = load_table('table6', 1).select(['molfreesolv/gcn'], None)
-    path = tmp_path / 'results' / 'table6.jsonl'
-    recorder = Recorder(plan([other], range(2)), path, tmp_path / 'elsewhere')
-    recorder.adopt()
-    assert recorder.commit() == 1
-    assert recorder.missing() == plan([other], range(2))[1:]
+    do_here(tmp_path, data_root / 'ogb', [cell], 2)
+    two, three = recorder(2), recorder(3)
+    assert two.commit() == 2
+    assert three.missing() == three.plan[2:]
+    three.adopt_ensembles()  # Another mean.
+    assert len(read(tmp_path, 'table6')) == 2
+    for _ in range(2):
+        two.adopt_ensembles()
+    assert not two.open_ensembles()
     assert read(tmp_path, 'table6') == read(tmp_path)
+
+
+def test_first_seed(undisturbed, data_root, tmp_path):
+    numbers = ('--seeds', '1', '--first-seed', '1', '--epochs', str(EPOCHS))
+    process = start(tmp_path, data_root / 'ogb', *SMALL, *numbers)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert read(tmp_path) == read(undisturbed)[1:2]
 
 
 def test_failed_run_is_reported(data_root, tmp_path):
@@ -202,6 +221,7 @@ def test_failed_run_is_reported(data_root, tmp_path):
         (['table2', '--cells', 'gat'], "'cells' must be of .*'gcn'.*'gat'"),
         (['table2', '--datasets', 'molhiv'], "'datasets' .*got 'molhiv'"),
         (['table2', '--seeds', '0'], "'seeds' must be at least 1, got 0"),
+        (['table2', '--first-seed', '-1'], "'first-seed' .*got -1"),
         (['table2', '--save-seconds', '-1'], "'save-seconds' .*got -1"),
         (['table2', '--root', '/none'], "'root' .*ogbg_molesol.*'/none'"),
         (['table2', '--search', '--cells', 'gcn'], "'cells' .*'--search'"),
