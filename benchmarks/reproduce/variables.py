@@ -9,10 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ctypes.util import find_library
 
-#: A run multiplies matrices of some thousand shapes, as each batch has its
-#: own number of nodes, and oneDNN writes code for each of them.
-_CAPACITY = '8192'
-
 
 def worker_variables(threads: int) -> dict[str, str]:
     """The variables of a run that may be on any machine.
@@ -25,7 +21,6 @@ def worker_variables(threads: int) -> dict[str, str]:
         'MKL_NUM_THREADS': str(threads),
         # NumPy's, which starts its threads on import: before a fork.
         'OPENBLAS_NUM_THREADS': '1',
-        'ONEDNN_PRIMITIVE_CACHE_CAPACITY': _CAPACITY,
     }
 
 
