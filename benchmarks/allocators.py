@@ -29,7 +29,7 @@ from benchmarks.reproduce.tables import Cell, load_table
 from benchmarks.reproduce.variables import (
     allocator,
     allocator_variables,
-    environment,
+    variables_set,
     worker_variables,
 )
 from benchmarks.reproduce.work import Job
@@ -156,7 +156,7 @@ def _process(
     pool = ProcessPoolExecutor(
         1, get_context('spawn'), _prepare, (way, cell, root, threads)
     )
-    with environment(way.variables(threads)):
+    with variables_set(way.variables(threads)):
         pool.submit(allocator).result()  # It is started here.
     return pool
 

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 
 from benchmarks.reproduce.variables import (
     allocator_variables,
-    environment,
+    variables_set,
     worker_variables,
 )
 from benchmarks.reproduce.work import BUSY, LOG, Job, work_in_process
@@ -131,7 +131,7 @@ class LocalPool:
             process = self._context.Process(target=function, args=arguments)
             try:
                 # It starts the server, too, which they are forked from.
-                with environment(self._variables):
+                with variables_set(self._variables):
                     process.start()
                 return process
             except (EOFError, ConnectionError):

@@ -50,7 +50,7 @@ def allocator() -> str:
 
 
 @contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
+def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
     """Sets variables for the processes that are started meanwhile.
 
     Args:

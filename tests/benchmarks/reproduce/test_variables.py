@@ -13,7 +13,7 @@ from benchmarks.reproduce import variables
 from benchmarks.reproduce.variables import (
     allocator,
     allocator_variables,
-    environment,
+    variables_set,
     worker_variables,
 )
 
@@ -80,9 +80,9 @@ def test_own_variables_stay(monkeypatch):
     assert allocator_variables() == {}
 
 
-def test_environment(monkeypatch):
+def test_variables_set(monkeypatch):
     def fail():
-        with environment({'GMOE_TEST_A': 'b', 'GMOE_TEST_B': 'c'}):
+        with variables_set({'GMOE_TEST_A': 'b', 'GMOE_TEST_B': 'c'}):
             assert os.environ['GMOE_TEST_A'] == 'b'
             assert os.environ['GMOE_TEST_B'] == 'c'
             raise ZeroDivisionError
