@@ -104,10 +104,11 @@ def run_all(
         display.update(running, len(waiting), done, seconds)
         pool.wait(_INTERVAL)
     recorder.commit(gaps=True)
-    recorder.adopt_ensembles()
     if recorder.open_ensembles():
         # Elsewhere, as it takes libraries that are not loaded here.
         pool.call(recorder.commit_ensembles)
+    # After those of own runs, which may be others than another table's.
+    recorder.adopt_ensembles()
     return failed
 
 
