@@ -1,7 +1,7 @@
 """What the datasets that are held in memory share."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,49 +39,74 @@ def take_batch(
     r"""Returns some graphs of collated tensors as a batch, without making
     the graphs one by one.
 
+    The tensors may be on any device. All sizes are known from `slices`, which
+    stays on the CPU, so that a GPU is sent a few numbers per graph and never
+    waited for.
+
     Args:
         data (torch_geometric.data.Data): The tensors of all graphs; what is
             no tensor is left out. Needs :obj:`x` and :obj:`edge_index`.
-        slices (Dict[str, torch.Tensor]): Where each graph's part starts.
+        slices (Dict[str, torch.Tensor]): Where each graph's part starts; the
+            same tensor for keys whose parts are the same rows saves time.
         index (torch.Tensor): The graphs.
 
     Shapes:
         - **output:** a batch as PyG makes it, with :obj:`batch` and
-          :obj:`ptr`
+          :obj:`ptr`, on the device of `data`
     """
     index = torch.as_tensor(index, dtype=torch.long)
-    count = slices['x'].diff()[index]
-    ptr = cumsum(count)
+    tensors = {
+        key: value
+        for key, value in data.to_dict().items()
+        if isinstance(value, Tensor)
+    }
+    levels = {id(slices[key]): slices[key] for key in tensors}
+    parts = _parts(list(levels.values()), index, data.x.device)
+    part = dict(zip(levels, parts))
+    nodes = part[id(slices['x'])]
     taken: dict[str, Any] = {}
-    rows: dict[int, Tensor] = {}
-    for key, value in data.to_dict().items():
-        if not isinstance(value, Tensor):
-            continue
-        bounds = slices[key]
-        if id(bounds) not in rows:
-            rows[id(bounds)] = _rows(bounds, index)
-        taken[key] = value.index_select(
-            data.__cat_dim__(key, value), rows[id(bounds)]
-        )
-    for key in taken:
+    for key, value in tensors.items():
+        rows = part[id(slices[key])]
+        dim = data.__cat_dim__(key, value)
+        taken[key] = value.index_select(dim, rows.source)
         if 'index' in key:  # As in PyG, it holds nodes.
-            edges = slices[key].diff()[index]
-            shift = torch.repeat_interleave(ptr[:-1], edges)
-            taken[key] = taken[key] + shift
-    out = Batch(
-        **taken,
-        batch=torch.repeat_interleave(
-            torch.arange(index.numel()), count, output_size=int(ptr[-1])
-        ),
-        ptr=ptr,
-    )
+            taken[key] = taken[key] + rows.spread(nodes.first)
+    number = torch.arange(index.numel(), device=data.x.device)
+    out = Batch(**taken, batch=nodes.spread(number), ptr=cumsum(nodes.size))
     out._num_graphs = index.numel()
     return out
 
 
-def _rows(bounds: Tensor, index: Tensor) -> Tensor:
-    # The rows of each graph, one graph after the other.
-    start = bounds[index]
-    count = bounds[index + 1] - start
-    shift = torch.repeat_interleave(start - cumsum(count)[:-1], count)
-    return torch.arange(shift.numel()) + shift
+class _Part(NamedTuple):
+    """The rows of some graphs, one graph after the other."""
+
+    size: Tensor  #: of each graph
+    first: Tensor  #: row of each graph, among these
+    total: int
+    source: Tensor  #: of each row, among all graphs
+
+    def spread(self, value: Tensor) -> Tensor:
+        """Gives each row the value of its graph."""
+        return torch.repeat_interleave(
+            value, self.size, output_size=self.total
+        )
+
+
+def _parts(
+    levels: list[Tensor], index: Tensor, device: torch.device
+) -> list[_Part]:
+    numbers, totals = [], []
+    for bounds in levels:
+        start = bounds[index]
+        size = bounds[index + 1] - start
+        before = cumsum(size)
+        numbers += [size, before[:-1], start]
+        totals.append(int(before[-1]))
+    sent = torch.stack(numbers).to(device, non_blocking=True)
+    sent = sent.view(len(levels), 3, -1)
+    parts = []
+    for (size, first, start), total in zip(sent.unbind(), totals):
+        shift = torch.repeat_interleave(start - first, size, output_size=total)
+        source = torch.arange(total, device=device) + shift
+        parts.append(_Part(size, first, total, source))
+    return parts

@@ -24,13 +24,22 @@ class Batches(Dataset[Any]):
         dataset: The (part of a) dataset.
         two_hop: Makes the hop-2 edges, once for all graphs; they are kept.
             (default: there are none)
+        device: Where the graphs are kept, and the batches are made. A GPU
+            is not for loader processes. (default: the CPU)
     """
 
     def __init__(
-        self, dataset: CollatedDataset, two_hop: TwoHop | None = None
+        self,
+        dataset: CollatedDataset,
+        two_hop: TwoHop | None = None,
+        device: torch.device | str = 'cpu',
     ) -> None:
         self.dataset = dataset
-        self._kept = None if two_hop is None else _keep(dataset, two_hop)
+        self._kept: _Graphs | None = None
+        device = torch.device(device)
+        if two_hop is not None or device.type != 'cpu':
+            kept = _keep(dataset, two_hop)
+            self._kept = _Graphs(kept.data.to(device), kept.slices)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -54,20 +63,26 @@ class _Graphs(NamedTuple):
     slices: dict[str, Tensor]
 
 
-def _keep(dataset: CollatedDataset, two_hop: TwoHop) -> _Graphs:
+def _keep(dataset: CollatedDataset, two_hop: TwoHop | None) -> _Graphs:
     index = torch.as_tensor(dataset.indices())
-    batch = two_hop(take_batch(dataset._data, dataset.slices, index))
+    batch = take_batch(dataset._data, dataset.slices, index)
+    if two_hop is not None:
+        batch = two_hop(batch)
+    bounds = {
+        id(value): cumsum(value.diff()[index])
+        for value in dataset.slices.values()
+    }
     slices = {
-        key: cumsum(bounds.diff()[index])
-        for key, bounds in dataset.slices.items()
+        key: bounds[id(value)]
+        for key, value in dataset.slices.items()
         if key in batch
     }
-    graph = batch.batch[batch.edge_index_2hop[0]]
-    count = torch.bincount(graph, minlength=index.numel())
-    slices.update({key: cumsum(count) for key in KEYS if key in batch})
+    if two_hop is not None:
+        graph = batch.batch[batch.edge_index_2hop[0]]
+        edges = cumsum(torch.bincount(graph, minlength=index.numel()))
+        slices.update({key: edges for key in KEYS if key in batch})
     data = Data(**{key: batch[key] for key in slices})
-    for key in ('edge_index', 'edge_index_2hop'):
-        # Nodes are numbered from zero in each graph.
-        first = batch.ptr[batch.batch[data[key][0]]]
-        data[key] = data[key] - first
+    for key in slices:
+        if 'index' in key:  # Nodes are numbered from zero in each graph.
+            data[key] = data[key] - batch.ptr[batch.batch[data[key][0]]]
     return _Graphs(data, slices)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerStatus
 from torch.utils.data import DataLoader, DistributedSampler
 from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
@@ -46,6 +47,9 @@ class GraphDataModule(LightningDataModule):
             them (see :class:`~gmoe.transforms.TwoHop`), or :obj:`None`.
         keep_two_hop: Whether hop-2 edges are made once and kept, except
             where nodes are dropped: 64 bytes for each of a molecule's.
+        keep_on_gpu: Whether a running trainer that has a GPU keeps the
+            graphs there, unless there are loader processes: some 6 KB for
+            a molecule.
         test_curve: Whether each validation also scores the test split, for
             learning curves. Never used to select.
         predict_split: The split that is predicted: :obj:`"train"`,
@@ -71,6 +75,7 @@ class GraphDataModule(LightningDataModule):
         drop_nodes: float = 0.0,
         two_hop: Mode | None = 'exact',
         keep_two_hop: bool = True,
+        keep_on_gpu: bool = True,
         test_curve: bool = False,
         predict_split: str = 'test',
     ) -> None:
@@ -98,6 +103,7 @@ class GraphDataModule(LightningDataModule):
         self.drop_nodes = DropNodes(drop_nodes)
         self.two_hop = None if two_hop is None else TwoHop(two_hop)
         self.keep_two_hop = keep_two_hop
+        self.keep_on_gpu = keep_on_gpu
         self.dataset: InMemoryDataset | None = None
         self.splits: dict[str, torch.Tensor] = {}
 
@@ -188,9 +194,21 @@ class GraphDataModule(LightningDataModule):
         }
         if isinstance(dataset, CollatedDataset) and dataset.transform is None:
             keeps = self._keeps_two_hop(is_training=sampler is not None)
-            batches = Batches(dataset, self.two_hop if keeps else None)
+            batches = Batches(
+                dataset, self.two_hop if keeps else None, self._device()
+            )
             return DataLoader(batches, collate_fn=as_it_is, **arguments)
         return loader.DataLoader(dataset, **arguments)
+
+    def _device(self) -> torch.device:
+        trainer = self.trainer
+        # Loader processes are forked, which CUDA does not survive.
+        if self.keep_on_gpu and self.num_workers == 0 and trainer is not None:
+            is_running = trainer.state.status == TrainerStatus.RUNNING
+            device = trainer.strategy.root_device
+            if is_running and device.type == 'cuda':
+                return device
+        return torch.device('cpu')
 
     def _keeps_two_hop(self, is_training: bool) -> bool:
         # Hop-2 edges are those of the graph after the drop of nodes.

@@ -5,6 +5,7 @@ import torch
 from torch_geometric.data import Batch
 
 from gmoe.datasets import HopMixture, OGBMolDataset
+from gmoe.datasets._in_memory import take_batch
 from gmoe.training.batches import Batches
 from gmoe.transforms import TwoHop
 
@@ -20,6 +21,10 @@ def assert_same(batch, expected):
 def collated(dataset, index, two_hop):
     batch = Batch.from_data_list([dataset[i] for i in index])
     return batch if two_hop is None else two_hop(batch)
+
+
+def shapes(batch):
+    return {key: value.shape for key, value in batch.to_dict().items()}
 
 
 @pytest.mark.parametrize('mode', [None, 'exact', 'released'])
@@ -47,6 +52,33 @@ def test_same_as_collated_molecules(data_root, mode):
     for index in (range(20), range(100, 132), torch.randperm(len(dataset))):
         expected = collated(dataset, [int(i) for i in index], two_hop)
         assert_same(batches.__getitems__(list(index)), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU here')
+@pytest.mark.parametrize('mode', [None, 'exact'])
+def test_on_a_gpu(mode):
+    dataset = HopMixture(60)[10:]
+    two_hop = None if mode is None else TwoHop(mode)
+    batches = Batches(dataset, two_hop, 'cuda')
+    expected = Batches(dataset, two_hop).__getitems__([4, 1, 2, 2])
+    batches[0]
+    try:
+        torch.cuda.set_sync_debug_mode('error')
+        batch = batches.__getitems__([4, 1, 2, 2])
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    assert all(value.is_cuda for value in batch.to_dict().values())
+    assert_same(batch.cpu(), expected)
+
+
+def test_sizes_come_from_the_slices_alone():
+    # Tensors of the meta device have no values that could be asked for.
+    dataset = HopMixture(20)
+    data = dataset._data.clone().to('meta')
+    batch = take_batch(data, dataset.slices, [7, 3])
+    expected = take_batch(dataset._data, dataset.slices, [7, 3])
+    assert batch.x.is_meta
+    assert shapes(batch) == shapes(expected)
 
 
 def test_dataset_is_left_alone():
