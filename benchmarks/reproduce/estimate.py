@@ -52,6 +52,15 @@ class Estimate:
         rest = run.epochs - epochs_done
         if key in self._known:
             return self._known[key] * rest
+        # The same model with other settings, as in a search.
+        kin = [
+            value
+            for (dataset, row), value in self._known.items()
+            if dataset == run.cell.dataset
+            and row.split('@')[0] == run.cell.row.split('@')[0]
+        ]
+        if kin:
+            return sum(kin) / len(kin) * rest
         # The same model on another dataset, by their sizes.
         for (dataset, row), value in self._known.items():
             if row == run.cell.row:
