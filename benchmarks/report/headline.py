@@ -13,7 +13,7 @@ from benchmarks.reproduce.tables import load_table
 #: The tables whose comparisons are shown.
 TABLES = ('table1', 'table2', 'table3')
 
-#: How many seeds a comparison needs to be shown.
+#: How many seeds a gain needs to be shown.
 MIN_SEEDS = 3
 
 _HEADER = [
@@ -41,34 +41,38 @@ def headline(results: Path) -> str:
             cell = summary.cell
             baseline = summaries.get(f'{cell.dataset}/{cell.baseline}')
             if baseline is not None:
-                rows += _row(summary, baseline)
+                rows.append(_row(summary, baseline))
     if not rows:
         return 'Not run yet.'
     return markdown.table(_HEADER, rows)
 
 
-def _row(mixture: Summary, baseline: Summary) -> list[list[str]]:
-    found = compare(mixture, baseline)
-    if found is None or found.seeds < MIN_SEEDS:
-        return []
+def _row(mixture: Summary, baseline: Summary) -> list[str]:
     digits = mixture.digits
     arrow = '↓' if mixture.is_better_if_less else '↑'
+    found = compare(mixture, baseline)
+    if found is None or found.seeds < MIN_SEEDS:
+        seeds = min(len(mixture.records), len(baseline.records))
+        gain = 'too few seeds'
+    else:
+        seeds = found.seeds
+        low, high = f'{found.low:+.{digits}f}', f'{found.high:+.{digits}f}'
+        gain = f'{found.gain:+.{digits}f} [{low}, {high}]'
     return [
-        [
-            f'{mixture.cell.dataset} ({mixture.metric} {arrow})',
-            f'{mixture.cell.label} over {baseline.cell.label}',
-            str(found.seeds),
-            _score(baseline),
-            _score(mixture),
-            f'{found.gain:+.{digits}f} '
-            f'[{found.low:+.{digits}f}, {found.high:+.{digits}f}]',
-        ]
+        f'{mixture.cell.dataset} ({mixture.metric} {arrow})',
+        f'{mixture.cell.label} over {baseline.cell.label}',
+        str(seeds),
+        _score(baseline),
+        _score(mixture),
+        gain,
     ]
 
 
 def _score(summary: Summary) -> str:
     scores, digits = summary.scores(), summary.digits
-    text = f'{scores.mean():.{digits}f} ± {scores.std(ddof=1):.{digits}f}'
+    text = f'{scores.mean():.{digits}f}'
+    if len(scores) > 1:
+        text += f' ± {scores.std(ddof=1):.{digits}f}'
     if summary.cell.paper is not None:
         mean, std = summary.cell.paper
         text += f' ({mean:.{digits}f} ± {std:.{digits}f})'

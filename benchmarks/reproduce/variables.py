@@ -9,6 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ctypes.util import find_library
 
+# What is freed is kept for half a minute, as the next batch or the next epoch
+# takes it again, of any size. For good, it would break up over many epochs.
+_JEMALLOC = 'dirty_decay_ms:30000,muzzy_decay_ms:0,oversize_threshold:0'
+
 
 def worker_variables(threads: int) -> dict[str, str]:
     """The variables of a run that may be on any machine.
@@ -35,10 +39,7 @@ def allocator_variables() -> dict[str, str]:
     before = os.environ.get('LD_PRELOAD')
     return {
         'LD_PRELOAD': f'{library}:{before}' if before else library,
-        # What is freed is kept.
-        'MALLOC_CONF': os.environ.get(
-            'MALLOC_CONF', 'dirty_decay_ms:-1,muzzy_decay_ms:-1'
-        ),
+        'MALLOC_CONF': os.environ.get('MALLOC_CONF', _JEMALLOC),
     }
 
 

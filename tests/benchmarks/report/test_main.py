@@ -182,6 +182,13 @@ def test_headline(folder):
         '| 1.150 ± 0.050 (1.114 ± 0.036) | 1.090 ± 0.079 (1.087 ± 0.043) '
         f'| +0.060 [{low:+.3f}, {high:+.3f}] |'
     ]
+    path = folder / 'table2.jsonl'
+    first = [line for line in path.open() if json.loads(line).get('seed') == 0]
+    path.write_text(''.join(first))
+    assert headline(folder).splitlines()[2:] == [
+        '| molesol (rmse ↓) | GMoE-GCN over GCN | 1 '
+        '| 1.100 (1.114 ± 0.036) | 1.000 (1.087 ± 0.043) | too few seeds |'
+    ]
 
 
 def test_compare():
