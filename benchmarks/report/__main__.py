@@ -17,6 +17,7 @@ from jsonargparse import auto_cli
 
 from benchmarks import markdown
 from benchmarks.record import RESULTS, ROOT
+from benchmarks.report.grid import grids
 from benchmarks.report.headline import headline
 from benchmarks.report.plots import draw_cost, draw_curves
 from benchmarks.report.summary import summarise
@@ -52,6 +53,9 @@ def _report(name: str, results: Path, docs: Path) -> None:
     records = store.read(results / f'{name}.jsonl')
     summaries, left_out = summarise(table, records)
     content = write(table, summaries, left_out)
+    found = grids(table, store.read(results / f'{name}-search.jsonl'))
+    if found:
+        content += f'\n\n{found}'
     images = docs / 'images'
     shown = list(summaries.values())
     if shown:

@@ -90,7 +90,7 @@ class Summary:
 
 
 def summarise(
-    table: Table, records: Sequence[Record]
+    table: Table, records: Sequence[Record], key: str = 'test'
 ) -> tuple[dict[str, Summary], int]:
     """Groups results by cell. Of results with the cell's settings, those with
     the most epochs are taken.
@@ -98,6 +98,7 @@ def summarise(
     Args:
         table: The table.
         records: All results of its file.
+        key: The score that results must have.
 
     Returns:
         The cells that have results, by name, and the number of results that
@@ -114,7 +115,7 @@ def summarise(
             r
             for r in own
             if r['kind'] != 'ensemble'
-            and r['test'] is not None
+            and r[key] is not None
             and _without_epochs(r['settings'])
             == _without_epochs(cell.settings)
         ]

@@ -11,9 +11,11 @@ from benchmarks import markdown
 from benchmarks.record import ROOT
 from benchmarks.report.__main__ import main
 from benchmarks.report.compare import compare
+from benchmarks.report.grid import grids
 from benchmarks.report.headline import headline
 from benchmarks.report.summary import Summary, summarise
 from benchmarks.report.training import training
+from benchmarks.reproduce import search
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import load_table, table_names
 
@@ -211,6 +213,33 @@ def test_compare():
     baseline.records[:] = baseline.records[:1]
     assert compare(mixture, baseline) is None
     assert np.isclose(mixture.scores().mean(), 1.09)
+
+
+def test_grid():
+    table = load_table('table2', 2)
+    cells = search.candidates(table.select(['molfreesolv/gmoe-gcn'], None))
+    records = [
+        result(cell, seed, i + seed / 10, epochs=2)
+        for i, cell in enumerate(cells)
+        for seed in (0, 1)
+    ]
+    for record in records:
+        record['test'] = None
+    title, grid = grids(table, records).split('\n\n')
+    assert title.startswith('Search of GMoE-GCN on molfreesolv: rmse')
+    assert 'the least of which is chosen (seeds: 2, epochs: 2):' in title
+    header, _, first, *rest = grid.splitlines()
+    assert header.split(' | ')[1:3] == ['k=1, λ=0.1', 'k=1, λ=1']
+    assert first == (
+        '| n=4, m=0 | **0.150** | 1.150 | 2.150 | 3.150 | 4.150 | 5.150 |'
+    )
+    assert [line.split(' | ')[0] for line in rest] == [
+        f'| n={n}, m={m}' for n, m in [(4, 2), (4, 4), (8, 0), (8, 4), (8, 8)]
+    ]
+    assert '35.150' in rest[-1]
+    # A setting that is not there yet.
+    assert '| **0.150** | – |' in grids(table, records[:2] + records[4:])
+    assert grids(table, []) == ''
 
 
 def test_errors(folder):
