@@ -38,14 +38,12 @@ WAYS = {
     'kept': 'at once, hop-2 edges kept',
 }
 
+_NEXT = 'train_dataloader_next'
+
 #: The parts of an epoch: the ends of the profiler's names for them.
 PARTS = {
-    'batches': (
-        'train_dataloader_next',
-        'val_next',
-        'on_after_batch_transfer',
-        'batch_to_device',
-    ),
+    # With what is done to a batch after the transfer, such as hop-2 edges.
+    'batches': (_NEXT, 'val_next', 'Strategy.batch_to_device'),
     'forward': ('Strategy.training_step',),
     'backward': ('Strategy.backward',),
     'optimizer': ('.optimizer_step',),
@@ -177,7 +175,9 @@ def parts_of(durations: dict[str, list[float]]) -> dict[str, float]:
     parts = {part: seconds(*ends) for part, ends in PARTS.items()}
     # The optimizer calls for the gradients.
     parts['optimizer'] -= parts['forward'] + parts['backward']
-    total = seconds('run_training_epoch')
+    # The first batch is made before the epoch begins.
+    first = next(v[0] for k, v in durations.items() if k.endswith(_NEXT))
+    total = seconds('run_training_epoch') + first
     parts['rest'] = total - sum(parts.values())
     return {'epoch': total, **parts}
 

@@ -36,7 +36,10 @@ def test_parts():
         {
             'run_training_epoch': [10.0],
             '[_TrainingEpochLoop].train_dataloader_next': [0.5, 0.5],
-            '[LightningDataModule]X.on_after_batch_transfer': [0.25] * 4,
+            '[Strategy]SingleDeviceStrategy.batch_to_device': [0.5, 0.5],
+            # Part of what is above.
+            '[LightningModule]X.transfer_batch_to_device': [0.125] * 2,
+            '[LightningDataModule]X.on_after_batch_transfer': [0.25] * 2,
             '[Strategy]SingleDeviceStrategy.training_step': [1.0, 1.0],
             '[Strategy]SingleDeviceStrategy.backward': [1.0, 2.0],
             '[LightningModule]GraphPredictor.optimizer_step': [2.5, 3.5],
@@ -45,13 +48,13 @@ def test_parts():
         }
     )
     assert parts == {
-        'epoch': 10.0,
+        'epoch': 10.5,
         'batches': 2.0,
         'forward': 2.0,
         'backward': 3.0,
         'optimizer': 1.0,
         'validation': 0.5,
-        'rest': 1.5,
+        'rest': 2.0,
     }
 
 

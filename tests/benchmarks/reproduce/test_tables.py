@@ -60,7 +60,7 @@ def test_plan_and_identity():
     assert runs[2].epochs == 1
     # The same settings are the same run, in whatever table.
     shared = load_table('table6').select(['molfreesolv/n8-m0-k4'], None)[0]
-    other = load_table('table2').select(['molfreesolv/gmoe-gcn'], None)[0]
+    other = load_table('hops').select(['molfreesolv/hop-2'], None)[0]
     assert Run(shared, 0).digest == Run(other, 0).digest
     assert Run(shared, 0).digest != runs[1].digest
 
