@@ -2,8 +2,9 @@
 
     python -m benchmarks.allocators --root $GMOE_DATA_ROOT/ogb
 
-Trains a network of a table in a process per way, an epoch of each in turns:
-with glibc as it is, with glibc made to keep what is freed, with jemalloc, as
+Trains a network of a table in a process per way, in turns. The second of two
+epochs counts: while the others had their turns, memory was given back. With
+glibc as it is, with glibc made to keep what is freed, with jemalloc, as
 ``benchmarks.reproduce`` does it where jemalloc is there, and with jemalloc and
 room for all kernels that oneDNN makes. The numbers that the networks learn are
 the same. Makes its table in ``docs/performance.md``.
@@ -94,7 +95,7 @@ def main(
         table_name: The table whose cells are trained.
         dataset: The dataset.
         rows: The rows of the table; GCN and GMoE-GCN if not given.
-        epochs: The number of epochs; those of the second half count.
+        epochs: The number of turns; those of the second half count.
         threads: The number of threads.
         results: The folder of the result file.
         docs: The folder of ``performance.md``.
@@ -190,6 +191,7 @@ def _epoch() -> dict[str, Any]:
     from benchmarks.epoch_profile import profiled_epoch
 
     model, data = _trained
+    profiled_epoch(model, data)
     seconds = profiled_epoch(model, data)['epoch']
     return {
         'seconds': seconds,
@@ -231,7 +233,7 @@ def table(record: dict[str, Any]) -> str:
             ]
         )
     note = (
-        f'Medians of epochs {half + 1} to {record["epochs"]}, the ratios '
+        f'Medians of rounds {half + 1} to {record["epochs"]}, the ratios '
         f'within each round; {record["processor"]}, PyTorch '
         f'{record["environment"]["torch"]}.'
     )
