@@ -2,12 +2,12 @@
 
     python -m benchmarks.allocators --root $GMOE_DATA_ROOT/ogb
 
-Trains a network of a table in a process per way, in turns. The second of two
-epochs counts: while the others had their turns, memory was given back. With
-glibc as it is, with glibc made to keep what is freed, with jemalloc, as
+Trains a network of a table in a process per way, two epochs of each in turns:
+with glibc as it is, with glibc made to keep what is freed, with jemalloc, as
 ``benchmarks.reproduce`` does it where jemalloc is there, and with jemalloc and
-room for all kernels that oneDNN makes. The numbers that the networks learn are
-the same. Makes its table in ``docs/performance.md``.
+room for all kernels that oneDNN makes. The second epoch counts, as memory is
+given back while the others have their turns. The numbers that the networks
+learn are the same. Makes its table in ``docs/performance.md``.
 """
 
 from __future__ import annotations
