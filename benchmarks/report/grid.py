@@ -29,7 +29,7 @@ def grids(table: Table, records: Sequence[Record]) -> str:
         own = [
             summary
             for name, summary in summaries.items()
-            if name.split('@')[0] == cell.name
+            if search.searched(name) == cell.name
         ]
         if own:
             parts += [_title(own), _grid(own)]

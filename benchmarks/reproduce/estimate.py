@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.reproduce.run import Run
+from benchmarks.reproduce.search import searched
 from benchmarks.reproduce.store import Record
 
 
@@ -57,7 +58,7 @@ class Estimate:
             value
             for (dataset, row), value in self._known.items()
             if dataset == run.cell.dataset
-            and row.split('@')[0] == run.cell.row.split('@')[0]
+            and searched(row) == searched(run.cell.row)
         ]
         if kin:
             return sum(kin) / len(kin) * rest

@@ -66,6 +66,15 @@ def candidates(cells: Iterable[Cell]) -> list[Cell]:
     return out
 
 
+def searched(name: str) -> str:
+    """The row or the cell that a candidate is of; others are as they are.
+
+    Args:
+        name: The name of the candidate.
+    """
+    return name.split('@')[0]
+
+
 def choose(
     plan: Sequence[Cell], seeds: Sequence[int], path: Path
 ) -> dict[str, Any]:
@@ -83,7 +92,7 @@ def choose(
     records = {store.key_of(record): record for record in store.read(path)}
     groups: dict[str, list[Cell]] = {}
     for cell in plan:
-        groups.setdefault(cell.name.split('@')[0], []).append(cell)
+        groups.setdefault(searched(cell.name), []).append(cell)
     chosen = {}
     for name, cells in groups.items():
         found = [[records.get(Run(c, s).key) for s in seeds] for c in cells]
