@@ -1,20 +1,20 @@
-"""What an epoch takes with other allocators of memory.
+"""What a run takes with other allocators of memory.
 
     python -m benchmarks.allocators --root $GMOE_DATA_ROOT/ogb
 
-Trains a network of a table in a process per way, two epochs of each in turns:
-with glibc as it is, with glibc made to keep what is freed, with jemalloc, as
-``benchmarks.reproduce`` does it where jemalloc is there, and with jemalloc and
-room for all kernels that oneDNN makes. The second epoch counts, as memory is
-given back while the others have their turns. The numbers that the networks
-learn are the same. Makes its table in ``docs/performance.md``.
+Trains networks of a table, each from its start in a process of its own, as
+``benchmarks.reproduce`` trains them: with glibc as it is, with glibc made to
+keep what is freed, with jemalloc, and with jemalloc and room for all kernels
+that oneDNN makes. Whole runs, as a heap breaks up only with time; their ways
+take turns. The numbers that the networks learn are the same. Makes its table
+in ``docs/performance.md``.
 """
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 from jsonargparse import auto_cli
 
 from benchmarks import markdown
-from benchmarks.memory import keep_freed_memory, process_memory
+from benchmarks.memory import keep_freed_memory
 from benchmarks.record import RESULTS, ROOT, provenance, write_result
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import Cell, load_table
@@ -81,9 +81,10 @@ WAYS = [
 def main(
     root: Path = Path('data/ogb'),
     table_name: str = 'table1',
-    dataset: str = 'moltox21',
+    dataset: str = 'molbbbp',
     rows: list[str] | None = None,
-    epochs: int = 20,
+    epochs: int = 40,
+    rounds: int = 2,
     threads: int = 1,
     results: Path = RESULTS,
     docs: Path = ROOT / 'docs',
@@ -95,109 +96,85 @@ def main(
         table_name: The table whose cells are trained.
         dataset: The dataset.
         rows: The rows of the table; GCN and GMoE-GCN if not given.
-        epochs: The number of turns; those of the second half count.
+        epochs: The number of epochs of a run.
+        rounds: The number of runs of each way.
         threads: The number of threads.
         results: The folder of the result file.
         docs: The folder of ``performance.md``.
     """
-    if epochs < 2 or threads < 1:
+    if min(epochs, rounds, threads) < 1:
         raise SystemExit(
-            f"'epochs' must be at least 2 and 'threads' at least 1, got "
-            f'{epochs} and {threads}'
+            f"'epochs', 'rounds' and 'threads' must be at least 1, got "
+            f'{epochs}, {rounds} and {threads}'
         )
     ways = [way for way in WAYS if not way.jemalloc or allocator_variables()]
-    cells = load_table(table_name).select(
+    cells = load_table(table_name, epochs).select(
         rows or ['gcn', 'gmoe-gcn'], [dataset]
     )
+    measured = [
+        row
+        for cell in cells
+        for row in _measure(cell, ways, root, rounds, threads)
+    ]
     record = {
         **provenance(),
         'dataset': f'ogbg-{dataset}',
         'epochs': epochs,
+        'rounds': rounds,
         'threads': threads,
-        'rows': [
-            row
-            for cell in cells
-            for row in _measure(cell, ways, root, epochs, threads)
-        ],
+        'rows': measured,
     }
     print(f'Wrote {write_result(results, "allocators", record)}')
     markdown.update([docs / 'performance.md'], NAME, table(record))
 
 
 def _measure(
-    cell: Cell, ways: list[Way], root: Path, epochs: int, threads: int
+    cell: Cell, ways: list[Way], root: Path, rounds: int, threads: int
 ) -> list[dict[str, Any]]:
-    results: list[list[dict[str, Any]]] = [[] for _ in ways]
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(_process(way, cell, root, threads))
-            for way in ways
-        ]
-        for _ in range(epochs):
-            for result, process in zip(results, processes, strict=True):
-                result.append(process.submit(_epoch).result())
-            seconds = [round(result[-1]['seconds'], 2) for result in results]
-            print(f'{cell.name}: seconds per epoch {seconds}', flush=True)
+    runs: list[list[dict[str, Any]]] = [[] for _ in ways]
+    for _ in range(rounds):
+        for way, found in zip(ways, runs, strict=True):
+            found.append(_run(cell, way, root, threads))
+            seconds = found[-1]['seconds']
+            print(f'{cell.name}, {way.label}: {seconds:.1f} s', flush=True)
     return [
-        {
-            'model': cell.label,
-            'way': way.label,
-            'allocator': result[-1]['allocator'],
-            'seconds': [epoch['seconds'] for epoch in result],
-            'bytes': result[-1]['bytes'],
-            'loss': result[-1]['loss'],
-        }
-        for way, result in zip(ways, results, strict=True)
+        {'model': cell.label, 'way': way.label, 'runs': found}
+        for way, found in zip(ways, runs, strict=True)
     ]
 
 
-def _process(
-    way: Way, cell: Cell, root: Path, threads: int
-) -> ProcessPoolExecutor:
-    pool = ProcessPoolExecutor(
-        1, get_context('spawn'), _prepare, (way, cell, root, threads)
-    )
-    with variables_set(way.variables(threads)):
-        pool.submit(allocator).result()  # It is started here.
-    return pool
+def _run(cell: Cell, way: Way, root: Path, threads: int) -> dict[str, Any]:
+    with (
+        tempfile.TemporaryDirectory() as runs,
+        variables_set(way.variables(threads)),
+        ProcessPoolExecutor(1, get_context('spawn')) as pool,
+    ):
+        job = Job(
+            *(Run(cell, 0), root, Path(runs), ''),
+            threads=threads,
+            accelerator='cpu',
+            save_seconds=10.0,
+        )
+        return pool.submit(_train, job, way.keep).result()
 
 
-# What a process has made to train with.
-_trained: list[Any] = []
-
-
-def _prepare(way: Way, cell: Cell, root: Path, threads: int) -> None:
+def _train(job: Job, keep: bool) -> dict[str, Any]:
     import logging
 
     import torch
-    from lightning.pytorch import seed_everything
 
-    from benchmarks.reproduce.network import make_model
-    from gmoe.training import OGBMolDataModule
+    from benchmarks.reproduce import network
 
-    if way.keep:
-        keep_freed_memory()
-    torch.set_num_threads(threads)
-    seed_everything(0, workers=True, verbose=False)
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
-    data = OGBMolDataModule(
-        f'ogbg-{cell.dataset}', root, download=False, **cell.settings['data']
-    )
-    model = make_model(Job(Run(cell, 0), root, root, ''), data)
-    _trained[:] = model, data
-
-
-def _epoch() -> dict[str, Any]:
-    from benchmarks.epoch_profile import profiled_epoch
-
-    model, data = _trained
-    profiled_epoch(model, data)
-    seconds = profiled_epoch(model, data)['epoch']
+    if keep:
+        keep_freed_memory()
+    torch.set_num_threads(job.threads)
+    job.folder.mkdir(parents=True)
+    result = network.train(job)
     return {
-        'seconds': seconds,
-        'loss': float(model.trainer.callback_metrics['val/loss']),
-        'bytes': process_memory('VmRSS'),
+        **result['measured'],
         'allocator': allocator(),
+        'loss': result['curve']['train_loss'][-1],
     }
 
 
@@ -207,34 +184,40 @@ def table(record: dict[str, Any]) -> str:
     Args:
         record: The result.
     """
-    threads = record['threads']
-    half = record['epochs'] // 2
+    threads, rounds = record['threads'], record['rounds']
     header = [
         f'{record["dataset"]}, {threads} thread{"s" if threads > 1 else ""}',
         'memory',
         'seconds per epoch',
         'ratio',
-        'GB in the end',
+        'peak, GB',
     ]
     lines = []
     for row in record['rows']:
         first = next(r for r in record['rows'] if r['model'] == row['model'])
         ratios = [
-            a / b
-            for a, b in zip(row['seconds'], first['seconds'], strict=True)
+            a['seconds'] / b['seconds']
+            for a, b in zip(row['runs'], first['runs'], strict=True)
         ]
+        seconds = statistics.median(run['seconds'] for run in row['runs'])
+        peak = max(run['peak_memory'] for run in row['runs'])
         lines.append(
             [
                 row['model'],
                 row['way'],
-                f'{statistics.median(row["seconds"][half:]):.2f}',
-                f'{statistics.median(ratios[half:]):.2f}',
-                f'{row["bytes"] / 1e9:.1f}' if row['bytes'] else '–',
+                f'{seconds / record["epochs"]:.2f}',
+                ' to '.join(
+                    dict.fromkeys(
+                        f'{ratio:.2f}' for ratio in (min(ratios), max(ratios))
+                    )
+                ),
+                f'{peak / 1e9:.1f}',
             ]
         )
     note = (
-        f'Medians of rounds {half + 1} to {record["epochs"]}, the ratios '
-        f'within each round; {record["processor"]}, PyTorch '
+        f'{rounds} run{"s" if rounds > 1 else ""} of {record["epochs"]} '
+        f'epochs each, with their validation; the median, and the least and '
+        f'the greatest ratio within a round; {record["processor"]}, PyTorch '
         f'{record["environment"]["torch"]}.'
     )
     return f'{markdown.table(header, lines)}\n\n{note}'

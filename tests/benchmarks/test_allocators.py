@@ -20,7 +20,8 @@ def test_main(data_root, tmp_path):
         table_name='table2',
         dataset='molfreesolv',
         rows=['tiny-gin'],
-        epochs=2,
+        epochs=1,
+        rounds=2,
         results=tmp_path,
         docs=tmp_path,
     )
@@ -28,14 +29,15 @@ def test_main(data_root, tmp_path):
     ways = [way for way in WAYS if HAS_JEMALLOC or not way.jemalloc]
     assert [row['way'] for row in record['rows']] == [w.label for w in ways]
     for row, way in zip(record['rows'], ways, strict=True):
-        assert (row['allocator'] == 'jemalloc') == way.jemalloc
-        assert len(row['seconds']) == 2
-        # The allocator changes no number.
-        assert row['loss'] == record['rows'][0]['loss']
+        assert len(row['runs']) == 2
+        for run in row['runs']:
+            assert (run['allocator'] == 'jemalloc') == way.jemalloc
+            # The allocator changes no number.
+            assert run['loss'] == record['rows'][0]['runs'][0]['loss']
     assert table(record) in page.read_text()
 
 
-@pytest.mark.parametrize('bad', [{'epochs': 1}, {'threads': 0}])
+@pytest.mark.parametrize('bad', [{'epochs': 0}, {'rounds': 0}, {'threads': 0}])
 def test_refused_arguments(tmp_path, bad):
     with pytest.raises(SystemExit, match='at least 1, got'):
         main(root=tmp_path, results=tmp_path, **bad)
