@@ -5,11 +5,13 @@ for anything, as each run chooses its own.
 """
 
 import gc
+import platform
 from contextlib import suppress
 
 from benchmarks.reproduce import fingerprint, network, work
 from gmoe.datasets import import_ogb
 from gmoe.nn import GNN
+from gmoe.training.environment import package_versions
 
 import_ogb('ogb.graphproppred.evaluate')
 # Of the forest; a run of it says what is missing.
@@ -19,6 +21,9 @@ with suppress(ImportError):
 # PyG writes the code of a convolution when it makes the first one.
 for conv in ('gcn', 'gin'):
     GNN(conv=conv, hidden_channels=1, num_layers=1)
+# What a record says of the libraries and the system.
+package_versions()
+platform.platform()
 # A run's garbage collector need not look at a million objects of libraries.
 gc.collect()
 gc.freeze()

@@ -74,14 +74,11 @@ def run_all(
     losses: Losses = {}
     pause: dict[str, float] = {}
     while waiting or pool.jobs:
+        finished = []
         for outcome in pool.poll():
             run = outcome.job.run
             if outcome.status == 'done':
-                recorder.commit()
-                rest = [(j.run, 0) for j in pool.jobs]
-                rest += [(other, 0) for other in waiting]
-                left = _time_left(rest, pool, estimate)
-                display.say(f'{run}: done; time left: {duration(left)}')
+                finished.append(run)
             elif outcome.status == 'busy':
                 pause[str(run)] = time.monotonic() + 1
                 waiting.append(run)
@@ -97,9 +94,13 @@ def run_all(
                 pool.submit(make_job(run))
             else:
                 waiting.append(run)
+        if finished:  # While the next ones run already.
+            recorder.commit()
         running = [(j.run, _epochs(j, estimate)) for j in pool.jobs]
         rest = [*running, *((run, 0) for run in waiting)]
         seconds = _time_left(rest, pool, estimate)
+        for run in finished:
+            display.say(f'{run}: done; time left: {duration(seconds)}')
         done = total - len(rest) - len(failed)
         display.update(running, len(waiting), done, seconds)
         pool.wait(_INTERVAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
@@ -25,14 +26,23 @@ _PACKAGES = (
 )
 
 
+@functools.cache
+def package_versions() -> dict[str, str]:
+    """The versions of the packages that results depend on, as installed when
+    this is called for the first time."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = 'not installed'
+    return versions
+
+
 def environment() -> dict[str, str]:
     """The versions, back end and devices that results depend on."""
     info = {'gmoe': gmoe.__version__, 'python': platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            info[package] = version(package)
-        except PackageNotFoundError:
-            info[package] = 'not installed'
+    info |= package_versions()
     info['torch'] = torch.__version__  # With its build, unlike the package's.
     info['back end'] = _back_end()
     info['platform'] = platform.platform()
