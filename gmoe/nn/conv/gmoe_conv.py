@@ -44,8 +44,9 @@ class GMoEConv(nn.Module):
             number of experts. On small molecule sets the mean trains far
             better.
         dispatch: :obj:`"sparse"` computes only what is routed. :obj:`"dense"`
-            computes every expert on every node, as the released code does; in
-            training its batch statistics are then those of all nodes.
+            computes every expert on every node in training, as the released
+            code does; its batch statistics are then those of all nodes. In
+            evaluation, where that changes nothing, it is as sparse.
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, edge indices
@@ -180,7 +181,9 @@ class GMoEConv(nn.Module):
             hop2 = _neighborhood(
                 edge_index_2hop, edge_attr_2hop, x, 'edge_index_2hop'
             )
-        used = routing.to_dense() if self.dispatch == 'dense' else routing
+        # The other experts change batch statistics alone.
+        is_dense = self.dispatch == 'dense' and self.training
+        used = routing.to_dense() if is_dense else routing
         slots = used.by_expert
         h = self.experts(x, slots, hop1, hop2)
         out = None

@@ -180,6 +180,20 @@ def test_sparse_equals_dense_in_evaluation(kind, preset, router):
     )
 
 
+@pytest.mark.parametrize('training', [True, False])
+def test_dense_is_for_training(training):
+    conv = make_conv(dispatch='dense').train(training)
+    sizes = []
+    conv.experts.register_forward_pre_hook(
+        lambda module, args: sizes.append(args[1].node.numel())
+    )
+    data = TwoHop()(random_graph(seed=5))
+    _, routing = call(conv, data, return_routing=True)
+    every = data.num_nodes * conv.experts.num_experts
+    assert sizes == [every if training else routing.num_slots]
+    assert routing.num_slots < every
+
+
 @pytest.mark.parametrize('kind', BANKS)
 @pytest.mark.parametrize('training', [True, False])
 def test_float32_is_close_to_float64(kind, training):
