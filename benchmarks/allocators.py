@@ -4,17 +4,20 @@
 
 Trains networks of a table, each from its start in a process of its own, as
 ``benchmarks.reproduce`` trains them: with glibc as it is, with glibc made to
-keep what is freed, with jemalloc, and with jemalloc and room for all kernels
-that oneDNN makes. Whole runs, as a heap breaks up only with time; their ways
-take turns. The numbers that the networks learn are the same. Makes its table
-in ``docs/performance.md``.
+keep what is freed, as it is there, and, where the system has it, with jemalloc
+and with jemalloc and room for all kernels that oneDNN makes. Whole runs, as a
+heap breaks up only with time; their ways take turns. The numbers that the
+networks learn are the same. Makes its table in ``docs/performance.md``.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
+import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from ctypes.util import find_library
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,12 +30,7 @@ from benchmarks.memory import keep_freed_memory
 from benchmarks.record import RESULTS, ROOT, provenance, write_result
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import Cell, load_table
-from benchmarks.reproduce.variables import (
-    allocator,
-    allocator_variables,
-    variables_set,
-    worker_variables,
-)
+from benchmarks.reproduce.variables import variables_set, worker_variables
 from benchmarks.reproduce.work import Job
 
 NAME = 'benchmarks.allocators'
@@ -40,6 +38,10 @@ NAME = 'benchmarks.allocators'
 #: Batches differ in their number of nodes, and oneDNN writes a kernel for each
 #: shape. It keeps 1024 of them by default; a run has some thousand.
 _ALL_KERNELS = {'ONEDNN_PRIMITIVE_CACHE_CAPACITY': '8192'}
+
+# What is freed is kept for half a minute, as the next batch or the next epoch
+# takes it again, of any size. For good, it would break up over many epochs.
+_JEMALLOC = 'dirty_decay_ms:30000,muzzy_decay_ms:0,oversize_threshold:0'
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Way:
         """
         variables = worker_variables(threads)
         if self.jemalloc:
-            variables |= allocator_variables()
+            variables |= _jemalloc()
         return variables | (_ALL_KERNELS if self.kernels else {})
 
 
@@ -76,6 +78,13 @@ WAYS = [
     Way('jemalloc', jemalloc=True),
     Way('jemalloc, and all kernels are kept', jemalloc=True, kernels=True),
 ]
+
+
+def _jemalloc() -> dict[str, str]:
+    library = find_library('jemalloc') if sys.platform == 'linux' else None
+    if library is None:
+        return {}
+    return {'LD_PRELOAD': library, 'MALLOC_CONF': _JEMALLOC}
 
 
 def main(
@@ -107,7 +116,7 @@ def main(
             f"'epochs', 'rounds' and 'threads' must be at least 1, got "
             f'{epochs}, {rounds} and {threads}'
         )
-    ways = [way for way in WAYS if not way.jemalloc or allocator_variables()]
+    ways = [way for way in WAYS if not way.jemalloc or _jemalloc()]
     cells = load_table(table_name, epochs).select(
         rows or ['gcn', 'gmoe-gcn'], [dataset]
     )
@@ -173,7 +182,7 @@ def _train(job: Job, keep: bool) -> dict[str, Any]:
     result = network.train(job)
     return {
         **result['measured'],
-        'allocator': allocator(),
+        'preloaded': Path(os.environ.get('LD_PRELOAD', '')).name,
         'loss': result['curve']['train_loss'][-1],
     }
 

@@ -11,7 +11,6 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 
 from benchmarks.reproduce.variables import (
-    allocator_variables,
     variables_set,
     worker_variables,
 )
@@ -52,7 +51,7 @@ class LocalPool:
     def __init__(self, workers: int, threads: int) -> None:
         self.workers = workers
         self._running: dict[int, tuple[BaseProcess, Job]] = {}
-        self._variables = worker_variables(threads) | allocator_variables()
+        self._variables = worker_variables(threads)
         self._context = multiprocessing.get_context('forkserver')
         self._context.set_forkserver_preload(['benchmarks.reproduce.preload'])
 

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from ctypes.util import find_library
-
-# What is freed is kept for half a minute, as the next batch or the next epoch
-# takes it again, of any size. For good, it would break up over many epochs.
-_JEMALLOC = 'dirty_decay_ms:30000,muzzy_decay_ms:0,oversize_threshold:0'
 
 
 def worker_variables(threads: int) -> dict[str, str]:
@@ -26,28 +19,6 @@ def worker_variables(threads: int) -> dict[str, str]:
         # NumPy's, which starts its threads on import: before a fork.
         'OPENBLAS_NUM_THREADS': '1',
     }
-
-
-def allocator_variables() -> dict[str, str]:
-    """The variables by which a process on this machine takes its memory from
-    jemalloc, none where the system does not have it. glibc's heap breaks up
-    under tensors of ever other sizes, which takes time in each allocation.
-    """
-    library = find_library('jemalloc') if sys.platform == 'linux' else None
-    if library is None:
-        return {}
-    before = os.environ.get('LD_PRELOAD')
-    return {
-        'LD_PRELOAD': f'{library}:{before}' if before else library,
-        'MALLOC_CONF': os.environ.get('MALLOC_CONF', _JEMALLOC),
-    }
-
-
-def allocator() -> str:
-    """What this process takes its memory from."""
-    if 'jemalloc' in os.environ.get('LD_PRELOAD', ''):
-        return 'jemalloc'
-    return platform.libc_ver()[0] or sys.platform
 
 
 @contextmanager

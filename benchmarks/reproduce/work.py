@@ -21,7 +21,6 @@ from typing import Any
 
 from benchmarks.record import provenance
 from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.variables import allocator
 
 RESULT = 'result.json'
 SETTINGS = 'settings.json'
@@ -136,7 +135,6 @@ def _do(job: Job) -> None:
         torch.set_num_threads(job.threads)
         train = {'network': network.train, 'forest': fingerprint.train}
         result = train[job.run.cell.kind](job)
-    result['measured']['allocator'] = allocator()
     record = provenance()
     record['command'] = job.command
     write_result(job.folder / RESULT, {**result, **record})

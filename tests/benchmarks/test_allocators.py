@@ -21,7 +21,7 @@ def test_main(data_root, tmp_path):
         dataset='molfreesolv',
         rows=['tiny-gin'],
         epochs=1,
-        rounds=2,
+        rounds=1,
         results=tmp_path,
         docs=tmp_path,
     )
@@ -29,9 +29,9 @@ def test_main(data_root, tmp_path):
     ways = [way for way in WAYS if HAS_JEMALLOC or not way.jemalloc]
     assert [row['way'] for row in record['rows']] == [w.label for w in ways]
     for row, way in zip(record['rows'], ways, strict=True):
-        assert len(row['runs']) == 2
+        assert len(row['runs']) == 1
         for run in row['runs']:
-            assert (run['allocator'] == 'jemalloc') == way.jemalloc
+            assert ('jemalloc' in run['preloaded']) == way.jemalloc
             # The allocator changes no number.
             assert run['loss'] == record['rows'][0]['runs'][0]['loss']
     assert table(record) in page.read_text()
