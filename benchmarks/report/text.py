@@ -28,8 +28,9 @@ def write(table: Table, summaries: dict[str, Summary], left_out: int) -> str:
     parts = [
         _scores(shown),
         _settings(shown),
-        'Gain over the baseline, paired over seeds (positive: better):',
-        _comparisons(summaries),
+        'Gain of the first over the second, paired over seeds (positive: '
+        'better):',
+        _comparisons(_pairs(table, summaries)),
         'Cost. FLOPs are those of the matrix products of a prediction; '
         'parameters of a forest are the nodes of its trees:',
         _costs(shown),
@@ -119,16 +120,28 @@ def _settings(summaries: Sequence[Summary]) -> str:
     return '\n'.join(lines)
 
 
-def _comparisons(summaries: dict[str, Summary]) -> str:
-    rows = []
+def _pairs(
+    table: Table, summaries: dict[str, Summary]
+) -> list[tuple[Summary, Summary]]:
+    pairs = []
     for summary in summaries.values():
         cell = summary.cell
-        baseline = summaries.get(f'{cell.dataset}/{cell.baseline}')
-        if cell.baseline is None or baseline is None:
-            continue
+        others = [b for a, b in table.compare if a == cell.row]
+        for other in (cell.baseline, *others):
+            beside = summaries.get(f'{cell.dataset}/{other}')
+            if beside is not None:
+                pairs.append((summary, beside))
+    return pairs
+
+
+def _comparisons(pairs: Sequence[tuple[Summary, Summary]]) -> str:
+    rows = []
+    for summary, baseline in pairs:
+        cell = summary.cell
         digits = summary.digits
         paper = _NONE
-        if cell.paper is not None and baseline.cell.paper is not None:
+        has_paper = None not in (cell.paper, baseline.cell.paper)
+        if has_paper and baseline.cell.row == cell.baseline:
             gain = cell.paper[0] - baseline.cell.paper[0]
             gain = -gain if summary.is_better_if_less else gain
             paper = f'{gain:+.{digits}f}'

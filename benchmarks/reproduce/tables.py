@@ -77,6 +77,8 @@ class Table:
         source: Where the paper has it.
         seeds: The number of seeds by default.
         cells: Its cells.
+        compare: Pairs of rows to compare, the first with the second, besides
+            those of each row with its baseline.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Table:
     source: str
     seeds: int
     cells: tuple[Cell, ...]
+    compare: tuple[tuple[str, str], ...] = ()
 
     def select(
         self, rows: Iterable[str] | None, datasets: Iterable[str] | None
@@ -159,7 +162,13 @@ def load_table(name: str, epochs: int | None = None) -> Table:
             path,
             f"'{cell.name}' without its baseline '{beside}'",
         )
-    return Table(name, text['title'], text['source'], protocol['seeds'], cells)
+    pairs = tuple((first, second) for first, second in text.get('compare', ()))
+    for row in {row for pair in pairs for row in pair}:
+        used = any(cell.row == row for cell in cells)
+        _check(used, path, f"an unknown row '{row}' in 'compare'")
+    return Table(
+        name, text['title'], text['source'], protocol['seeds'], cells, pairs
+    )
 
 
 def chosen_path(name: str) -> Path:

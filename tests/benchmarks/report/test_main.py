@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from benchmarks.report.compare import compare
 from benchmarks.report.grid import grids
 from benchmarks.report.headline import headline
 from benchmarks.report.summary import Summary, summarise
+from benchmarks.report.text import write
 from benchmarks.report.training import training
 from benchmarks.reproduce import search
 from benchmarks.reproduce.run import Run
@@ -191,6 +193,15 @@ def test_headline(folder):
         '| molesol (rmse ↓) | GMoE-GCN over GCN | 1 '
         '| 1.100 (1.114 ± 0.036) | 1.000 (1.087 ± 0.043) | too few seeds |'
     ]
+
+
+def test_compared_rows():
+    pair = 'fingerprints + forest over GMoE-GCN'
+    table = load_table('table2')
+    summaries, left_out = summarise(table, results())
+    assert pair not in write(table, summaries, left_out)
+    table = replace(table, compare=(('forest', 'gmoe-gcn'),))
+    assert pair in write(table, summaries, left_out)
 
 
 def test_compare():

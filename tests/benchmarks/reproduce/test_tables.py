@@ -73,6 +73,7 @@ def test_plan_and_identity():
         ({'dataset': None}, "'dataset' missing"),
         ({'row': 'gmoe-gcn'}, "without its baseline 'molesol/gcn'"),
         ({'settings_from': 'search'}, 'which no search has chosen'),
+        ({}, "unknown row 'gat' in 'compare'"),
     ],
 )
 def test_bad_file(entry, message, tmp_path, monkeypatch):
@@ -82,6 +83,8 @@ def test_bad_file(entry, message, tmp_path, monkeypatch):
     cell = {'row': 'gin', 'dataset': 'molesol', **entry}
     cell = {key: value for key, value in cell.items() if value is not None}
     text = {'title': '', 'source': '', 'cells': [cell]}
+    if not entry:
+        text['compare'] = [['gin', 'gat']]
     (tmp_path / 'mine.yaml').write_text(yaml.safe_dump(text))
     monkeypatch.setattr(tables, 'TABLES', tmp_path)
     with pytest.raises(ValueError, match=f'mine.yaml has .*{message}'):
