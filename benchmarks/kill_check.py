@@ -105,8 +105,9 @@ def disturb(
     seed: int,
     *arguments: str,
 ) -> list[dict[str, Any]]:
-    """Kills the runner or its worker at random moments, starts it again where
-    that is needed, and lets it end after the last kill.
+    """Kills the runner or its worker at random moments, about half of them
+    counted from when a run is under way, the others from the last kill; starts
+    it again where that is needed, and lets it end after the last kill.
 
     Args:
         folder: Where the runner shall write.
@@ -117,7 +118,8 @@ def disturb(
         *arguments: More arguments of the runner.
 
     Returns:
-        Who was killed each time, and how many epochs were done by then.
+        Who was killed each time, whether in training, and how many epochs
+        of all runs were done by then.
 
     Raises:
         RuntimeError: If the runner ends before the last kill, or fails.
@@ -127,6 +129,8 @@ def disturb(
     process = start(folder, root, *arguments)
     try:
         while len(done) < kills:
+            if draw.random() < 0.5:
+                _wait_for_worker(folder, process)
             time.sleep(draw.uniform(SHORTEST, longest))
             if process.poll() == 0:
                 raise RuntimeError(
@@ -138,7 +142,7 @@ def disturb(
                 process = start(folder, root, *arguments)
                 continue
             progress = list(_progress(folder))
-            workers = [p.process for p in progress if is_alive(p.process)]
+            workers = _workers(folder)
             victim = draw.choice(('runner', 'worker'))
             if victim == 'worker' and workers:
                 kill(draw.choice(workers))
@@ -147,8 +151,13 @@ def disturb(
                 process.kill()
                 process.communicate()
                 process = start(folder, root, *arguments)
-            epochs = sum(p.epochs for p in progress)
-            done.append({'killed': victim, 'epochs_done': epochs})
+            done.append(
+                {
+                    'killed': victim,
+                    'in_training': bool(workers),
+                    'epochs_done': sum(p.epochs for p in progress),
+                }
+            )
         output = process.communicate()[0]
     finally:
         process.kill()
@@ -160,7 +169,7 @@ def disturb(
 def main(
     root: Path = Path('data/ogb'),
     kills: int = 20,
-    epochs: int = 150,
+    epochs: int = 400,
     seeds: int = 2,
     longest: float = 8.0,
     random_seed: int = 0,
@@ -180,6 +189,8 @@ def main(
     arguments = (
         *('--cells', CELL, '--workers', '1'),
         *('--epochs', str(epochs), '--seeds', str(seeds)),
+        # So that it goes on from checkpoints, not from the start.
+        *('--save-seconds', '1'),
     )
     with TemporaryDirectory() as name:
         one, other = Path(name, 'undisturbed'), Path(name, 'killed')
@@ -199,10 +210,21 @@ def main(
         'killed': digests[1],
         'same': same,
     }
-    print(f'{len(done)} kills; the same results: {same}')
+    count = sum(kill['in_training'] for kill in done)
+    print(f'{len(done)} kills, {count} in training; the same results: {same}')
     print(write_result(results, 'kill_check', result))
     if not same:
         sys.exit('benchmarks.kill_check: the results differ')
+
+
+def _wait_for_worker(folder: Path, process: subprocess.Popen[str]) -> None:
+    while process.poll() is None and not _workers(folder):
+        time.sleep(0.05)
+
+
+def _workers(folder: Path) -> list[int | None]:
+    # Those that have begun to train.
+    return [p.process for p in _progress(folder) if is_alive(p.process)]
 
 
 def _progress(folder: Path) -> Iterator[Progress]:
