@@ -199,7 +199,8 @@ def main(
         output = process.communicate()[0]
         if process.returncode != 0:
             sys.exit(f'benchmarks.kill_check: the runner failed:\n{output}')
-        digests = [_digest(_same_command(recorded(f))) for f in (one, other)]
+        found = [_same_command(recorded(folder)) for folder in (one, other)]
+    digests = [_digest(records) for records in found]
     same = digests[0] == digests[1]
     result = {
         **provenance(),
@@ -214,7 +215,10 @@ def main(
     print(f'{len(done)} kills, {count} in training; the same results: {same}')
     print(write_result(results, 'kill_check', result))
     if not same:
-        sys.exit('benchmarks.kill_check: the results differ')
+        sys.exit(
+            'benchmarks.kill_check: the results differ in '
+            f'{", ".join(_differences(*found)) or "their number"}'
+        )
 
 
 def _wait_for_worker(folder: Path, process: subprocess.Popen[str]) -> None:
@@ -235,6 +239,19 @@ def _progress(folder: Path) -> Iterator[Progress]:
 def _same_command(records: list[store.Record]) -> list[store.Record]:
     # The two write to folders of their own, which the command names.
     return [{k: v for k, v in r.items() if k != 'command'} for r in records]
+
+
+def _differences(
+    one: list[store.Record], other: list[store.Record]
+) -> list[str]:
+    return sorted(
+        {
+            key
+            for a, b in zip(one, other, strict=False)
+            for key in {*a, *b}
+            if a.get(key) != b.get(key)
+        }
+    )
 
 
 def _digest(records: list[store.Record]) -> str:
