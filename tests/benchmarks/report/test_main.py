@@ -111,7 +111,8 @@ def test_table(folder):
         '| molesol (rmse ↓) | GCN | 1.150 ± 0.050 | 3 | 2 | 1.114 ± 0.036 | '
         '+0.036 | yes | 1.050 (3 seeds) | 1.250 ± 0.050 |'
     ) in text
-    assert 'chosen by hand, not searched' in text
+    mixture = load_table('table2').select(['molesol/gmoe-gcn'], None)[0]
+    assert f'settings: {mixture.settings_from}' in text
     test = stats.ttest_rel(SCORES['gcn'], SCORES['gmoe-gcn'])
     low, high = test.confidence_interval()
     assert (
