@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -142,7 +142,7 @@ def disturb(
                 process = start(folder, root, *arguments)
                 continue
             progress = list(_progress(folder))
-            workers = _workers(folder)
+            workers = _workers(progress)
             victim = draw.choice(('runner', 'worker'))
             if victim == 'worker' and workers:
                 kill(draw.choice(workers))
@@ -222,13 +222,13 @@ def main(
 
 
 def _wait_for_worker(folder: Path, process: subprocess.Popen[str]) -> None:
-    while process.poll() is None and not _workers(folder):
+    while process.poll() is None and not _workers(_progress(folder)):
         time.sleep(0.05)
 
 
-def _workers(folder: Path) -> list[int | None]:
+def _workers(progress: Iterable[Progress]) -> list[int | None]:
     # Those that have begun to train.
-    return [p.process for p in _progress(folder) if is_alive(p.process)]
+    return [p.process for p in progress if is_alive(p.process)]
 
 
 def _progress(folder: Path) -> Iterator[Progress]:
