@@ -42,7 +42,13 @@ class EpochSeed(Callback):
             self.seed = int(os.environ.get('PL_GLOBAL_SEED', 0))
         entropy = (self.seed, trainer.current_epoch, trainer.global_rank)
         state = np.random.SeedSequence(entropy).generate_state(1)
-        torch.manual_seed(int(state[0]))
+        seed = int(state[0])
+        if pl_module.device.type == 'cpu':
+            # torch.manual_seed asks all kinds of devices, for longer than the
+            # rest of what there is between two short epochs.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     def state_dict(self) -> dict[str, Any]:
         return {'seed': self.seed}
