@@ -270,7 +270,11 @@ def test_installed_command():
         ('molfreesolv-gmoe-gcn', [], 'rmse', 1),
         (
             'molbbbp-gmoe-gcn',
-            ['--data.name=ogbg-moltox21', '--model.conv=gin'],
+            [
+                '--data.name=ogbg-moltox21',
+                '--model.conv=gin',
+                '--model.num_experts_1hop=4',
+            ],
             'rocauc',
             12,
         ),

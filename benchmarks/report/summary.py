@@ -21,8 +21,8 @@ class Summary:
     Args:
         cell: The cell.
         records: Its results, by seed.
-        ensemble: The score of the mean prediction of most seeds, and how many
-            they are.
+        ensemble: The score of the mean prediction of these seeds, and how
+            many they are, if it is known.
     """
 
     cell: Cell
@@ -125,14 +125,19 @@ def summarise(
         runs = [r for r in runs if r['settings'].get('epochs', 0) == epochs]
         runs.sort(key=lambda r: r['seed'])
         name = digest(cell.dataset, runs[0]['settings'])
+        # A mean over luckier seeds than the row's would say nothing.
+        seeds = [r['seed'] for r in runs]
         means = [
-            r for r in own if r['kind'] == 'ensemble' and r['digest'] == name
+            r['test']
+            for r in own
+            if r['kind'] == 'ensemble'
+            and r['digest'] == name
+            and sorted(r['seeds']) == seeds
         ]
         ensemble = None
         if means:
-            best = max(means, key=lambda r: len(r['seeds']))
             scale = 1 if runs[0]['metric'] == 'rmse' else 100
-            ensemble = best['test'] * scale, len(best['seeds'])
+            ensemble = means[-1] * scale, len(seeds)
         out[cell.name] = Summary(cell, runs, ensemble)
         used += len(runs)
     total = sum(r['kind'] != 'ensemble' for r in records)

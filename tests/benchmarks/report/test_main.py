@@ -82,7 +82,9 @@ def results():
         'metric': 'rmse',
         'test': 1.05,
     }
-    return [*records, mean]
+    # Of fewer seeds than the row has.
+    fewer = {**mean, 'seeds': [0, 1], 'test': 0.5}
+    return [*records, mean, fewer]
 
 
 @pytest.fixture
