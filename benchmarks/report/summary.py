@@ -21,13 +21,13 @@ class Summary:
     Args:
         cell: The cell.
         records: Its results, by seed.
-        ensemble: The score of the mean prediction of these seeds, and how
-            many they are, if it is known.
+        ensemble: The test score of the mean prediction of these seeds, if it
+            is known.
     """
 
     cell: Cell
     records: list[Record]
-    ensemble: tuple[float, int] | None = None
+    ensemble: float | None = None
 
     @property
     def metric(self) -> str:
@@ -134,11 +134,7 @@ def summarise(
             and r['digest'] == name
             and sorted(r['seeds']) == seeds
         ]
-        ensemble = None
-        if means:
-            scale = 1 if runs[0]['metric'] == 'rmse' else 100
-            ensemble = means[-1] * scale, len(seeds)
-        out[cell.name] = Summary(cell, runs, ensemble)
+        out[cell.name] = Summary(cell, runs, means[-1] if means else None)
         used += len(runs)
     total = sum(r['kind'] != 'ensemble' for r in records)
     return out, total - used

@@ -85,8 +85,8 @@ def _score_row(summary: Summary) -> list[str]:
         within = 'yes' if abs(gap) <= std else 'no'
     ensemble = _NONE
     if summary.ensemble is not None:
-        score, count = summary.ensemble
-        ensemble = f'{score:.{digits}f} ({count} seeds)'
+        score = summary.ensemble * summary.scale
+        ensemble = f'{score:.{digits}f} ({len(summary.records)} seeds)'
     return [
         _column(summary),
         summary.cell.label,
