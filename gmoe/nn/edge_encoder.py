@@ -197,12 +197,18 @@ def _codes(
             f'{num_groups * len(dims)} categorical features, got None'
         )
     check_categories(attr, dims * num_groups, name)
-    attr = attr.view(hop.num_edges, num_groups, len(dims))
+    attr = attr.reshape(hop.num_edges, num_groups, len(dims))
+    num_codes = math.prod(dims)
+    if num_codes > torch.iinfo(torch.int64).max:  # No number tells all apart.
+        rows = [
+            group.unique(dim=0, return_inverse=True)
+            for group in attr.unbind(dim=1)
+        ]
+        return [inverse for _, inverse in rows], [row for row, _ in rows]
     code = attr.new_zeros(hop.num_edges, num_groups)
     for feature, dim in enumerate(dims):
         code = code * dim + attr[:, :, feature]
     codes = list(code.t().contiguous())
-    num_codes = math.prod(dims)
     if num_codes <= _MAX_CODES:
         every = torch.arange(num_codes, device=code.device)
         return codes, [_digits(every, dims)] * num_groups

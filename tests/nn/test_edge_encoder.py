@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gmoe.nn import Neighborhood, edge_encoder
+from gmoe.nn import Neighborhood, OGBGCNConv, edge_encoder
 from gmoe.nn.edge_encoder import CategoricalEdgeEncoder, LinearEdgeEncoder
 from tests.graphs import EDGE_DIMS, random_graph
 
@@ -58,6 +58,26 @@ def test_loop(num_hops, num_experts, num_edges, max_codes, monkeypatch):
             for value in (out, slow)
         )
         assert torch.allclose(grad, slow_grad)
+
+
+@pytest.mark.parametrize('num_hops', [1, 2])
+@pytest.mark.parametrize('num_edges', [0, 40])
+def test_more_codes_than_an_integer_has_values(num_hops, num_edges):
+    dims = (1000,) * 7
+    torch.manual_seed(0)
+    attr = torch.randint(1000, (num_edges, 7 * num_hops))
+    attr[1::2] = attr[::2]
+    attr[1::2, 0] = 999 - attr[1::2, 0]  # They differ in the first feature.
+    edge_index = torch.randint(9, (2, num_edges))
+    hop = Neighborhood.from_edge_index(edge_index, attr, 9)
+    encoder = CategoricalEdgeEncoder(1, dims, 5, num_hops).double()
+    assert torch.allclose(terms(encoder, hop), slow_terms(encoder, hop))
+
+    if num_hops == 1:  # The single convolutions' codes are the same ones.
+        conv = OGBGCNConv(4, 3, dims).double()
+        x = torch.randn(9, 4).double()
+        expected = conv(x, edge_index, attr)
+        assert torch.allclose(conv(x, hop), expected)
 
 
 def test_codes_are_made_once_per_kind():
