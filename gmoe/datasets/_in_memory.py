@@ -1,5 +1,8 @@
 """What the datasets that are held in memory share."""
 
+from __future__ import annotations
+
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +22,41 @@ class CollatedDataset(InMemoryDataset):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_data_list': None}
+
+    def copy(self, idx: Any = None) -> CollatedDataset:
+        """Returns a dataset with tensors of its own, of the graphs as they
+        are stored: what is added to them on access is added once.
+
+        Args:
+            idx (slice, sequence or torch.Tensor, optional): The positions of
+                the graphs; all of them if not given. (default: :obj:`None`)
+        """
+        part = self if idx is None else self.index_select(idx)
+        dataset = copy.copy(self)
+        dataset._indices, dataset._data_list = None, None
+        dataset._data, dataset.slices = self.collate(
+            [InMemoryDataset.get(self, i) for i in part.indices()]
+        )
+        return dataset
+
+    @property
+    def graph_ids(self) -> Tensor:
+        """The number of each graph in the dataset that it is from, which a
+        part of a dataset and a copy of the part keep."""
+        return self._data.graph_id[torch.as_tensor(self.indices())]
+
+    def _within(
+        self, split: dict[str, Tensor], num_graphs: int
+    ) -> dict[str, Tensor]:
+        """Where the graphs of a split of the whole dataset, with `num_graphs`
+        graphs, are in this (part of a) dataset."""
+        ids = self.graph_ids
+        if torch.equal(ids, torch.arange(num_graphs)):
+            return split
+        position = torch.full((num_graphs,), -1)
+        position[ids] = torch.arange(ids.numel())
+        found = {part: position[index] for part, index in split.items()}
+        return {part: index[index >= 0] for part, index in found.items()}
 
     def take(self, index: Tensor | Sequence[int]) -> Batch:
         """Returns some graphs of this (part of a) dataset as a batch, many

@@ -116,7 +116,8 @@ class HopMixture(CollatedDataset):
         return dict(zip(SPLITS, torch.arange(self.num_graphs).split(sizes)))
 
     def get_idx_split(self) -> dict[str, Tensor]:
-        """Returns the graphs of the parts `train`, `valid` and `test`.
+        """Returns the graphs of the parts `train`, `valid` and `test`, by
+        their positions in this (part of a) dataset.
 
         Raises:
             ValueError: If the dataset is one part only.
@@ -126,7 +127,7 @@ class HopMixture(CollatedDataset):
                 f"'get_idx_split' needs a dataset with "
                 f"'split=None' (got {self.split!r})"
             )
-        return self._all_parts()
+        return self._within(self._all_parts(), self.num_graphs)
 
     @property
     def num_classes(self) -> int:

@@ -110,6 +110,7 @@ class OGBMolDataset(CollatedDataset):
             tensors = parse_raw(raw, raw_dir, self.info)
             cache.save(tensors)
         self._data, self.slices = _collate(tensors, self.info.add_inverse_edge)
+        self._num_graphs = self.len()  # That of a copied part differs.
         self._smiles: list[str] | None = None
 
     @property
@@ -141,7 +142,8 @@ class OGBMolDataset(CollatedDataset):
         return self.info.num_classes
 
     def get_idx_split(self, split_type: str | None = None) -> Tensors:
-        """Returns the graphs of the parts `train`, `valid` and `test`.
+        """Returns the graphs of the parts `train`, `valid` and `test`, by
+        their positions in this (part of a) dataset.
 
         Args:
             split_type (str, optional): The name of a folder below
@@ -153,7 +155,8 @@ class OGBMolDataset(CollatedDataset):
             CorruptDatasetError: If it does not hold each graph once.
         """
         folder = Path(self.root) / 'split' / (split_type or self.info.split)
-        return read_split(folder, self.len())
+        split = read_split(folder, self._num_graphs)
+        return self._within(split, self._num_graphs)
 
     def smiles(self, idx: int) -> str:
         """Returns the SMILES string of a graph of this (part of a) dataset.
@@ -168,8 +171,8 @@ class OGBMolDataset(CollatedDataset):
         """
         if self._smiles is None:
             path = Path(self.root) / 'mapping' / 'mol.csv.gz'
-            self._smiles = _read_smiles(path, self.len())
-        return self._smiles[self.indices()[idx]]
+            self._smiles = _read_smiles(path, self._num_graphs)
+        return self._smiles[int(self._data.graph_id[self.indices()[idx]])]
 
 
 def _collate(

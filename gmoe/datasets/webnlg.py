@@ -271,7 +271,7 @@ class WebNLGDataset(CollatedDataset):
         Args:
             idx (int): The position of the graph.
         """
-        return self.entries[self.indices()[idx]]
+        return self.entries[int(self._data.graph_id[self.indices()[idx]])]
 
     def split(self, protocol: Protocol | None = None) -> WebNLGSplit:
         """Returns the entries of a protocol.
@@ -291,7 +291,8 @@ class WebNLGDataset(CollatedDataset):
         protocol: Protocol | None = None,
         holdout: int | None = None,
     ) -> dict[str, Tensor]:
-        """Returns the graphs of the parts `train`, `valid` and `test`.
+        """Returns the graphs of the parts `train`, `valid` and `test`, by
+        their positions in this (part of a) dataset.
 
         The part `valid` is the one that models are chosen on: the
         development entries under :obj:`"clean"`, and the test entries under
@@ -314,15 +315,20 @@ class WebNLGDataset(CollatedDataset):
         split = self.split(protocol)
         if holdout is not None:
             train, valid = held_out_split(split.train, split.dev, holdout)
-            return {'train': torch.tensor(train), 'valid': torch.tensor(valid)}
+            parts = {
+                'train': torch.tensor(train),
+                'valid': torch.tensor(valid),
+            }
+            return self._within(parts, len(self.entries))
         start = len(split.train) + len(split.dev)
         test = self._positions(split.test)
         dev = torch.arange(len(split.train), start)
-        return {
+        parts = {
             'train': torch.arange(len(split.train)),
             'valid': dev if split.selection == 'dev' else test,
             'test': test,
         }
+        return self._within(parts, len(self.entries))
 
     def get_idx_subsets(
         self, protocol: Protocol | None = None
@@ -343,10 +349,11 @@ class WebNLGDataset(CollatedDataset):
         """
         split = self.split(protocol)
         index = self._positions(split.test)
-        return {
+        parts = {
             kind: index[[i for i, k in enumerate(split.kind) if k == kind]]
             for kind in KINDS
         }
+        return self._within(parts, len(self.entries))
 
     def from_triples(self, triples: Iterable[str | Triple]) -> Data:
         """Returns the graph of other triples, as those of the dataset are.

@@ -128,3 +128,15 @@ def test_hop_mixture_transform_and_errors():
         HopMixture(10, split='dev')
     with pytest.raises(ValueError, match="'split=None'.*'test'"):
         HopMixture(10, split='test').get_idx_split()
+
+
+def test_copy_of_a_part():
+    dataset = HopMixture(20)
+    part = dataset[[19, 3, 17]].copy()
+    split = part.get_idx_split()
+    assert {key: index.tolist() for key, index in split.items()} == {
+        'train': [1],
+        'valid': [2],
+        'test': [0],
+    }
+    assert torch.equal(part[1].x, dataset[3].x)

@@ -75,6 +75,28 @@ def test_ogb_mol_dataset_smiles(root: Path):
         OGBMolDataset('ogbg-moltox21', root).smiles(0)
 
 
+def test_ogb_mol_dataset_copy_of_a_part(root: Path):
+    dataset = OGBMolDataset('ogbg-moltox21', root)
+    for part in (
+        dataset[[2, 0]].copy(),
+        dataset.copy([2, 0]),
+        dataset[[2, 0]],
+    ):
+        assert [part.smiles(i) for i in range(2)] == ['C,C', 'CCO']
+        assert part.graph_ids.tolist() == [2, 0]
+        split = part.get_idx_split()
+        assert {key: index.tolist() for key, index in split.items()} == {
+            'train': [1],
+            'valid': [0],
+            'test': [],
+        }
+        with pytest.raises(IndexError):
+            part.smiles(2)
+    again = dataset[[2, 0]].copy()[[1]].copy()
+    assert again.smiles(0) == 'CCO'
+    assert again.get_idx_split()['train'].tolist() == [0]
+
+
 def test_ogb_mol_dataset_transform_and_pyg_folder(root: Path):
     (root / 'ogbg_moltox21').rename(root / 'ogbg_moltox21_pyg')
     dataset = OGBMolDataset(

@@ -55,6 +55,18 @@ def test_graph(root: Path):
     assert data.edge_attr[:, DIM:].tolist() == [[1, 0], [0, 1]] * 3
 
 
+@pytest.mark.parametrize('codes', [False, True])
+def test_copy_of_a_part(root: Path, codes: bool):
+    dataset = make(root, codes=codes)
+    part = dataset[[5, 1]].copy()
+    assert part.entry(0) == dataset.entry(5)
+    assert torch.equal(part[0].x, dataset[5].x)
+    assert torch.equal(part[1].edge_attr, dataset[1].edge_attr)
+    assert part.get_idx_split()['train'].tolist() == [1]
+    tests = dataset.get_idx_subsets()['seen'].tolist()
+    assert (part.get_idx_subsets()['seen'].tolist() == [0]) == (5 in tests)
+
+
 def test_batch(root: Path):
     dataset = make(root, transform=TwoHop())
     batch = next(iter(DataLoader(dataset, batch_size=9)))
