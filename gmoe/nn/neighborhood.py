@@ -91,6 +91,38 @@ class Neighborhood:
         """Sources and targets, int64 of shape :math:`(2, E)`."""
         return torch.stack([self.source, self.target])
 
+    def check_given_for(
+        self,
+        num_nodes: int,
+        edge_attr: Tensor | None,
+        name: str = 'edge_index',
+    ) -> None:
+        """Refuses what does not go with these edges in a layer's call.
+
+        Args:
+            num_nodes: The number of nodes that the layer is called with.
+            edge_attr: The features that it is called with. They cannot be
+                told apart once edges are sorted, and so can only be those
+                that are held here.
+            name: How error messages call the edges.
+
+        Raises:
+            ValueError: If the number of nodes is another one, or there are
+                other features.
+        """
+        if self.num_nodes != num_nodes:
+            raise ValueError(
+                f"'{name}' must be a Neighborhood of {num_nodes} nodes, as "
+                f"'x' has, got one of {self.num_nodes}"
+            )
+        if edge_attr is not None and edge_attr is not self.edge_attr:
+            raise ValueError(
+                f"'{name.replace('index', 'attr')}' must be None beside a "
+                'Neighborhood, which holds the features of its edges in their'
+                ' order (give them to Neighborhood.from_edge_index), got '
+                f'a {type(edge_attr).__name__}'
+            )
+
     def gcn_norm(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         r"""The weights of OGB's molecule GCN, :math:`(d_i d_j)^{-1/2}` for
         each edge and :math:`1 / d_i` for each node, where :math:`d` is one
@@ -129,6 +161,11 @@ def _check_edges(
     edge_index: Tensor, edge_attr: Tensor | None, num_nodes: int, name: str
 ) -> None:
     attr_name = name.replace('index', 'attr')
+    if not isinstance(edge_index, Tensor):
+        raise ValueError(
+            f"'{name}' must be a tensor of shape [2, num_edges], got a "
+            f'{type(edge_index).__name__}'
+        )
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise ValueError(
             f"'{name}' must have shape [2, num_edges], got "

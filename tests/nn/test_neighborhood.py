@@ -1,9 +1,20 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 from hypothesis import given, settings
 
-from gmoe.nn import Neighborhood
-from tests.graphs import graphs, random_graph
+from gmoe.nn import (
+    GNN,
+    GCNExperts,
+    GMoEConv,
+    Neighborhood,
+    OGBGCNConv,
+    OGBGINConv,
+    RelationalConv,
+)
+from gmoe.ops import eager_ops
+from tests.graphs import EDGE_DIMS, graphs, random_graph
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,3 +94,50 @@ def test_one_feature_and_no_edges():
 def test_refused(edge_index, edge_attr, message):
     with pytest.raises(ValueError, match=message):
         Neighborhood.from_edge_index(edge_index, edge_attr, 3, 'hops_index')
+
+
+LAYERS = {
+    'mixture': lambda: GMoEConv(GCNExperts(4, 4, 2, None, EDGE_DIMS), top_k=1),
+    'hop 2': lambda: GMoEConv(GCNExperts(4, 4, 2, 0, EDGE_DIMS[:1]), top_k=1),
+    'gcn': lambda: OGBGCNConv(4, 4, EDGE_DIMS),
+    'gin': lambda: OGBGINConv(4, 4, EDGE_DIMS),
+    'relational': lambda: RelationalConv(4, 4, EDGE_DIMS),
+}
+
+
+@pytest.mark.parametrize('kind', LAYERS)
+def test_features_beside_a_neighborhood_are_refused(kind):
+    layer, data = LAYERS[kind]().double().eval(), random_graph()
+    name, attr = 'edge_attr', data.edge_attr
+    if kind == 'hop 2':
+        name, attr = 'edge_attr_2hop', attr[:, :1].repeat(1, 2)
+    hop = Neighborhood.from_edge_index(data.edge_index, attr, 9)
+
+    def call(x, hop, attr):
+        if kind == 'hop 2':
+            return layer(x, None, None, hop, attr)
+        return layer(x, hop, attr)
+
+    # Those that it holds change nothing.
+    expected = call(data.x, hop, None)
+    assert torch.equal(call(data.x, hop, hop.edge_attr), expected)
+    bare = Neighborhood.from_edge_index(data.edge_index, None, 9)
+    for context in (nullcontext, eager_ops):
+        for edges in (hop, bare):
+            with (
+                context(),
+                pytest.raises(ValueError, match=f"'{name}' must be None besi"),
+            ):
+                call(data.x, edges, attr)
+    with pytest.raises(ValueError, match='Neighborhood of 8 nodes.*one of 9'):
+        call(data.x[:8], hop, None)
+
+
+def test_a_network_takes_tensors():
+    data = random_graph()
+    hop = Neighborhood.from_edge_index(data.edge_index, None, 9)
+    net = GNN(node_dims=4, edge_dims=None, hidden_channels=4).double()
+    with pytest.raises(
+        ValueError, match="'edge_index' must be a tensor.*Neig"
+    ):
+        net(data.x, hop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 from torch import Tensor, nn
 
@@ -155,11 +155,12 @@ class GMoEConv(nn.Module):
         Args:
             x: Node features.
             edge_index: Hop-1 edges, or a :class:`Neighborhood` of them.
-            edge_attr: Hop-1 edge features.
+            edge_attr: Hop-1 edge features, which a :class:`Neighborhood`
+                holds itself.
             edge_index_2hop: Hop-2 edges (see :class:`gmoe.transforms.TwoHop`),
                 or a :class:`Neighborhood` of them. Needed where there are
                 hop-2 experts.
-            edge_attr_2hop: Hop-2 edge features.
+            edge_attr_2hop: Hop-2 edge features, as :obj:`edge_attr`.
             return_routing: Whether to return the :class:`Routing` too.
 
         Raises:
@@ -209,18 +210,9 @@ class GMoEConv(nn.Module):
 
 
 def _neighborhood(
-    edges: Edges, edge_attr: Tensor | None, x: Tensor, name: str
+    edges: Any, edge_attr: Tensor | None, x: Tensor, name: str
 ) -> Neighborhood:
     if isinstance(edges, Neighborhood):
-        if edges.num_nodes != x.size(0):
-            raise ValueError(
-                f"'{name}' must be a Neighborhood of {x.size(0)} nodes, as "
-                f"'x' has, got one of {edges.num_nodes}"
-            )
+        edges.check_given_for(x.size(0), edge_attr, name)
         return edges
-    if not isinstance(edges, Tensor):
-        raise ValueError(
-            f"'{name}' must be a tensor of shape [2, num_edges], got "
-            f'{type(edges).__name__}'
-        )
     return Neighborhood.from_edge_index(edges, edge_attr, x.size(0), name)

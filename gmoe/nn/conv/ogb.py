@@ -39,7 +39,8 @@ class OGBGCNConv(MessagePassing):
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, edge indices
           :math:`(2, E)`, edge features :math:`(E, F)`; or, in place of the
-          edges, a :class:`~gmoe.nn.Neighborhood`, for fused ops on the CPU
+          edges and their features, a :class:`~gmoe.nn.Neighborhood`, for
+          fused ops on the CPU
         - **output:** node features :math:`(N, D_{out})`
     """
 
@@ -76,6 +77,7 @@ class OGBGCNConv(MessagePassing):
         """Convolves node features."""
         if isinstance(edge_index, Neighborhood):
             hop = edge_index
+            hop.check_given_for(x.size(0), edge_attr)
             if _is_fused(self, x):
                 dtype = torch.promote_types(x.dtype, torch.float32)
                 weights = hop.gcn_norm(dtype)
@@ -124,7 +126,8 @@ class OGBGINConv(MessagePassing):
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, edge indices
           :math:`(2, E)`, edge features :math:`(E, F)`; or, in place of the
-          edges, a :class:`~gmoe.nn.Neighborhood`, for fused ops on the CPU
+          edges and their features, a :class:`~gmoe.nn.Neighborhood`, for
+          fused ops on the CPU
         - **output:** node features :math:`(N, D_{out})`
     """
 
@@ -167,6 +170,7 @@ class OGBGINConv(MessagePassing):
         """Convolves node features."""
         if isinstance(edge_index, Neighborhood):
             hop = edge_index
+            hop.check_given_for(x.size(0), edge_attr)
             if _is_fused(self, x):
                 out = ops.routed_message(
                     x,

@@ -31,7 +31,8 @@ class RelationalConv(MessagePassing):
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, edge indices
-          :math:`(2, E)`, edge features :math:`(E, F)`
+          :math:`(2, E)`, edge features :math:`(E, F)`; or, in place of the
+          edges and their features, a :class:`~gmoe.nn.Neighborhood`
         - **output:** node features :math:`(N, D_{out})`
 
     Raises:
@@ -79,6 +80,7 @@ class RelationalConv(MessagePassing):
     ) -> Tensor:
         """Convolves node features."""
         if isinstance(edge_index, Neighborhood):
+            edge_index.check_given_for(x.size(0), edge_attr)
             edge_attr = edge_index.edge_attr
             edge_index = edge_index.edge_index
         relation = None
