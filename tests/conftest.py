@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,32 @@ def data_root() -> Path:
     if not root:
         pytest.skip('GMOE_DATA_ROOT is not set: no real data here')
     return Path(root)
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    """The size and the time of change of all that is in a folder."""
+    paths = (folder, *folder.rglob('*'))
+    return {
+        str(path): (stat.st_size, stat.st_mtime_ns)
+        for path in paths
+        for stat in [path.lstat()]
+    }
+
+
+@pytest.fixture(scope='session', autouse=True)
+def leaves_data_alone(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """Keeps what is made of real data out of its folder and of the user's,
+    in processes that tests start, too, and checks that.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        folder = folder.parent  # Of all processes.
+    os.environ['GMOE_CACHE_DIR'] = str(folder / 'cache')
+    root = os.environ.get('GMOE_DATA_ROOT')
+    before = contents(Path(root)) if root else {}
+    yield
+    after = contents(Path(root)) if root else {}
+    changed = dict(before.items() ^ after.items())
+    assert not changed, f'tests changed {sorted(changed)[:5]}'

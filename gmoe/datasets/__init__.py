@@ -1,6 +1,7 @@
 """Datasets that yield ordinary PyG data objects."""
 
-from gmoe.datasets._raw import CorruptDatasetError
+from gmoe.datasets._limits import Limits
+from gmoe.datasets._table import CorruptDatasetError
 from gmoe.datasets.hop_mixture import HopMixture
 from gmoe.datasets.ogb_info import (
     OGBMolInfo,
@@ -20,6 +21,7 @@ from gmoe.datasets.webnlg import (
 __all__ = [
     'CorruptDatasetError',
     'HopMixture',
+    'Limits',
     'OGBMolDataset',
     'OGBMolInfo',
     'TripleDataset',

@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import os
-import stat
-import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,45 +10,55 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gmoe.datasets._files import (
+    is_writable,
+    make_dirs,
+    remove_empty,
+    remove_stale,
+    temporary_file,
+)
+
 Tensors = dict[str, Tensor]
 
 
 class TensorCache:
     r"""Holds the tensors made of a dataset's raw files.
 
-    They are kept in :obj:`folder/processed` where that can be written, and
-    in :obj:`fallback` otherwise. A folder whose mode has no write bit for
-    anyone counts as one that cannot be written, whoever asks: its owner
-    meant it to stay as it is, and an administrator could write anyhow.
+    They are kept in :obj:`cache_dir` if one is given. Otherwise, they are
+    kept in :obj:`folder/processed` where that can be written, and in the
+    user's folder of caches where not.
 
     Args:
         folder (pathlib.Path): The folder of the dataset.
-        fallback (pathlib.Path): The folder of caches.
         fingerprint (str): What a valid cache is made of.
+        cache_dir (pathlib.Path, optional): The folder of caches. The
+            dataset's own folder is neither read nor written then.
+            (default: :obj:`None`)
     """
 
     def __init__(
         self,
         folder: Path,
-        fallback: Path,
         fingerprint: str,
+        cache_dir: Path | None = None,
     ) -> None:
-        processed = folder / 'processed'
-        # Copies of a dataset share the fallback and may differ, hence the
-        # fingerprint in the name there.
-        self.paths = [
-            processed / 'gmoe.pt',
-            fallback / f'{folder.name}-{fingerprint[:16]}.pt',
-        ]
+        # Copies of a dataset share a folder of caches and may differ, hence
+        # the fingerprint in the name there.
+        name = f'{folder.name}-{fingerprint[:16]}.pt'
         self.fingerprint = fingerprint
-        self._writable = [
-            path
-            for path in self.paths
-            if path.parent != processed or _is_writable(folder, processed)
-        ]
+        if cache_dir is not None:
+            self.paths = self._writable = [cache_dir / name]
+            return
+        own, other = folder / 'processed', default_cache_dir() / name
+        self.paths = [own / 'gmoe.pt', other]
+        self._writable = self.paths
+        if not is_writable(folder, own):
+            self._writable = [other]
 
     def load(self) -> Tensors | None:
         """Returns the tensors, or :obj:`None` without a valid cache."""
+        for path in self._writable:
+            remove_stale(path.parent)
         for path in self.paths:
             # A file that is not a valid cache is one to be made anew,
             # whatever the reason.
@@ -87,22 +95,25 @@ class TensorCache:
         return None
 
 
+def given_cache_dir(cache_dir: str | os.PathLike[str] | None) -> Path | None:
+    """Returns the folder of caches that was asked for, by an argument or by
+    the environment variable :obj:`GMOE_CACHE_DIR`, if any.
+    """
+    given = cache_dir or os.environ.get('GMOE_CACHE_DIR')
+    return Path(given).expanduser() if given else None
+
+
 def default_cache_dir() -> Path:
     """Returns the folder of caches where none is given."""
     base = os.environ.get('XDG_CACHE_HOME')
-    if not base or not os.path.isabs(base):
+    if base and os.path.isabs(base):
+        return Path(base) / 'gmoe'
+    try:
         return Path.home() / '.cache' / 'gmoe'
-    return Path(base) / 'gmoe'
-
-
-def _is_writable(*folders: Path) -> bool:
-    """Returns whether those of the folders that exist can be written."""
-    write = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-    return all(
-        folder.stat().st_mode & write and os.access(folder, os.W_OK)
-        for folder in folders
-        if folder.exists()
-    )
+    except RuntimeError:
+        # A user without a home has nowhere to keep anything: below this,
+        # nothing can be written.
+        return Path(os.devnull) / 'gmoe'
 
 
 def _digest(tensors: Tensors) -> str:
@@ -117,34 +128,11 @@ def _digest(tensors: Tensors) -> str:
 
 def _write(out: Mapping[str, object], path: Path) -> None:
     created = make_dirs(path.parent)
-    # The name is unique, for processes that prepare the same dataset at
-    # once not to write into the file of one another: the last one wins.
-    temporary = path.parent / f'.{path.name}-{uuid.uuid4().hex}.tmp'
     try:
         # Opened here, since PyTorch reports a folder that cannot be
         # written in several ways.
-        with temporary.open('xb') as f:
+        with temporary_file(path) as f:
             torch.save(out, f)
-        os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
         remove_empty(created)
         raise
-
-
-def make_dirs(folder: Path) -> list[Path]:
-    """Makes a folder and its parents; returns those made, deepest first."""
-    missing = []
-    for parent in [folder, *folder.parents]:
-        if parent.exists():
-            break
-        missing.append(parent)
-    folder.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
-def remove_empty(folders: list[Path]) -> None:
-    """Removes folders as long as they are empty."""
-    with contextlib.suppress(OSError):
-        for folder in folders:
-            folder.rmdir()

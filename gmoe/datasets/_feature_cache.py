@@ -1,8 +1,6 @@
 """A cache of tables of features on disk, by what they are made of."""
 
 import contextlib
-import os
-import uuid
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmoe.datasets._cache import make_dirs
+from gmoe.datasets._files import make_dirs, remove_stale, temporary_file
 
 
 def cached_table(
@@ -32,6 +30,7 @@ def cached_table(
         make (callable): Makes the table.
     """
     path = folder / f'{key}.npz'
+    remove_stale(folder)
     # A file that is not a valid cache is one to be made anew, whatever the
     # reason.
     with contextlib.suppress(Exception):
@@ -40,15 +39,11 @@ def cached_table(
         if table.dtype == torch.float and shape in (None, tuple(table.shape)):
             return table
     table = make()
-    temporary = folder / f'.{key}-{uuid.uuid4().hex}.tmp'
     try:
         make_dirs(folder)
-        with temporary.open('xb') as f:
+        with temporary_file(path) as f:
             np.savez(f, table=table.numpy())
-        os.replace(temporary, path)
     except OSError as e:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         warnings.warn(
             f"Could not write the cache '{path}' ({e}). Its content will be "
             f'made again next time',

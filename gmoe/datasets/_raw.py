@@ -1,17 +1,14 @@
 """Reads and checks the raw files of OGB's molecule datasets."""
 
-import gzip
 import hashlib
-import io
-import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
+from gmoe.datasets._limits import LIMITS, Limits
+from gmoe.datasets._table import CorruptDatasetError, parse_csv, read_bytes
 from gmoe.datasets.ogb_info import OGBMolInfo
 from gmoe.nn.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
@@ -27,38 +24,16 @@ RAW_FILES = (
     'graph-label.csv.gz',
 )
 SPLITS = ('train', 'valid', 'test')
+#: Of one graph, and for sums of them never to leave 64 bits.
+MAX_COUNT = 2**31 - 1
 
 
-class CorruptDatasetError(ValueError):
-    """A file of a dataset does not hold what it needs to hold.
-
-    Args:
-        path (pathlib.Path): The file.
-        reason (str): What was found in it, and what would be accepted.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"Corrupt file '{path}': {reason}. Replace it by the original one"
-        )
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_error, (self.path, str(self))
-
-
-def _rebuild_error(path: Path, message: str) -> CorruptDatasetError:
-    error = CorruptDatasetError.__new__(CorruptDatasetError)
-    ValueError.__init__(error, message)
-    error.path = path
-    return error
-
-
-def read_raw_bytes(raw_dir: Path) -> dict[str, bytes]:
+def read_raw_bytes(raw_dir: Path, limits: Limits = LIMITS) -> dict[str, bytes]:
     """Returns the content of the raw files, still compressed.
 
     Raises:
         FileNotFoundError: If one of them is missing.
+        CorruptDatasetError: If one of them is too large.
     """
     missing = [name for name in RAW_FILES if not (raw_dir / name).is_file()]
     if missing:
@@ -67,7 +42,7 @@ def read_raw_bytes(raw_dir: Path) -> dict[str, bytes]:
             f'files {list(RAW_FILES)} (missing: '
             f'{missing})'
         )
-    return {name: (raw_dir / name).read_bytes() for name in RAW_FILES}
+    return {name: read_bytes(raw_dir / name, limits) for name in RAW_FILES}
 
 
 def fingerprint(raw: dict[str, bytes]) -> str:
@@ -83,6 +58,7 @@ def parse_raw(
     raw: dict[str, bytes],
     raw_dir: Path,
     info: OGBMolInfo,
+    limits: Limits = LIMITS,
 ) -> dict[str, Tensor]:
     """Parses and checks the raw files.
 
@@ -90,6 +66,7 @@ def parse_raw(
         raw (Dict[str, bytes]): The content of the files.
         raw_dir (pathlib.Path): Their folder, for errors to name them.
         info (OGBMolInfo): What the dataset needs to be.
+        limits (Limits, optional): How much a file may hold.
 
     Returns:
         One tensor for each file, in the narrowest data type: `num_nodes`
@@ -101,9 +78,9 @@ def parse_raw(
         CorruptDatasetError: If a file does not hold what it should.
     """
 
-    def table(name: str, columns: int, dtype: type = np.int64) -> np.ndarray:
+    def table(name: str, columns: int, rows: int | None = None) -> np.ndarray:
         name = f'{name}.csv.gz'
-        return parse_csv(raw[name], raw_dir / name, columns, dtype)
+        return parse_csv(raw[name], raw_dir / name, columns, rows, limits)
 
     path = {name.split('.')[0]: raw_dir / name for name in RAW_FILES}
     num_nodes, num_edges = table('num-node-list', 1), table('num-edge-list', 1)
@@ -111,8 +88,8 @@ def parse_raw(
         _check_all(
             path[f'num-{kind}-list'],
             size,
-            size >= 0,
-            'counts need to be non-negative',
+            (size >= 0) & (size <= MAX_COUNT),
+            f'counts need to be non-negative and at most {MAX_COUNT}',
         )
     num_nodes, num_edges = num_nodes[:, 0], num_edges[:, 0]
     num_graphs = num_nodes.size
@@ -143,7 +120,7 @@ def parse_raw(
     _check_rows(path['edge-feat'], len(edge_attr), len(edge), per_edge)
     _check_categories(path['edge-feat'], edge_attr, BOND_FEATURE_DIMS)
 
-    y = table('graph-label', info.num_tasks, np.float64)
+    y = table('graph-label', info.num_tasks, num_graphs)
     _check_rows(path['graph-label'], len(y), num_graphs, per_graph)
     is_label, rule = ~np.isinf(y), 'labels need to be finite or missing'
     if info.task_type == 'binary classification':
@@ -161,7 +138,9 @@ def parse_raw(
     }
 
 
-def read_split(folder: Path, num_graphs: int) -> dict[str, Tensor]:
+def read_split(
+    folder: Path, num_graphs: int, limits: Limits = LIMITS
+) -> dict[str, Tensor]:
     """Reads and checks the split of a dataset.
 
     Raises:
@@ -176,7 +155,8 @@ def read_split(folder: Path, num_graphs: int) -> dict[str, Tensor]:
             raise FileNotFoundError(
                 f"The split needs the file '{path}' (got none)"
             )
-        index = parse_csv(path.read_bytes(), path, 1, np.int64)[:, 0]
+        content = read_bytes(path, limits)
+        index = parse_csv(content, path, 1, limits=limits)[:, 0]
         is_id = (index >= 0) & (index < num_graphs)
         _check_all(
             path,
@@ -203,54 +183,6 @@ def read_split(folder: Path, num_graphs: int) -> dict[str, Tensor]:
             f'graphs (graph {missing} is in none of {list(SPLITS)})',
         )
     return out
-
-
-def parse_csv(
-    content: bytes,
-    path: Path,
-    columns: int,
-    dtype: type,
-) -> np.ndarray:
-    """Parses a compressed table of numbers without a header.
-
-    Raises:
-        CorruptDatasetError: If it is not one, or has other columns.
-    """
-    text = decompress(content, path)
-    if not text.strip() and not np.issubdtype(dtype, np.floating):
-        return np.empty((0, columns), dtype=dtype)
-    try:
-        # Blank lines are kept: one is a missing label in a table with one
-        # column, and an error in a table of integers.
-        frame = pd.read_csv(
-            io.BytesIO(text), header=None, dtype=dtype, skip_blank_lines=False
-        )
-    except (ValueError, OverflowError) as e:
-        raise CorruptDatasetError(
-            path,
-            f'it needs to hold {columns} columns of '
-            f'{np.dtype(dtype).name} ({e})',
-        ) from e
-    if frame.shape[1] != columns:
-        raise CorruptDatasetError(
-            path, f'it needs to hold {columns} columns (got {frame.shape[1]})'
-        )
-    # A copy, since pandas lends its own memory for reading only.
-    return np.array(frame, dtype=dtype, order='C')
-
-
-def decompress(content: bytes, path: Path) -> bytes:
-    """Decompresses the content of a gzip file.
-
-    Raises:
-        CorruptDatasetError: If it is truncated or fails its checksum.
-    """
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as e:
-        raise CorruptDatasetError(
-            path, f'it needs to be a complete gzip file ({e})'
-        ) from e
 
 
 def _check_rows(path: Path, got: int, expected: int, what: str) -> None:

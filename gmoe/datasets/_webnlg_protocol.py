@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gmoe.datasets._raw import CorruptDatasetError
+from gmoe.datasets._table import CorruptDatasetError
 from gmoe.datasets._webnlg_release import (
     CHECKSUM,
     INSTANCE_TYPES,

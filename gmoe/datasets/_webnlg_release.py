@@ -4,18 +4,18 @@ import hashlib
 import json
 import os
 import re
-import urllib.request
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from pathlib import Path, PurePosixPath
-from urllib.error import HTTPError
+from pathlib import Path
 
-from gmoe.datasets._cache import make_dirs, remove_empty
-from gmoe.datasets._raw import CorruptDatasetError
+from gmoe.datasets._archive import check_member, open_zip
+from gmoe.datasets._fetch import fetched
+from gmoe.datasets._files import make_dirs, remove_empty, remove_stale
+from gmoe.datasets._table import CorruptDatasetError
 from gmoe.datasets._webnlg_xml import (
     MAX_FILE_SIZE,
     WebNLGEntry,
@@ -29,7 +29,6 @@ URL = (
 )
 #: Of the files of release 3.0 in English that are read, names and content.
 CHECKSUM = 'cd55ba6d4cd12d7dbe9a4b0c292239a29f1c0054fb5377f23e30762f17044283'
-TIMEOUT = 60.0  # Seconds without any data.
 MAX_ARCHIVE_SIZE = 2**30
 MAX_TOTAL_SIZE = 2**29
 
@@ -161,23 +160,18 @@ def download_release(
         RuntimeError: If it cannot be fetched, or is not the release.
     """
     url = url or URL
-    path, part = root / ARCHIVE, root / f'.{ARCHIVE}.part'
+    path = root / ARCHIVE
     created: list[Path] = []
     try:
         created = make_dirs(root)
-        if log:
-            print(f'Downloading {url}')
-        _fetch(url, part)
-        try:
-            got = files_checksum(_read_zip(part))
+        remove_stale(root)
+        with fetched(url, path, MAX_ARCHIVE_SIZE, log) as archive:
+            got = files_checksum(_read_zip(archive))
             if checksum is not None and got != checksum:
                 raise RuntimeError(
                     f'its files need the checksum {checksum} (got {got})'
                 )
-        except (RuntimeError, ValueError):
-            part.unlink()  # What is wrong need not go on.
-            raise
-        os.replace(part, path)
+            os.replace(archive, path)
     except (OSError, HTTPException, RuntimeError, ValueError) as e:
         remove_empty(created)
         raise RuntimeError(
@@ -186,34 +180,6 @@ def download_release(
             f"'{root}'"
         ) from e
     return path
-
-
-def _fetch(url: str, part: Path) -> None:
-    start = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url)
-    if start:
-        request.add_header('Range', f'bytes={start}-')
-    try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)
-    except HTTPError as e:
-        if e.code != 416:  # There is nothing left to fetch.
-            raise
-        return
-    with response:
-        resumes = getattr(response, 'status', None) == 206
-        length = response.headers.get('Content-Length')
-        size = start if resumes else 0
-        expected = None if length is None else size + int(length)
-        with part.open('ab' if resumes else 'wb') as f:
-            while chunk := response.read(2**20):
-                size += len(chunk)
-                if size > MAX_ARCHIVE_SIZE:
-                    raise RuntimeError(
-                        f'it needs to be of at most {MAX_ARCHIVE_SIZE} bytes'
-                    )
-                f.write(chunk)
-    if expected is not None and size < expected:
-        raise OSError(f'the connection ended after {size} of {expected} bytes')
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
@@ -230,17 +196,12 @@ def _read_zip(path: Path) -> dict[str, bytes]:
     """Reads the files of the release, and writes nothing anywhere."""
     out: dict[str, bytes] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             for member in archive.infolist():
                 match = _IN_ARCHIVE.fullmatch(member.filename)
                 if match is None or not _NAME.fullmatch(match[1]):
                     continue
-                if '..' in PurePosixPath(member.filename).parts:
-                    raise CorruptDatasetError(
-                        path,
-                        f'it needs to hold names below its own folder only '
-                        f'(got {member.filename!r})',
-                    )
+                check_member(member)
                 if match[1] in out:
                     raise CorruptDatasetError(
                         path,

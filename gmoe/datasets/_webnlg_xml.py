@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from gmoe.datasets._raw import CorruptDatasetError
+from gmoe.datasets._table import CorruptDatasetError
 
 Triple = tuple[str, str, str]
 

@@ -11,18 +11,19 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.utils import cumsum
 
-from gmoe.datasets._cache import TensorCache, Tensors, default_cache_dir
+from gmoe.datasets._cache import TensorCache, Tensors, given_cache_dir
 from gmoe.datasets._download import download_ogb_mol
+from gmoe.datasets._files import remove_stale
 from gmoe.datasets._in_memory import CollatedDataset
+from gmoe.datasets._limits import LIMITS, Limits
 from gmoe.datasets._raw import (
     RAW_FILES,
-    CorruptDatasetError,
-    decompress,
     fingerprint,
     parse_raw,
     read_raw_bytes,
     read_split,
 )
+from gmoe.datasets._table import CorruptDatasetError, decompress, read_bytes
 from gmoe.datasets.ogb_info import ogb_mol_info
 from gmoe.nn.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
@@ -45,15 +46,20 @@ class OGBMolDataset(CollatedDataset):
             (default: :obj:`"data/ogb"`)
         transform (callable, optional): Transforms each graph on access.
             (default: :obj:`None`)
-        cache_dir (str, optional): Where the parsed dataset is kept if its
-            own folder cannot be written; :obj:`"$XDG_CACHE_HOME/gmoe"` or
-            :obj:`"~/.cache/gmoe"` if not given. (default: :obj:`None`)
+        cache_dir (str, optional): Where the parsed dataset is kept, and
+            nowhere else; that of the environment variable
+            :obj:`GMOE_CACHE_DIR` if not given. Without either, it is kept in
+            its own folder, or, if that cannot be written, in
+            :obj:`"$XDG_CACHE_HOME/gmoe"` or :obj:`"~/.cache/gmoe"`.
+            (default: :obj:`None`)
         download (bool, optional): If set to :obj:`False`, a dataset that
             is not there is an error. (default: :obj:`True`)
         url (str, optional): Where to download the dataset's archive from,
             instead of from where OGB keeps it. (default: :obj:`None`)
         log (bool, optional): Whether to print that a download goes on.
             (default: :obj:`True`)
+        limits (Limits, optional): How much a download, an archive and a raw
+            file may hold. (default: :obj:`Limits()`)
 
     Shapes:
         - **graph:** :obj:`x` :math:`(|V|, 9)`, :obj:`edge_index`
@@ -81,8 +87,10 @@ class OGBMolDataset(CollatedDataset):
         download: bool = True,
         url: str | None = None,
         log: bool = True,
+        limits: Limits = LIMITS,
     ) -> None:
         self.name = name
+        self.limits = limits
         self.info = ogb_mol_info(name)
         parent = Path(root).expanduser()
         folder = parent / self.info.dir_name
@@ -96,18 +104,18 @@ class OGBMolDataset(CollatedDataset):
                     f"'{parent}'). Pass 'download=True' to fetch it from "
                     f"'{url or self.info.url}'"
                 )
-            download_ogb_mol(self.info, folder, url, log)
+            download_ogb_mol(self.info, folder, url, log, limits)
         super().__init__(str(folder), transform, log=log)
 
-        fallback = default_cache_dir()
-        if cache_dir is not None:
-            fallback = Path(cache_dir).expanduser()
+        given = given_cache_dir(cache_dir)
+        if given is None:
+            remove_stale(parent)
         raw_dir = Path(self.raw_dir)
-        raw = read_raw_bytes(raw_dir)
-        cache = TensorCache(folder, fallback, fingerprint(raw))
+        raw = read_raw_bytes(raw_dir, limits)
+        cache = TensorCache(folder, fingerprint(raw), given)
         tensors = cache.load()
         if tensors is None:
-            tensors = parse_raw(raw, raw_dir, self.info)
+            tensors = parse_raw(raw, raw_dir, self.info, limits)
             cache.save(tensors)
         self._data, self.slices = _collate(tensors, self.info.add_inverse_edge)
         self._num_graphs = self.len()  # That of a copied part differs.
@@ -155,7 +163,7 @@ class OGBMolDataset(CollatedDataset):
             CorruptDatasetError: If it does not hold each graph once.
         """
         folder = Path(self.root) / 'split' / (split_type or self.info.split)
-        split = read_split(folder, self._num_graphs)
+        split = read_split(folder, self._num_graphs, self.limits)
         return self._within(split, self._num_graphs)
 
     def smiles(self, idx: int) -> str:
@@ -171,7 +179,7 @@ class OGBMolDataset(CollatedDataset):
         """
         if self._smiles is None:
             path = Path(self.root) / 'mapping' / 'mol.csv.gz'
-            self._smiles = _read_smiles(path, self._num_graphs)
+            self._smiles = _read_smiles(path, self._num_graphs, self.limits)
         return self._smiles[int(self._data.graph_id[self.indices()[idx]])]
 
 
@@ -208,12 +216,12 @@ def _collate(
     return data, slices
 
 
-def _read_smiles(path: Path, num_graphs: int) -> list[str]:
+def _read_smiles(path: Path, num_graphs: int, limits: Limits) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(
             f"SMILES strings need the file '{path}' (got none)"
         )
-    text = decompress(path.read_bytes(), path)
+    text = decompress(read_bytes(path, limits), path, limits)
     try:
         frame = pd.read_csv(
             io.BytesIO(text),

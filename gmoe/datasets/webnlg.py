@@ -10,7 +10,8 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import cumsum
 
-from gmoe.datasets._cache import default_cache_dir
+from gmoe.datasets._cache import default_cache_dir, given_cache_dir
+from gmoe.datasets._files import remove_stale
 from gmoe.datasets._in_memory import CollatedDataset
 from gmoe.datasets._webnlg_codes import (
     add_features,
@@ -109,7 +110,8 @@ class WebNLGDataset(CollatedDataset):
             (default: :obj:`True`)
         transform (callable, optional): Transforms each graph on access.
             (default: :obj:`None`)
-        cache_dir (str, optional): Where features are kept;
+        cache_dir (str, optional): Where features are kept; that of the
+            environment variable :obj:`GMOE_CACHE_DIR`, then
             :obj:`"$XDG_CACHE_HOME/gmoe"` or :obj:`"~/.cache/gmoe"` if not
             given. (default: :obj:`None`)
         download (bool, optional): As in :func:`webnlg_split`.
@@ -181,6 +183,8 @@ class WebNLGDataset(CollatedDataset):
         self.codes = codes
         super().__init__(str(Path(root).expanduser()), transform, log=log)
 
+        if given_cache_dir(cache_dir) is None:
+            remove_stale(Path(self.root))
         release = load_release(Path(root), download, url, verify, strict, log)
         self.splits: dict[str, WebNLGSplit] = {
             name: split_release(release, name) for name in PROTOCOLS
@@ -207,9 +211,7 @@ class WebNLGDataset(CollatedDataset):
         """Returns how texts become features; the arguments are those of the
         dataset.
         """
-        cache = default_cache_dir()
-        if cache_dir is not None:
-            cache = Path(cache_dir).expanduser()
+        cache = given_cache_dir(cache_dir) or default_cache_dir()
         return TextFeatures(
             features, dim, (ngrams[0], ngrams[1]), encoder, cache / 'webnlg'
         )

@@ -228,8 +228,10 @@ class OGBMolDataModule(GraphDataModule):
     Args:
         name: The dataset's name.
         root: The folder that holds it, in OGB's layout, or is to hold it.
-        cache_dir: Where the parsed dataset is kept if its own folder cannot
-            be written. (default: a folder in the user's cache)
+        cache_dir: Where the parsed dataset is kept, and nowhere else.
+            (default: the environment variable :obj:`GMOE_CACHE_DIR`, the
+            dataset's own folder, or, where that cannot be written, one in
+            the user's cache)
         download: Whether a missing dataset may be downloaded.
         **kwargs: Arguments of :class:`GraphDataModule`.
 

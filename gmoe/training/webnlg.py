@@ -41,7 +41,9 @@ class WebNLGDataModule(GraphDataModule):
         triples: A file of other graphs to predict, with triples of the form
             ``subject | property | object``, one per line, and an empty line
             between graphs.
-        cache_dir: Where the features of texts are kept.
+        cache_dir: Where the features of texts are kept. (default: the
+            environment variable :obj:`GMOE_CACHE_DIR`, or a folder in the
+            user's cache)
         download: Whether a missing release may be downloaded.
         **kwargs: Arguments of :class:`GraphDataModule`.
 

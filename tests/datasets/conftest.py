@@ -64,3 +64,4 @@ def no_home(
     if 'data_root' not in request.fixturenames:
         folder = tmp_path_factory.mktemp('xdg')
         monkeypatch.setenv('XDG_CACHE_HOME', str(folder))
+        monkeypatch.delenv('GMOE_CACHE_DIR')

@@ -1,11 +1,18 @@
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from gmoe.datasets import _cache
-from gmoe.datasets._cache import TensorCache, default_cache_dir
+from gmoe.datasets._cache import (
+    TensorCache,
+    default_cache_dir,
+    given_cache_dir,
+)
 
 TENSORS = {
     'x': torch.arange(6, dtype=torch.uint8).view(3, 2),
@@ -25,7 +32,7 @@ def files(folder: Path) -> list[str]:
 
 
 def test_tensor_cache(folder: Path):
-    cache = TensorCache(folder, folder.parent / 'fallback', 'a' * 64)
+    cache = TensorCache(folder, 'a' * 64)
     assert cache.load() is None
     assert cache.save(TENSORS) == folder / 'processed' / 'gmoe.pt'
     assert files(folder.parent) == [
@@ -38,7 +45,7 @@ def test_tensor_cache(folder: Path):
         assert out[key].dtype == value.dtype
         assert torch.equal(out[key].nan_to_num(7), value.nan_to_num(7))
 
-    other = TensorCache(folder, folder.parent / 'fallback', 'b' * 64)
+    other = TensorCache(folder, 'b' * 64)
     assert other.load() is None
     other.save(TENSORS)
     assert cache.load() is None
@@ -49,18 +56,47 @@ def test_tensor_cache_of_read_only_folder(folder: Path, which: str):
     (folder / 'processed').mkdir()
     path = folder if which == 'folder' else folder / 'processed'
     path.chmod(0o555)
-    fallback = folder.parent / 'fallback'
-    cache = TensorCache(folder, fallback, 'a' * 64)
+    cache = TensorCache(folder, 'a' * 64)
     # Also for the superuser, who could write.
-    assert cache.save(TENSORS) == fallback / f'data-{"a" * 16}.pt'
+    name = f'data-{"a" * 16}.pt'
+    assert cache.save(TENSORS) == default_cache_dir() / name
     assert cache.load() is not None
     assert files(folder) == ['processed']
     path.chmod(0o755)
 
 
+def test_given_folder_comes_first(folder: Path):
+    own = TensorCache(folder, 'a' * 64)
+    other = folder.parent / 'other'
+    given = TensorCache(folder, 'a' * 64, other)
+    own.save(TENSORS)
+    assert given.load() is None  # Where nothing is to be written, nor read.
+    shutil.rmtree(folder / 'processed')
+    assert given.save(TENSORS) == other / f'data-{"a" * 16}.pt'
+    assert given.load() is not None
+    assert files(folder) == []
+
+    # A folder that cannot be written is said, not replaced by another one.
+    (folder.parent / 'file').write_text('')
+    given = TensorCache(folder, 'a' * 64, folder.parent / 'file')
+    with pytest.warns(UserWarning, match='Could not write a cache.*file'):
+        assert given.save(TENSORS) is None
+    assert given.load() is None
+    assert files(folder) == []
+
+
+def test_folder_in_place_of_the_file(folder: Path):
+    (folder / 'processed' / 'gmoe.pt').mkdir(parents=True)
+    cache = TensorCache(folder, 'a' * 64)
+    assert cache.load() is None
+    assert cache.save(TENSORS).parent == default_cache_dir()
+    assert set(cache.load()) == set(TENSORS)
+    assert files(folder) == ['processed', 'processed/gmoe.pt']
+
+
 @pytest.mark.parametrize('damage', ['half', 'flip', 'empty', 'pickle'])
 def test_tensor_cache_damaged(folder: Path, damage: str):
-    cache = TensorCache(folder, folder.parent / 'fallback', 'a' * 64)
+    cache = TensorCache(folder, 'a' * 64)
     path = cache.save({'x': torch.full((1000,), 65, dtype=torch.uint8)})
     content = path.read_bytes()
     if damage == 'half':
@@ -77,25 +113,44 @@ def test_tensor_cache_damaged(folder: Path, damage: str):
     assert set(cache.load()) == set(TENSORS)
 
 
-def test_tensor_cache_that_cannot_be_written(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-):
-    def no_space(*args: object, **kwargs: object) -> None:
-        raise OSError(28, 'No space left on device')
+def limited(code: str, *arguments: object) -> str:
+    """Runs code in a process whose files may have 10,000 bytes."""
+    limit = 'import resource as r\nr.setrlimit(r.RLIMIT_FSIZE, (10**4,) * 2)\n'
+    return subprocess.run(
+        [sys.executable, '-c', limit + code, *map(str, arguments)],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    ).stderr
 
-    monkeypatch.setattr(_cache.torch, 'save', no_space)
-    cache = TensorCache(folder, folder.parent / 'a' / 'b', 'a' * 64)
-    with pytest.warns(UserWarning, match='No space left'):
-        assert cache.save(TENSORS) is None
-    assert files(folder.parent) == ['data']
 
+def test_disk_is_full(folder: Path):
+    pytest.importorskip('resource', reason='limits are of Unix')
+    code = (
+        'import pathlib, sys, torch\n'
+        'from gmoe.datasets._cache import TensorCache\n'
+        'from gmoe.datasets._feature_cache import cached_table\n'
+        'folder, cache = map(pathlib.Path, sys.argv[1:])\n'
+        "x = {'x': torch.zeros(10**5)}\n"
+        "assert TensorCache(folder, 'a' * 64).save(x) is None\n"
+        "assert TensorCache(folder, 'a' * 64, cache).save(x) is None\n"
+        "cached_table(cache, 'key', None, lambda: torch.ones(10**4, 10))\n"
+    )
+    error = limited(code, folder, folder.parent / 'cache')
+    assert error.count('Could not write a cache') == 2
+    assert error.count('Could not write the cache') == 1
+    assert files(folder) == []
+    assert files(folder.parent) in (['data'], ['cache', 'data'])
+
+
+def test_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_cache.torch, 'save', interrupted)
     with pytest.raises(KeyboardInterrupt):
-        cache.save(TENSORS)
+        TensorCache(folder, 'a' * 64).save(TENSORS)
     assert files(folder.parent) == ['data']
 
 
@@ -107,3 +162,24 @@ def test_default_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         assert default_cache_dir() == Path.home() / '.cache' / 'gmoe'
     monkeypatch.setenv('HOME', os.fspath(tmp_path))
     assert default_cache_dir() == tmp_path / '.cache' / 'gmoe'
+
+
+def test_user_without_a_home(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    pwd = pytest.importorskip('pwd', reason='users are of Unix')
+    users = {user.pw_uid for user in pwd.getpwall()}
+    unknown = next(i for i in range(50_000, 60_000) if i not in users)
+    monkeypatch.delenv('XDG_CACHE_HOME')
+    monkeypatch.delenv('HOME')
+    monkeypatch.setattr(os, 'getuid', lambda: unknown)
+    cache = TensorCache(folder, 'a' * 64)
+    (folder / 'processed').write_text('')
+    with pytest.warns(UserWarning, match='Could not write a cache'):
+        assert cache.save(TENSORS) is None
+    assert cache.load() is None
+
+
+def test_given_cache_dir(monkeypatch: pytest.MonkeyPatch):
+    assert given_cache_dir(None) is None
+    monkeypatch.setenv('GMOE_CACHE_DIR', '~/cache')
+    assert given_cache_dir(None) == Path.home() / 'cache'
+    assert given_cache_dir('~/other') == Path.home() / 'other'

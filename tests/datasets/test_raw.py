@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gmoe.datasets import CorruptDatasetError
+from gmoe.datasets import CorruptDatasetError, Limits
 from gmoe.datasets._raw import (
     fingerprint,
     parse_raw,
@@ -14,6 +14,7 @@ from gmoe.datasets._raw import (
     read_split,
 )
 from gmoe.datasets.ogb_info import ogb_mol_info
+from tests.datasets.raw_fuzz import fuzz
 
 INFO = ogb_mol_info('ogbg-moltox21')
 
@@ -57,7 +58,10 @@ ROW = '5,0,4,5,3,0,2,0,0'
     ('table', 'lines', 'match'),
     [
         ('num-node-list', ['3', 'x', '2'], 'columns of int64'),
-        ('num-node-list', ['3', '', '2'], 'columns of int64'),
+        ('num-node-list', ['3', '', '2'], 'int64.*empty cell in line 2'),
+        ('num-node-list', ['', '3', '2'], 'int64.*empty cell in line 1'),
+        ('num-node-list', ['3', 'True', '2'], 'columns of int64'),
+        ('num-node-list', ['3', '1\r', '2\r3'], 'columns of int64'),
         ('num-node-list', ['3', '-1', '4'], 'non-negative.*-1 in line 2'),
         ('num-node-list', ['3,1', '1,1', '2,1'], r'1 columns \(got 2'),
         ('num-node-list', ['9' * 30], 'columns of int64'),
@@ -66,11 +70,16 @@ ROW = '5,0,4,5,3,0,2,0,0'
         ('num-edge-list', ['2', '1', '1'], r'4 rows \(got 3'),
         ('node-feat', [ROW] * 5, r'6 rows \(got 5'),
         ('node-feat', [ROW] * 7, r'6 rows \(got 7'),
-        ('node-feat', [ROW] * 5 + [''], 'columns of int64'),
+        ('node-feat', [ROW] * 5 + [''], r'6 rows \(got 5'),
+        ('node-feat', [''] + [ROW] * 5, r'9 columns \(got 1 in line 1'),
         ('node-feat', [ROW] * 5 + ['5,0,4,5,3,0,2,0,'], 'columns of int64'),
         ('node-feat', [ROW] * 5 + ['nan' + ROW[1:]], 'columns of int64'),
         ('node-feat', [ROW] * 5 + ['5.5' + ROW[1:]], 'columns of int64'),
-        ('node-feat', [ROW] * 5 + [ROW + ',0'], 'columns of int64'),
+        (
+            'node-feat',
+            [ROW] * 5 + [ROW + ',0'],
+            r'9 columns \(got 10 in line 6',
+        ),
         ('node-feat', [ROW] * 5 + ['119' + ROW[1:]], '119 in line 6'),
         ('node-feat', ['-1' + ROW[1:]] + [ROW] * 5, '-1 in line 1'),
         ('edge', ['0,1', '1,3', '0,1'], '3 in line 2'),
@@ -82,6 +91,9 @@ ROW = '5,0,4,5,3,0,2,0,0'
         ('edge-feat', ['0,0,0', '0,6,0', '0,0,0'], '6 in line 2'),
         ('graph-label', ['0' + ',' * 11] * 2, r'3 rows \(got 2'),
         ('graph-label', ['0' + ',' * 10] * 3, '12 columns'),
+        ('graph-label', ['0' + ',' * 11, '0', '0' + ',' * 22], 'in line 2'),
+        ('graph-label', ['0' + ',' * 11, '', '0' + ',' * 11], 'in line 2'),
+        ('graph-label', ['True' + ',' * 11] * 3, 'columns of float64'),
         ('graph-label', ['a' + ',' * 11] * 3, 'columns of float64'),
         ('graph-label', ['inf' + ',' * 11] * 3, '0, 1 or missing'),
         ('graph-label', ['2' + ',' * 11] * 3, '0, 1 or missing'),
@@ -112,10 +124,65 @@ def test_parse_raw_regression_labels(
     y = parse_raw(raw, folder / 'raw', info)['y']
     assert y.nan_to_num(7).tolist() == [[-1.5], [7], [2]]
 
+    # One that is missing is a blank line, wherever it is.
+    for lines, expected in (
+        (['', '-1.5', '2'], [[7], [-1.5], [2]]),
+        (['', '2', ''], [[7], [2], [7]]),
+        (['', '2', '', '', ''], [[7], [2], [7]]),
+        (['1', '2', '3', '', ''], [[1], [2], [3]]),
+        (['', '', ''], [[7], [7], [7]]),
+        (['\ufeff', 'NA', '1e-3'], [[7], [7], [torch.tensor(1e-3).item()]]),
+    ):
+        write_dataset(tmp_path, **{'raw/graph-label': lines})
+        raw = read_raw_bytes(folder / 'raw')
+        y = parse_raw(raw, folder / 'raw', info)['y']
+        assert y.nan_to_num(7).tolist() == expected, lines
+    for lines in ['', ''], ['1', '2'], ['', '', '', '1'], ['', '', ' ', '1']:
+        write_dataset(tmp_path, **{'raw/graph-label': lines})
+        raw = read_raw_bytes(folder / 'raw')
+        with pytest.raises(CorruptDatasetError, match='graph-label'):
+            parse_raw(raw, folder / 'raw', info)
+
     write_dataset(tmp_path, **{'raw/graph-label': ['-1.5', 'inf', '2']})
     raw = read_raw_bytes(folder / 'raw')
     with pytest.raises(CorruptDatasetError, match='finite.*inf in line 2'):
         parse_raw(raw, folder / 'raw', info)
+
+
+@pytest.mark.parametrize('kind', ['node', 'edge'])
+@pytest.mark.parametrize('count', [2**31, 2**62, 2**63 - 1])
+def test_counts_whose_sum_wraps(
+    tmp_path: Path,
+    write_dataset: Callable[..., Path],
+    kind: str,
+    count: int,
+):
+    # Four times 2^62 is nothing, in 64 bits.
+    counts = {
+        'raw/num-node-list': ['1'] * 5 + ['1'],
+        'raw/num-edge-list': ['3'] + ['0'] * 5,
+        'raw/graph-label': ['0' + ',' * 11] * 6,
+        'raw/edge': ['0,0'] * 3,
+    }
+    for i in range(1, 5):
+        counts[f'raw/num-{kind}-list'][i] = str(count)
+    folder = write_dataset(tmp_path, **counts)
+    match = f'num-{kind}-list.*at most 2147483647 .got {count} in line 2'
+    with pytest.raises(CorruptDatasetError, match=match):
+        parse(folder)
+
+
+@pytest.mark.parametrize('end', ['', '\n', '\r\n', '\n\n \n'])
+@pytest.mark.parametrize('mark', ['', '\ufeff'])
+def test_byte_order_mark_and_blank_last_lines(root: Path, mark, end):
+    folder = root / 'ogbg_moltox21'
+    expected = parse(folder)
+    for path in (folder / 'raw').iterdir():
+        text = gzip.decompress(path.read_bytes()).decode()
+        path.write_bytes(gzip.compress((mark + text + end).encode()))
+    out = parse(folder)
+    for key, value in expected.items():
+        assert torch.equal(out[key].nan_to_num(7), value.nan_to_num(7))
 
 
 @pytest.mark.parametrize('damage', ['half', 'crc', 'text', 'empty', 'binary'])
@@ -191,3 +258,30 @@ def test_corrupt_dataset_error_can_be_pickled():
     out = pickle.loads(pickle.dumps(error))
     assert str(out) == str(error)
     assert out.path == error.path
+
+
+def test_limits(root: Path):
+    folder = root / 'ogbg_moltox21'
+    raw = read_raw_bytes(folder / 'raw')
+    with pytest.raises(CorruptDatasetError, match='hold at most 100 bytes'):
+        parse_raw(raw, folder / 'raw', INFO, Limits(table=100))
+    with pytest.raises(CorruptDatasetError, match='be of at most 10 bytes'):
+        read_raw_bytes(folder / 'raw', Limits(table=10))
+    with pytest.raises(CorruptDatasetError, match='be of at most 10 bytes'):
+        read_split(folder / 'split' / 'scaffold', 3, Limits(table=10))
+    with pytest.raises(ValueError, match="'ratio' must be at least 1, got 0"):
+        Limits(ratio=0)
+
+    # 64 MB in 64 KB: OGB's files are up to 51 times smaller than their text.
+    path = folder / 'raw' / 'edge.csv.gz'
+    path.write_bytes(gzip.compress(b'0,1\n' * 2**24, 9))
+    with pytest.raises(CorruptDatasetError, match='hold at most 16777216 b'):
+        parse(folder)
+
+
+@pytest.mark.parametrize('regression', [False, True])
+def test_fuzz(tmp_path: Path, regression: bool):
+    """See :mod:`tests.datasets.raw_fuzz` for many more of them."""
+    counts = fuzz(tmp_path, 300, regression=regression)
+    assert counts['accepted'] > 20
+    assert counts['refused'] > 150

@@ -1,0 +1,210 @@
+"""Folders, and temporary files that no killed process leaves for ever.
+
+A process that is killed leaves its temporary file behind. The next one
+removes it, but must never take away what another process still writes, here
+or on another machine that shares the folder. The writer hence locks what it
+writes, and the system gives the lock back however the process ends.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+import shutil
+import socket
+import stat
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Not on Windows: only what is old is removed there.
+    fcntl = None  # type: ignore[assignment]
+
+#: Seconds after which even what cannot be told to be without a writer, since
+#: locks of other machines may not be seen, is taken to be left behind.
+STALE_AGE = 86_400
+
+_OURS = re.compile(r'\..+-([0-9a-f]{8})-[0-9a-f]{32}\.tmp')
+# Downloads to go on with, and what earlier versions left behind.
+_OTHERS = re.compile(
+    r'\..+-[0-9a-f]{8}\.part|\..+-[0-9a-f]{32}\.tmp|\.ogbg_mol\w+-[a-z0-9_]{8}'
+)
+
+
+def make_dirs(folder: Path) -> list[Path]:
+    """Makes a folder and its parents; returns those made, deepest first."""
+    missing = []
+    for parent in [folder, *folder.parents]:
+        if parent.exists():
+            break
+        missing.append(parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Removes folders as long as they are empty."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
+
+
+def is_writable(*folders: Path) -> bool:
+    """Returns whether those of the folders that exist can be written.
+
+    A folder whose mode has no write bit for anyone counts as one that cannot,
+    whoever asks: its owner meant it to stay as it is, and an administrator
+    could write anyhow.
+    """
+    write = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+    return all(
+        folder.stat().st_mode & write and os.access(folder, os.W_OK)
+        for folder in folders
+        if folder.exists()
+    )
+
+
+@contextlib.contextmanager
+def temporary_file(target: Path) -> Iterator[BinaryIO]:
+    """Opens a file that replaces `target` in one step once it is complete.
+
+    Its name is unique, for processes that write the same file at once not to
+    write into that of one another: the last one wins.
+
+    Args:
+        target (pathlib.Path): The file.
+
+    Raises:
+        OSError: If it cannot be written. Nothing is left behind then.
+    """
+    while True:
+        path = _unused_name(target)
+        with path.open('xb') as f:
+            if lock(f.fileno(), path) is False:
+                continue
+            try:
+                yield f
+                f.flush()
+                os.fsync(f.fileno())
+                if fcntl is None:
+                    f.close()
+                os.replace(path, target)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+            return
+
+
+@contextlib.contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Makes a folder beside `target` and removes it in the end."""
+    while True:
+        path = _unused_name(target)
+        path.mkdir()
+        with _opened(path) as number:
+            if lock(number, path) is False:
+                continue
+            try:
+                yield path
+            finally:
+                shutil.rmtree(path, ignore_errors=True)
+            return
+
+
+def lock(number: int | None, path: Path) -> bool | None:
+    """Locks an open file or folder for as long as it is open.
+
+    Args:
+        number (int, optional): Its descriptor; without one, there are no
+            locks.
+        path (pathlib.Path): Its path.
+
+    Returns:
+        Whether it is locked now, and still at its path; :obj:`None` where
+        there are no locks.
+    """
+    if fcntl is None or number is None:
+        return None
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # Some shared file systems have none.
+        return None
+    try:
+        return os.path.samestat(os.fstat(number), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def remove_stale(folder: Path) -> None:
+    """Removes temporary files and folders that killed processes have left.
+
+    What a process of this machine has left is removed once that is gone, and
+    what may be of another machine after a day without a change.
+
+    Args:
+        folder (pathlib.Path): Where they are. Left alone if it cannot be
+            written.
+    """
+    with contextlib.suppress(OSError):
+        if not is_writable(folder):
+            return
+        for name in os.listdir(folder):
+            ours = _OURS.fullmatch(name)
+            if ours or _OTHERS.fullmatch(name):
+                is_here = ours is not None and ours[1] == _machine()
+                with contextlib.suppress(OSError):
+                    _remove_if_stale(folder / name, is_here)
+
+
+def _remove_if_stale(path: Path, is_here: bool) -> None:
+    with _opened(path) as number:
+        locked = lock(number, path)
+        if locked is False:
+            return
+        if not (locked and is_here) and _age(path) < STALE_AGE:
+            return
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _age(path: Path) -> float:
+    """Returns the seconds since something in it has changed."""
+    paths = [path, *path.rglob('*')] if path.is_dir() else [path]
+    return time.time() - max(p.lstat().st_mtime for p in paths)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int | None]:
+    if fcntl is None:
+        yield None
+        return
+    # A link is none of ours, and a pipe would be waited for.
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _unused_name(target: Path) -> Path:
+    name = f'.{target.name}-{_machine()}-{uuid.uuid4().hex}.tmp'
+    return target.parent / name
+
+
+@functools.cache
+def _machine() -> str:
+    """Returns what tells this running system from others."""
+    try:
+        name = Path('/proc/sys/kernel/random/boot_id').read_text()
+    except OSError:
+        name = socket.gethostname()
+    return hashlib.sha256(name.encode()).hexdigest()[:8]

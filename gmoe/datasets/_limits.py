@@ -1,0 +1,54 @@
+"""How much a file from outside may take."""
+
+from dataclasses import dataclass, fields
+
+#: What is smaller may be compressed as well as it can be.
+SMALL = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The sizes up to which files from outside are read.
+
+    All of OGB's molecule datasets are far below the defaults. The largest,
+    :obj:`"ogbg-molpcba"`, has 437,929 graphs, and its largest table some 220
+    MB of text.
+
+    Args:
+        download (int, optional): The bytes of a download.
+            (default: :obj:`2**30`)
+        unzipped (int, optional): The bytes of an archive's content.
+            (default: :obj:`2**31`)
+        members (int, optional): The files and folders of an archive.
+            (default: :obj:`1000`)
+        table (int, optional): The bytes of a raw file's text.
+            (default: :obj:`2**30`)
+        ratio (int, optional): How many times larger than its file a content
+            of more than 16 MiB may be. OGB's are up to 51 times larger.
+            (default: :obj:`200`)
+
+    Raises:
+        ValueError: If a limit is not positive.
+    """
+
+    download: int = 2**30
+    unzipped: int = 2**31
+    members: int = 1000
+    table: int = 2**30
+    ratio: int = 200
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value < 1:
+                raise ValueError(
+                    f"'{field.name}' must be at least 1, got {value}"
+                )
+
+    def content(self, compressed: int, most: int) -> int:
+        """Returns how many bytes a compressed file may hold."""
+        return min(most, max(SMALL, self.ratio * compressed))
+
+
+#: The limits where none are given.
+LIMITS = Limits()
