@@ -12,6 +12,7 @@ from torch_geometric.nn.inits import reset
 
 from gmoe import ops
 from gmoe.nn.arguments import check_at_least, check_choice, check_dropout
+from gmoe.nn.edge_mask import clear_after_failure, masked_hops
 from gmoe.nn.embedding import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,
@@ -175,6 +176,7 @@ class GNN(nn.Module):
             else None
         )
         self.head = _make_head(hidden_channels, out_channels, num_head_layers)
+        self.register_forward_hook(clear_after_failure, always_call=True)
 
     @property
     def num_hops(self) -> int:
@@ -302,9 +304,10 @@ class GNN(nn.Module):
             )
             routings.append(routing)
             return h
-        hop = hop1
-        if self.num_experts == 1 and hop2 is not None:
-            hop = hop2
+        if self.num_experts > 1:
+            hop2 = None
+        hop1, hop2 = masked_hops(conv, hop1, hop2)
+        hop = hop1 if hop2 is None else hop2
         return self.norms[layer](conv(h, hop))
 
 

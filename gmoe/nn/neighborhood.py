@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -32,12 +32,18 @@ class Neighborhood:
             non-decreasing.
         edge_attr: Features of each edge, of shape :math:`(E, F)`, or
             :obj:`None`.
+        order: Where each edge was among those that were given, int64 of shape
+            :math:`(E)`; :obj:`None` if they were given in this order.
+        edge_mask: What each edge's messages are multiplied by while a
+            prediction is explained, of shape :math:`(E)`, or :obj:`None`.
     """
 
     ptr: Tensor
     source: Tensor
     target: Tensor
     edge_attr: Tensor | None = None
+    order: Tensor | None = None
+    edge_mask: Tensor | None = None
     _memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -74,6 +80,7 @@ class Neighborhood:
             source=edge_index[0][order],
             target=target,
             edge_attr=edge_attr,
+            order=order,
         )
 
     @property
@@ -123,6 +130,41 @@ class Neighborhood:
                 f'a {type(edge_attr).__name__}'
             )
 
+    @property
+    def given_edge_index(self) -> Tensor:
+        """The same in the order in which the edges were given."""
+        return torch.stack(
+            [self.to_given(self.source), self.to_given(self.target)]
+        )
+
+    def from_given(self, rows: Tensor) -> Tensor:
+        """Orders rows as these edges are.
+
+        Args:
+            rows: One row per edge, in the order in which the edges were
+                given.
+        """
+        return rows if self.order is None else rows[self.order]
+
+    def to_given(self, rows: Tensor) -> Tensor:
+        """Undoes :meth:`from_given`.
+
+        Args:
+            rows: One row per edge, in the order of these edges.
+        """
+        if self.order is None:
+            return rows
+        return rows[self.memo('inverse order', self.order.argsort)]
+
+    def masked(self, edge_mask: Tensor) -> Neighborhood:
+        """The same edges with other masks; what was derived stays.
+
+        Args:
+            edge_mask: Factors of shape :math:`(E)`, in the order of these
+                edges.
+        """
+        return replace(self, edge_mask=edge_mask)
+
     def gcn_norm(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         r"""The weights of OGB's molecule GCN, :math:`(d_i d_j)^{-1/2}` for
         each edge and :math:`1 / d_i` for each node, where :math:`d` is one
@@ -157,15 +199,33 @@ class Neighborhood:
         return self._memo[key]
 
 
+def check_dense(edge_index: object, name: str = 'edge_index') -> Tensor:
+    """The edges, if they are a tensor and not a sparse adjacency.
+
+    Args:
+        edge_index: The edges.
+        name: How the error message calls them.
+
+    Raises:
+        ValueError: If they are a sparse adjacency or no tensor.
+    """
+    kind = type(edge_index).__name__
+    if isinstance(edge_index, Tensor):
+        if edge_index.layout == torch.strided:
+            return edge_index
+        kind = f'sparse one ({edge_index.layout})'
+    raise ValueError(
+        f"'{name}' must be a tensor of shape [2, num_edges], got a {kind}; of "
+        "a sparse adjacency 'adj_t', give its column and row indices: "
+        'torch_geometric.utils.to_edge_index(adj_t)[0].flip(0)'
+    )
+
+
 def _check_edges(
     edge_index: Tensor, edge_attr: Tensor | None, num_nodes: int, name: str
 ) -> None:
     attr_name = name.replace('index', 'attr')
-    if not isinstance(edge_index, Tensor):
-        raise ValueError(
-            f"'{name}' must be a tensor of shape [2, num_edges], got a "
-            f'{type(edge_index).__name__}'
-        )
+    edge_index = check_dense(edge_index, name)
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise ValueError(
             f"'{name}' must have shape [2, num_edges], got "

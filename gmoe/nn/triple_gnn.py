@@ -12,6 +12,7 @@ from torch_geometric.utils import scatter
 
 from gmoe import ops
 from gmoe.nn.arguments import check_at_least, check_choice, check_dropout
+from gmoe.nn.edge_mask import masked_hops
 from gmoe.nn.embedding import check_categories
 from gmoe.nn.layer import CONVS, make_layer, mixture_layers
 from gmoe.nn.neighborhood import Neighborhood
@@ -313,5 +314,6 @@ class TripleGNN(nn.Module):
             )
             routings.append(routing)
             return h
+        hop1, hop2 = masked_hops(conv, hop1, hop2)
         hop = hop1 if hop2 is None else hop2
         return norm(conv(h, hop))

@@ -83,10 +83,18 @@ class GCNExperts(ExpertBank):
         hops = []
         for num_hops, num_experts, hop in self.hops(hop1, hop2):
             tables, codes = self.edge_encoders(num_hops, hop)
-            weights = hop.gcn_norm(dtype)
+            weight, root_weight = hop.gcn_norm(dtype)
+            if hop.edge_mask is not None:
+                weight = weight * hop.edge_mask
             hops.append(
                 ops.MessageHop(
-                    num_experts, hop.ptr, hop.source, tables, codes, *weights
+                    num_experts,
+                    hop.ptr,
+                    hop.source,
+                    tables,
+                    codes,
+                    weight,
+                    root_weight,
                 )
             )
         return ops.gcn_experts(

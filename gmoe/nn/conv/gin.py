@@ -94,9 +94,16 @@ class GINExperts(ExpertBank):
     ) -> Tensor:
         hops = []
         for num_hops, num_experts, hop in self.hops(hop1, hop2):
-            terms = self.edge_encoders(num_hops, hop)
+            tables, codes = self.edge_encoders(num_hops, hop)
             hops.append(
-                ops.MessageHop(num_experts, hop.ptr, hop.source, *terms)
+                ops.MessageHop(
+                    num_experts,
+                    hop.ptr,
+                    hop.source,
+                    tables,
+                    codes,
+                    hop.edge_mask,
+                )
             )
         h = ops.routed_message(
             x,

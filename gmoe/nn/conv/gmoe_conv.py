@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from gmoe import ops
 from gmoe.nn.conv.bank import ExpertBank
+from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import ExpertNorm
-from gmoe.routing import Router, Routing, UniformRouter
+from gmoe.routing import ExpertSlots, Router, Routing, UniformRouter
 
 Edges = Tensor | Neighborhood | None
 
@@ -96,8 +97,10 @@ class GMoEConv(nn.Module):
             if norm is None
             else ExpertNorm(experts.num_experts, experts.out_channels, norm)
         )
+        self.edge_mask = EdgeMask(2 if experts.num_experts_2hop > 0 else 1)
         self.combine = combine
         self.dispatch = dispatch
+        self.register_forward_hook(clear_after_failure, always_call=True)
 
     @property
     def in_channels(self) -> int:
@@ -126,6 +129,7 @@ class GMoEConv(nn.Module):
         edge_attr_2hop: Tensor | None = None,
         *,
         return_routing: Literal[False] = False,
+        **kwargs: Any,
     ) -> Tensor: ...
 
     @overload
@@ -138,6 +142,7 @@ class GMoEConv(nn.Module):
         edge_attr_2hop: Tensor | None = None,
         *,
         return_routing: Literal[True],
+        **kwargs: Any,
     ) -> tuple[Tensor, Routing]: ...
 
     def forward(
@@ -149,6 +154,7 @@ class GMoEConv(nn.Module):
         edge_attr_2hop: Tensor | None = None,
         *,
         return_routing: bool = False,
+        **kwargs: Any,
     ) -> Tensor | tuple[Tensor, Routing]:
         r"""Convolves node features.
 
@@ -162,14 +168,23 @@ class GMoEConv(nn.Module):
                 hop-2 experts.
             edge_attr_2hop: Hop-2 edge features, as :obj:`edge_attr`.
             return_routing: Whether to return the :class:`Routing` too.
+            **kwargs: What else the experts of :class:`ModuleExperts` take,
+                such as ``edge_type``.
 
         Raises:
             ValueError: If an input has a wrong shape, type or range, or the
                 hop-2 edges are missing.
         """
+        if not isinstance(x, Tensor):
+            raise ValueError(
+                "'x' must be a tensor of shape [num_nodes, num_features], got "
+                f'{type(x).__name__}; make a graph of several kinds of nodes '
+                'one of one kind first (to_homogeneous())'
+            )
         routing = self.router(x)
         hop1 = hop2 = None
-        if self.experts.num_experts_1hop > 0:
+        is_explained = self.edge_mask.explain is True
+        if self.experts.num_experts_1hop > 0 or is_explained:
             hop1 = _neighborhood(edge_index, edge_attr, x, 'edge_index')
         if self.experts.num_experts_2hop > 0:
             if edge_index_2hop is None:
@@ -186,7 +201,10 @@ class GMoEConv(nn.Module):
         is_dense = self.dispatch == 'dense' and self.training
         used = routing.to_dense() if is_dense else routing
         slots = used.by_expert
-        h = self.experts(x, slots, hop1, hop2)
+        if is_explained:
+            h = self._explained(x, slots, hop1, hop2, kwargs)
+        else:
+            h = self.experts(x, slots, hop1, hop2, **kwargs)
         out = None
         if self.norm is not None:
             out = self.norm.combine(h, slots, used.num_nodes)
@@ -203,7 +221,22 @@ class GMoEConv(nn.Module):
             )
         if self.combine == 'mean':
             out = out / routing.num_experts
+        out = self.edge_mask(out)
         return (out, routing) if return_routing else out
+
+    def _explained(
+        self,
+        x: Tensor,
+        slots: ExpertSlots,
+        hop1: Neighborhood | None,
+        hop2: Neighborhood | None,
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        """The experts' outputs with messages that are masked."""
+        assert hop1 is not None
+        with ops.eager_ops():
+            hop1, hop2 = masked_hops(self.edge_mask, hop1, hop2)
+            return self.experts(x, slots, hop1, hop2, **kwargs)
 
     def extra_repr(self) -> str:
         return f'combine={self.combine!r}, dispatch={self.dispatch!r}'

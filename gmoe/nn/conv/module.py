@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from inspect import signature
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +24,10 @@ from torch_geometric.nn import (
 )
 from torch_geometric.nn.inits import reset
 
+from gmoe.nn.conv import expert_module
 from gmoe.nn.conv.bank import BankPart, ExpertBank
 from gmoe.nn.conv.ogb import OGBGINConv
+from gmoe.nn.edge_mask import use_mask
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.routing import ExpertSlots
 
@@ -45,6 +48,9 @@ LOCAL_CONVS = (
     TransformerConv,
 )
 
+# Arguments with one row per edge, besides the features.
+_EDGE_ARGUMENTS = {'edge_type', 'edge_weight'}
+
 
 class ModuleExperts(ExpertBank):
     r"""A bank made of any PyG convolutions, of one kind or of several::
@@ -63,16 +69,26 @@ class ModuleExperts(ExpertBank):
     A convolution that normalises over nodes inside sees the nodes that it
     runs on.
 
+    What else the convolutions take is given to the layer by name, as to them:
+    ``conv(x, edge_index, edge_type=edge_type)`` for
+    :class:`~torch_geometric.nn.RGCNConv`, ``x_0`` for
+    :class:`~torch_geometric.nn.GCN2Conv`. Each gets those that its
+    :obj:`forward` has.
+
     Args:
         modules: The experts. Each takes ``(x, edge_index)``, or
             ``(x, edge_index, edge_attr)`` where edge features are given and
-            its :obj:`forward` has such an argument.
+            its :obj:`forward` has such an argument. One that has weights or
+            types of edges in place of features takes a single feature as
+            those.
         num_experts_1hop: The first :math:`m` experts look at hop-1 edges, the
             others at hop-2 edges, whose features are those of their two edges
             in order. (default: all)
         local: Overrides what is known of the modules: :obj:`True` promises
             that all of them are local, :obj:`False` runs all of them on the
             whole graph.
+        in_channels: The input size, where the modules do not know it.
+        out_channels: The output size, where they do not.
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, slots, hop-1 edges,
@@ -80,7 +96,8 @@ class ModuleExperts(ExpertBank):
         - **output:** slot outputs :math:`(S, D_{out})`
 
     Raises:
-        ValueError: If there are no modules, or their sizes differ.
+        ValueError: If there are no modules, their sizes differ or are not
+            known, or one does not take nodes and edges.
     """
 
     def __init__(
@@ -88,16 +105,26 @@ class ModuleExperts(ExpertBank):
         modules: Sequence[MessagePassing],
         num_experts_1hop: int | None = None,
         local: bool | None = None,
+        in_channels: int | None = None,
+        out_channels: int | None = None,
     ) -> None:
         modules = list(modules)
         if len(modules) == 0:
             raise ValueError("'modules' must hold at least one module, got []")
-        sizes = [(_in_channels(m), _out_channels(m)) for m in modules]
+        sizes = [
+            (
+                _size(module, 'in', in_channels),
+                _size(module, 'out', out_channels),
+            )
+            for module in modules
+        ]
         if len(set(sizes)) > 1:
             raise ValueError(
                 "'modules' must agree in their input and output sizes, got "
                 f'{sizes}'
             )
+        for module in modules:
+            expert_module.check_takes_graph(module, 'modules')
         super().__init__(*sizes[0], len(modules), num_experts_1hop)
         self.experts = nn.ModuleList(modules)
         self.local = local
@@ -111,49 +138,85 @@ class ModuleExperts(ExpertBank):
         slots: ExpertSlots,
         hop1: Neighborhood | None,
         hop2: Neighborhood | None,
+        **kwargs: Any,
     ) -> Tensor:
+        self._check_arguments(kwargs)
         outs = []
         for part in self.parts(slots, hop1, hop2):
             bounds = part.slots.ptr.tolist()
             experts = self.experts[part.experts]
             for expert, first, last in zip(experts, bounds, bounds[1:]):
                 node = part.slots.node[first:last]
-                outs.append(self._forward_expert(x, expert, node, part))
+                outs.append(
+                    self._forward_expert(x, expert, node, part, kwargs)
+                )
         return torch.cat(outs)
 
+    def _check_arguments(self, kwargs: Mapping[str, Any]) -> None:
+        for name, value in kwargs.items():
+            if self.num_experts_2hop > 0:
+                raise ValueError(
+                    f"'{name}' must be left out where experts look at hop-2 "
+                    'edges, which have none, got a value for '
+                    f'{self.num_experts_2hop} such experts'
+                )
+            if not any(expert_module.takes(e, name) for e in self.experts):
+                kinds = {type(expert).__name__ for expert in self.experts}
+                raise ValueError(
+                    f"'{name}' must be left out: none of {sorted(kinds)} "
+                    f'takes it, got {type(value).__name__}'
+                )
+
     def _forward_expert(
-        self, x: Tensor, expert: nn.Module, node: Tensor, part: BankPart
+        self,
+        x: Tensor,
+        expert: nn.Module,
+        node: Tensor,
+        part: BankPart,
+        kwargs: Mapping[str, Any],
     ) -> Tensor:
         if node.numel() == 0:
             # In distributed training every parameter needs a gradient.
             unused = sum(p.sum() * 0 for p in expert.parameters())
             return x.new_zeros(0, self.out_channels) + unused
         hop = part.hop
-        local = self.local
-        if local is None:
-            # With the other flow, messages arrive at an edge's source.
-            flow = getattr(expert, 'flow', None)
-            local = flow == 'source_to_target' and isinstance(
-                expert, LOCAL_CONVS
+        if self._is_local(expert, hop, kwargs):
+            out = _on_subgraph(expert, x, node, hop, kwargs)
+        else:
+            # What is given by name is ordered as the edges were given.
+            edge_index, edge_attr = hop.given_edge_index, hop.edge_attr
+            if edge_attr is not None:
+                edge_attr = hop.to_given(edge_attr)
+            with (
+                nullcontext()
+                if hop.edge_mask is None
+                else use_mask(expert, hop.to_given(hop.edge_mask), edge_index)
+            ):
+                out = expert_module.call(
+                    expert, x, edge_index, edge_attr, kwargs
+                )
+            out = out.index_select(0, node)
+        if out.size(1) != self.out_channels:
+            raise ValueError(
+                f"'out_channels' must be the size of the modules' output, "
+                f'{out.size(1)} for {type(expert).__name__}, got '
+                f'{self.out_channels}'
             )
-        if not local or node.numel() == hop.num_nodes:
-            out = _call(expert, x, hop.edge_index, hop.edge_attr)
-            return out.index_select(0, node)
-        # Edges into routed nodes; routed nodes first, in their order.
-        routed = torch.zeros(
-            hop.num_nodes, dtype=torch.bool, device=x.device
-        ).index_fill_(0, node, True)
-        edge = routed[hop.target].nonzero().view(-1)
-        source, target = hop.source[edge], hop.target[edge]
-        halo = torch.zeros_like(routed).index_fill_(0, source, True)
-        halo = (halo & ~routed).nonzero().view(-1)
-        kept = torch.cat([node, halo])
-        position = torch.empty_like(hop.ptr[1:])
-        position[kept] = torch.arange(kept.numel(), device=x.device)
-        edge_index = torch.stack([position[source], position[target]])
-        edge_attr = None if hop.edge_attr is None else hop.edge_attr[edge]
-        out = _call(expert, x[kept], edge_index, edge_attr)
-        return out[: node.numel()]
+        return out
+
+    def _is_local(
+        self, expert: nn.Module, hop: Neighborhood, kwargs: Mapping[str, Any]
+    ) -> bool:
+        # Explainers look at all messages, in the order of the given edges.
+        if hop.edge_mask is not None or not _EDGE_ARGUMENTS.issuperset(kwargs):
+            return False
+        if getattr(expert, '_message_forward_hooks', None):
+            return False
+        if self.local is not None:
+            return self.local
+        # With the other flow, messages arrive at an edge's source.
+        flow = getattr(expert, 'flow', None)
+        return flow == 'source_to_target' and isinstance(expert, LOCAL_CONVS)
 
     def __repr__(self) -> str:
         kinds = ', '.join(type(expert).__name__ for expert in self.experts)
@@ -163,59 +226,48 @@ class ModuleExperts(ExpertBank):
         )
 
 
-def _call(
-    expert: nn.Module, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
+def _on_subgraph(
+    expert: nn.Module,
+    x: Tensor,
+    node: Tensor,
+    hop: Neighborhood,
+    kwargs: Mapping[str, Any],
 ) -> Tensor:
-    if edge_attr is None:
-        return expert(x, edge_index)
-    accepted = signature(expert.forward).parameters
-    if 'edge_attr' in accepted:
-        return expert(x, edge_index, edge_attr=edge_attr)
-    if 'edge_weight' not in accepted:
-        return expert(x, edge_index)
-    if edge_attr.size(1) != 1:
-        raise ValueError(
-            "'edge_attr' must have one feature, as the weight of each edge "
-            f'for {type(expert).__name__}, got {edge_attr.size(1)}'
+    """What a local convolution gives at some nodes."""
+    given = {name: hop.from_given(value) for name, value in kwargs.items()}
+    if node.numel() == hop.num_nodes:
+        out = expert_module.call(
+            expert, x, hop.edge_index, hop.edge_attr, given
         )
-    return expert(x, edge_index, edge_weight=edge_attr.view(-1))
+        return out.index_select(0, node)
+    # Edges into routed nodes; routed nodes first, in their order.
+    routed = torch.zeros(
+        hop.num_nodes, dtype=torch.bool, device=x.device
+    ).index_fill_(0, node, True)
+    edge = routed[hop.target].nonzero().view(-1)
+    source, target = hop.source[edge], hop.target[edge]
+    halo = torch.zeros_like(routed).index_fill_(0, source, True)
+    halo = (halo & ~routed).nonzero().view(-1)
+    kept = torch.cat([node, halo])
+    position = torch.empty_like(hop.ptr[1:])
+    position[kept] = torch.arange(kept.numel(), device=x.device)
+    edge_index = torch.stack([position[source], position[target]])
+    edge_attr = None if hop.edge_attr is None else hop.edge_attr[edge]
+    given = {name: value[edge] for name, value in given.items()}
+    out = expert_module.call(expert, x[kept], edge_index, edge_attr, given)
+    return out[: node.numel()]
 
 
-def _in_channels(module: nn.Module) -> int:
-    size: object = getattr(module, 'in_channels', None)
+def _size(module: nn.Module, side: str, known: int | None) -> int:
+    size = known
     if size is None:
-        # GINConv and its like hold only their network.
-        size = next(iter(_sizes(module, 'in')), None)
-    if isinstance(size, tuple) and len(set(size)) == 1:
-        size = size[0]
-    if not isinstance(size, int) or size < 1:
+        told = getattr(expert_module, f'{side}_channels')(module)
+        size = told if expert_module.is_size(told) else None
+    if size is None:
         raise ValueError(
-            f"'modules' must know their input size ('in_channels'), got "
-            f'{size} from {module}'
+            f"'modules' must know their {side}put size ('{side}_channels'), "
+            f"got {told} from {module}; give the bank's own '{side}_channels'"
+            ' if it is the same for all nodes, and make a graph of several '
+            'kinds of nodes one of one kind first (to_homogeneous())'
         )
     return size
-
-
-def _out_channels(module: nn.Module) -> int:
-    size: object = getattr(module, 'out_channels', None)
-    if size is None:
-        size = next(iter(_sizes(module, 'out')[::-1]), None)
-    if not isinstance(size, int) or size < 1:
-        raise ValueError(
-            f"'modules' must know their output size ('out_channels'), got "
-            f'{size} from {module}'
-        )
-    heads = getattr(module, 'heads', 1)
-    return size * heads if getattr(module, 'concat', False) else size
-
-
-def _sizes(module: nn.Module, side: str) -> list[object]:
-    # The input or output sizes of the linear maps of a module's network.
-    network = getattr(module, 'nn', None)
-    if not isinstance(network, nn.Module):
-        return []
-    sizes = [
-        getattr(m, f'{side}_features', getattr(m, f'{side}_channels', None))
-        for m in network.modules()
-    ]
-    return [size for size in sizes if size is not None]

@@ -13,13 +13,14 @@ from torch_geometric.utils import degree
 
 from gmoe import ops
 from gmoe.nn.edge_encoder import categorical_terms
+from gmoe.nn.edge_mask import explained_edges
 from gmoe.nn.embedding import (
     CategoricalEncoder,
     LinearEncoder,
     make_feature_encoder,
 )
 from gmoe.nn.linear import Linear
-from gmoe.nn.neighborhood import Neighborhood
+from gmoe.nn.neighborhood import Neighborhood, check_dense
 from gmoe.nn.norm import NORMS
 from gmoe.ops.backend import use_native
 
@@ -78,7 +79,10 @@ class OGBGCNConv(MessagePassing):
         if isinstance(edge_index, Neighborhood):
             hop = edge_index
             hop.check_given_for(x.size(0), edge_attr)
-            if _is_fused(self, x):
+            if self.explain:
+                with explained_edges(self, hop) as edges:
+                    return self.forward(x, *edges)
+            if _is_fused(x):
                 dtype = torch.promote_types(x.dtype, torch.float32)
                 weights = hop.gcn_norm(dtype)
                 return ops.gcn_experts(
@@ -92,6 +96,7 @@ class OGBGCNConv(MessagePassing):
                 )
             edge_index, edge_attr = hop.edge_index, hop.edge_attr
         x = self.linear(x)
+        edge_index = check_dense(edge_index)
         term = _edge_term(self.edge_encoder, edge_attr)
         source, target = edge_index
         deg = degree(source, x.size(0), dtype=x.dtype) + 1
@@ -171,7 +176,10 @@ class OGBGINConv(MessagePassing):
         if isinstance(edge_index, Neighborhood):
             hop = edge_index
             hop.check_given_for(x.size(0), edge_attr)
-            if _is_fused(self, x):
+            if self.explain:
+                with explained_edges(self, hop) as edges:
+                    return self.forward(x, *edges)
+            if _is_fused(x):
                 out = ops.routed_message(
                     x,
                     *_every_node(hop),
@@ -181,6 +189,7 @@ class OGBGINConv(MessagePassing):
                 )
                 return self.mlp(out)
             edge_index, edge_attr = hop.edge_index, hop.edge_attr
+        edge_index = check_dense(edge_index)
         term = _edge_term(self.edge_encoder, edge_attr)
         out = self.propagate(edge_index, x=x, edge_term=term)
         return self.mlp((1 + self.eps) * x + out)
@@ -205,13 +214,9 @@ def _edge_term(
     return encoder(edge_attr, 'edge_attr')
 
 
-def _is_fused(conv: MessagePassing, x: Tensor) -> bool:
-    # Explanations look at messages; a compiler fuses by itself.
-    return (
-        not conv.explain
-        and not torch.compiler.is_compiling()
-        and use_native(x, cuda=False)
-    )
+def _is_fused(x: Tensor) -> bool:
+    # A compiler fuses by itself.
+    return not torch.compiler.is_compiling() and use_native(x, cuda=False)
 
 
 def _every_node(hop: Neighborhood) -> tuple[Tensor, Tensor]:

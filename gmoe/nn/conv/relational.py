@@ -123,6 +123,8 @@ class RelationalExperts(ExpertBank):
         if terms:
             relation = torch.stack(terms).sum(dim=0)
             message = compose(self.composition, message, relation)
+        if hop.edge_mask is not None:
+            message = message * hop.edge_mask.unsqueeze(-1)
         degree = hop.ptr.diff().clamp(min=1).unsqueeze(-1)
         return _sum_by_target(message, hop) / degree.to(message.dtype)
 

@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
+from gmoe.nn.edge_mask import explained_edges
 from gmoe.nn.embedding import make_feature_encoder
 from gmoe.nn.linear import Linear
-from gmoe.nn.neighborhood import Neighborhood
+from gmoe.nn.neighborhood import Neighborhood, check_dense
 
 #: How many times the size of a node's features a relation has.
 RELATION_SIZES = {'mult': 1, 'sub': 1, 'gate': 2}
@@ -81,8 +82,12 @@ class RelationalConv(MessagePassing):
         """Convolves node features."""
         if isinstance(edge_index, Neighborhood):
             edge_index.check_given_for(x.size(0), edge_attr)
+            if self.explain:
+                with explained_edges(self, edge_index) as edges:
+                    return self.forward(x, *edges)
             edge_attr = edge_index.edge_attr
             edge_index = edge_index.edge_index
+        edge_index = check_dense(edge_index)
         relation = None
         if self.edge_encoder is not None:
             if edge_attr is None:

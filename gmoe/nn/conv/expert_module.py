@@ -1,0 +1,216 @@
+"""What a PyG convolution says of itself, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from inspect import Parameter, Signature, signature
+from typing import Any
+
+from torch import Tensor, nn
+from torch_geometric.nn import EdgeConv, GatedGraphConv, MixHopConv, RGATConv
+
+#: Arguments that ask for what experts do not give.
+NOT_FOR_NODES = ('size', 'return_attention_weights')
+
+_VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+def signature_of(module: nn.Module) -> Signature:
+    """What a module's :meth:`forward` takes.
+
+    Args:
+        module: The module.
+    """
+    kind: Any = type(module)
+    return _signature(kind)
+
+
+@lru_cache(maxsize=256)
+def _signature(kind: Any) -> Signature:
+    full = signature(kind.forward)
+    # Without the module itself.
+    return full.replace(parameters=list(full.parameters.values())[1:])
+
+
+def in_channels(module: nn.Module) -> object:
+    """The size of a convolution's input: an integer of at least one, or what
+    it says in place of it.
+
+    Args:
+        module: The convolution.
+    """
+    size: object = getattr(module, 'in_channels', None)
+    if size is None:
+        size = getattr(module, 'channels', None)
+    if size is None and isinstance(module, GatedGraphConv):
+        size = module.out_channels
+    if size is None:
+        # GINConv and its like hold only their network.
+        size = next(iter(_sizes(module, 'in')), None)
+        if isinstance(size, int) and isinstance(module, EdgeConv):
+            size = size // 2  # A node beside its difference to another.
+    if isinstance(size, tuple) and len(set(size)) == 1:
+        size = size[0]
+    return size
+
+
+def out_channels(module: nn.Module) -> object:
+    """The size of a convolution's output, as :func:`in_channels`.
+
+    Args:
+        module: The convolution.
+    """
+    size: object = getattr(module, 'out_channels', None)
+    if size is None:
+        size = getattr(module, 'channels', None)
+    if size is None:
+        size = next(iter(_sizes(module, 'out')[::-1]), None)
+    if isinstance(size, tuple) and len(set(size)) == 1:
+        size = size[0]
+    if not isinstance(size, int):
+        return size
+    if getattr(module, 'concat', False):
+        size = size * getattr(module, 'heads', 1)
+    if isinstance(module, MixHopConv):
+        size = size * len(module.powers)
+    if isinstance(module, RGATConv):
+        size = size * module.dim
+    return size
+
+
+def is_size(size: object) -> bool:
+    """Whether it is a number of channels, and not unknown or left open.
+
+    Args:
+        size: What a convolution says.
+    """
+    return isinstance(size, int) and not isinstance(size, bool) and size >= 1
+
+
+def check_takes_graph(module: nn.Module, name: str) -> None:
+    """Refuses a convolution that is not one of nodes along edges.
+
+    Args:
+        module: The convolution.
+        name: The argument that it was given as.
+
+    Raises:
+        ValueError: If it has no argument ``edge_index`` after that of the
+            nodes.
+    """
+    arguments = list(signature_of(module).parameters)
+    if 'edge_index' not in arguments[1:]:
+        raise ValueError(
+            f"'{name}' must hold convolutions of nodes 'x' along edges "
+            f"'edge_index', got {type(module).__name__}, which takes "
+            f'({", ".join(arguments)}); leave it as it is and convert the '
+            'others one by one: model.conv = to_gmoe(model.conv, ...)'
+        )
+
+
+def takes(module: nn.Module, name: str) -> bool:
+    """Whether a convolution has an argument of this name.
+
+    Args:
+        module: The convolution.
+        name: The name.
+    """
+    arguments = signature_of(module).parameters
+    return name in arguments or any(
+        argument.kind is Parameter.VAR_KEYWORD
+        for argument in arguments.values()
+    )
+
+
+def call(
+    module: nn.Module,
+    x: Tensor,
+    edge_index: Tensor,
+    edge_attr: Tensor | None,
+    others: Mapping[str, Any],
+) -> Tensor:
+    """Calls a convolution with those of the arguments that it takes.
+
+    Args:
+        module: The convolution.
+        x: Node features.
+        edge_index: The edges.
+        edge_attr: Their features of shape :math:`(E, F)`; for a convolution
+            that takes weights or types of edges in place of features, these.
+        others: Arguments by name.
+
+    Raises:
+        ValueError: If it needs an argument that is missing, or gives anything
+            but one row per node.
+    """
+    given = {k: v for k, v in others.items() if takes(module, k)}
+    if edge_attr is not None:
+        given |= _edge_argument(module, edge_attr, given)
+    missing = [
+        argument
+        for name, argument in list(signature_of(module).parameters.items())[1:]
+        if name not in given
+        and name != 'edge_index'
+        and argument.kind not in _VARIADIC
+    ]
+    for argument in missing:
+        if argument.default is Parameter.empty:
+            raise ValueError(
+                f"'{argument.name}' must be given for "
+                f'{type(module).__name__}, got None'
+            )
+    try:
+        out = module(x, edge_index=edge_index, **given)
+    except AssertionError as error:
+        names = [f"'{a.name}'" for a in missing if a.name not in NOT_FOR_NODES]
+        raise ValueError(
+            f'{" and ".join(names) or "The input"} must be what '
+            f'{type(module).__name__} needs, got '
+            f'{"None" if names else "another"}: it refuses its input {error}'
+        ) from error
+    if not isinstance(out, Tensor) or out.dim() != 2:
+        what = list(out.shape) if isinstance(out, Tensor) else type(out)
+        raise ValueError(
+            "'modules' must give one tensor of shape [num_nodes, "
+            f'out_channels], got {what} from {type(module).__name__}: leave '
+            'it as it is'
+        )
+    return out
+
+
+def _edge_argument(
+    module: nn.Module, edge_attr: Tensor, given: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """The edge features under the name that a convolution has for them."""
+    kind = type(module).__name__
+    if takes(module, 'edge_attr'):
+        return {'edge_attr': edge_attr}
+    if takes(module, 'edge_weight') and 'edge_weight' not in given:
+        if edge_attr.size(1) != 1:
+            raise ValueError(
+                "'edge_attr' must have one feature, as the weight of each "
+                f'edge for {kind}, got {edge_attr.size(1)}'
+            )
+        return {'edge_weight': edge_attr.view(-1)}
+    if takes(module, 'edge_type') and 'edge_type' not in given:
+        if edge_attr.size(1) != 1 or edge_attr.is_floating_point():
+            raise ValueError(
+                "'edge_attr' must be one integer for each edge, its type for "
+                f'{kind}, got {edge_attr.dtype} of shape '
+                f"{list(edge_attr.shape)}; give types as 'edge_type'"
+            )
+        return {'edge_type': edge_attr.view(-1)}
+    return {}
+
+
+def _sizes(module: nn.Module, side: str) -> list[object]:
+    # The input or output sizes of the linear maps of a module's network.
+    network = getattr(module, 'nn', None)
+    if not isinstance(network, nn.Module):
+        return []
+    sizes = [
+        getattr(m, f'{side}_features', getattr(m, f'{side}_channels', None))
+        for m in network.modules()
+    ]
+    return [size for size in sizes if size is not None]
