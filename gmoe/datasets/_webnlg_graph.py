@@ -1,14 +1,15 @@
 """Turns a set of triples into a graph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gmoe._shown import shown
+from gmoe._triple import Triple, to_triple
 from gmoe.datasets._webnlg_text import (
     NodeType,
     normalize_node,
     normalize_property,
 )
-from gmoe.datasets._webnlg_xml import Triple
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class TripleGraph:
     root: int
 
 
-def triples_to_graph(triples: Sequence[Triple]) -> TripleGraph:
+def triples_to_graph(triples: Sequence[Triple | str]) -> TripleGraph:
     """Returns the graph of some triples, with one edge for each of them.
 
-    Subjects and objects of one name are one node. A literal is a node for
+    Subjects and objects of one name, however its characters are composed, are
+    one node. A literal is a node for
     each triple it is the object of: two people who are born in the same
     year are not linked by it. What is a subject anywhere is an entity.
 
@@ -44,14 +46,18 @@ def triples_to_graph(triples: Sequence[Triple]) -> TripleGraph:
     the one with most triples of its own, then the first.
 
     Args:
-        triples (List[Tuple[str, str, str]]): Subject, property, object.
+        triples (List[Tuple[str, str, str]]): Subject, property, object, or
+            texts of the form `subject | property | object`.
 
     Raises:
-        ValueError: If there are no triples.
+        ValueError: If there are no triples, or one is malformed.
     """
-    if not triples:
-        raise ValueError("'triples' needs to hold at least one (got none)")
-    subjects = {subject for subject, _, _ in triples}
+    if isinstance(triples, str) or not triples:
+        raise ValueError(
+            f"'triples' must hold at least one, got {shown(triples)}"
+        )
+    read = [to_triple(t, f'triple {i}') for i, t in enumerate(triples)]
+    subjects = {subject for subject, _, _ in read}
     ids: dict[str, int] = {}
     types: list[NodeType] = []
     texts: list[str] = []
@@ -69,7 +75,7 @@ def triples_to_graph(triples: Sequence[Triple]) -> TripleGraph:
         return len(types) - 1
 
     source, target = [], []
-    for subject, prop, obj in triples:
+    for subject, prop, obj in read:
         source.append(add(subject, ''))
         target.append(add(obj, prop))
     return TripleGraph(
@@ -77,7 +83,7 @@ def triples_to_graph(triples: Sequence[Triple]) -> TripleGraph:
         node_text=texts,
         source=source,
         target=target,
-        property_text=[normalize_property(prop) for _, prop, _ in triples],
+        property_text=[normalize_property(prop) for _, prop, _ in read],
         root=find_root(source, target),
     )
 
@@ -85,28 +91,26 @@ def triples_to_graph(triples: Sequence[Triple]) -> TripleGraph:
 def find_root(source: Sequence[int], target: Sequence[int]) -> int:
     """Returns the root, see :func:`triples_to_graph`."""
     candidates = list(dict.fromkeys(source))
-    if free := [node for node in candidates if node not in target]:
+    objects = set(target)
+    if free := [node for node in candidates if node not in objects]:
         candidates = free
     if len(candidates) == 1:
         return candidates[0]
+    neighbors: dict[int, list[int]] = {}
+    for s, t in zip(source, target):
+        neighbors.setdefault(s, []).append(t)
     # `max` keeps the first of equals.
     return max(
         candidates,
-        key=lambda node: (
-            len(_reachable(node, source, target)),
-            source.count(node),
-        ),
+        key=lambda node: (_reach(node, neighbors), len(neighbors[node])),
     )
 
 
-def _reachable(
-    node: int, source: Sequence[int], target: Sequence[int]
-) -> set[int]:
+def _reach(node: int, neighbors: Mapping[int, Sequence[int]]) -> int:
     seen, stack = {node}, [node]
     while stack:
-        current = stack.pop()
-        for s, t in zip(source, target):
-            if s == current and t not in seen:
-                seen.add(t)
-                stack.append(t)
-    return seen
+        for other in neighbors.get(stack.pop(), ()):
+            if other not in seen:
+                seen.add(other)
+                stack.append(other)
+    return len(seen)

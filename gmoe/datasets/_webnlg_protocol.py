@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gmoe._shown import shown
 from gmoe.datasets._table import CorruptDatasetError
 from gmoe.datasets._webnlg_release import (
     CHECKSUM,
@@ -213,8 +214,8 @@ def _check_categories(
                 continue
             error = CorruptDatasetError(
                 path / entry.file,
-                f"entry '{entry.eid}': the category needs to be one of "
-                f'{list(known)} (got {entry.category!r})',
+                f'entry {shown(entry.eid)}: the category must be one of '
+                f'{list(known)}, got {shown(entry.category)}',
             )
             if errors is None:
                 raise error

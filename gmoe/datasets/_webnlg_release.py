@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 
+from gmoe._shown import shown
 from gmoe.datasets._archive import check_member, open_zip
 from gmoe.datasets._fetch import fetched
 from gmoe.datasets._files import make_dirs, remove_empty, remove_stale
@@ -256,11 +257,17 @@ def _parse_types(
     try:
         types = json.loads(content)
         kinds = {eid: INSTANCE_TYPES[key] for eid, key in types.items()}
-    except (ValueError, AttributeError, KeyError, TypeError) as e:
+    except (
+        ValueError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ) as e:
         raise CorruptDatasetError(
             path / name,
             f'it needs to hold one of {list(INSTANCE_TYPES)} for each entry '
-            f'id ({e!r})',
+            f'id ({shown(e)})',
         ) from e
     return {
         (file, eid): kind

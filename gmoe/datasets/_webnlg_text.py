@@ -1,8 +1,9 @@
 """Makes the names and literals of WebNLG readable, and tells their kind."""
 
 import re
-import unicodedata
 from enum import IntEnum
+
+from gmoe._triple import clean_name, unquote
 
 
 class NodeType(IntEnum):
@@ -90,14 +91,13 @@ def normalize_node(name: str, prop: str = '') -> tuple[NodeType, str]:
         if long_unit or len(short_unit) <= 2:
             unit = _camel_case(long_unit).lower() if long_unit else short_unit
             return NodeType.QUANTITY, f'{_number(value)} {unit}'
-    is_text = name.strip().startswith('"') or _IS_CODES.fullmatch(text)
+    is_text = clean_name(name).startswith('"') or _IS_CODES.fullmatch(text)
     return (NodeType.TEXT if is_text else NodeType.ENTITY), text
 
 
 def _plain(name: str) -> str:
     """Returns a name without quotes, language tag and underscores."""
-    out = unicodedata.normalize('NFC', name).strip()
-    out = re.sub(r'^"(.*)"(?:@\w+|\^\^\S+)?$', r'\1', out, flags=re.DOTALL)
+    out = unquote(clean_name(name))
     out = re.sub(r"''+", ' ', out).replace('_', ' ')
     return ' '.join(out.strip('"').split())
 

@@ -7,13 +7,15 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from gmoe._shown import shown
+from gmoe._triple import Triple, to_triple
 from gmoe.datasets._table import CorruptDatasetError
-
-Triple = tuple[str, str, str]
 
 #: The largest file that is parsed; the official ones are below 4 MB.
 MAX_FILE_SIZE = 64 * 2**20
 MAX_DEPTH = 16
+#: The most elements of a file; the official ones have fewer than 100,000.
+MAX_ELEMENTS = 2**20
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,7 @@ def parse_triple(text: str) -> Triple:
     Raises:
         ValueError: If it does not have these three parts.
     """
-    parts = [part.strip() for part in text.strip().split(' | ')]
-    if len(parts) != 3 or not all(parts):
-        raise ValueError(
-            f"a triple needs to be of the form 'subject | property | "
-            f"object' (got {text!r})"
-        )
-    return parts[0], parts[1], parts[2]
+    return to_triple(text)
 
 
 def parse_file(
@@ -118,8 +114,8 @@ def parse_file(
     if root.tag != 'benchmark' or entries is None:
         raise CorruptDatasetError(
             path,
-            f"it needs to hold a 'benchmark' with 'entries' (got a "
-            f"'{root.tag}')",
+            f"it must hold a 'benchmark' with 'entries', got "
+            f'{shown(root.tag)}',
         )
     out, seen = [], set()
     for position, element in enumerate(entries):
@@ -127,9 +123,12 @@ def parse_file(
         try:
             entry = _parse_entry(element, file)
             if eid in seen:
-                raise ValueError("'eid' needs to be unique")
+                raise ValueError(
+                    f"'eid' must be unique, got {shown(eid)} again"
+                )
         except ValueError as e:
-            what = f"entry '{eid}'" if eid else f'entry number {position + 1}'
+            number = f'entry number {position + 1}'
+            what = f'entry {shown(eid)}' if eid else number
             error = CorruptDatasetError(path, f'{what}: {e}')
             if on_error is None:
                 raise error from e
@@ -144,18 +143,23 @@ def _parse_xml(content: bytes, path: Path) -> Element:
     if len(content) > MAX_FILE_SIZE:
         raise CorruptDatasetError(
             path,
-            f'it needs to be of at most {MAX_FILE_SIZE} bytes '
-            f'(got {len(content)})',
+            f'it must be of at most {MAX_FILE_SIZE} bytes, got {len(content)}',
         )
-    builder, depth = TreeBuilder(), 0
+    builder, depth, count = TreeBuilder(), 0, 0
     eid: str | None = None
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, eid
-        depth += 1
+        nonlocal depth, count, eid
+        depth, count = depth + 1, count + 1
         if depth > MAX_DEPTH:
             raise CorruptDatasetError(
-                path, f'elements need to be nested at most {MAX_DEPTH} deep'
+                path,
+                f'its elements must be nested at most {MAX_DEPTH} deep, got '
+                f'more in line {parser.CurrentLineNumber}',
+            )
+        if count > MAX_ELEMENTS:
+            raise CorruptDatasetError(
+                path, f'it must have at most {MAX_ELEMENTS} elements, got more'
             )
         if tag == 'entry':
             eid = attributes.get('eid')
@@ -170,8 +174,8 @@ def _parse_xml(content: bytes, path: Path) -> Element:
         # Without declarations there are no entities to expand or to fetch.
         raise CorruptDatasetError(
             path,
-            f'it needs to be without a document type and without entity '
-            f'declarations (got one in line {parser.CurrentLineNumber})',
+            f'it must be without a document type and without entity '
+            f'declarations, got one in line {parser.CurrentLineNumber}',
         )
 
     parser = expat.ParserCreate()
@@ -187,35 +191,33 @@ def _parse_xml(content: bytes, path: Path) -> Element:
     except (expat.ExpatError, LookupError, ValueError) as e:
         if isinstance(e, CorruptDatasetError):
             raise
-        where = '' if eid is None else f" at or after entry '{eid}'"
+        where = '' if eid is None else f' at or after entry {shown(eid)}'
         raise CorruptDatasetError(
-            path, f'it needs to be complete, well-formed XML ({e}{where})'
+            path, f'it must be complete, well-formed XML, got {e}{where}'
         ) from e
     return builder.close()
 
 
 def _parse_entry(element: Element, file: str) -> WebNLGEntry:
     if element.tag != 'entry':
-        raise ValueError(f"needs to be an 'entry' (got '{element.tag}')")
+        raise ValueError(f"must be an 'entry', got {shown(element.tag)}")
     eid, category = element.get('eid'), element.get('category')
     if not eid or not category:
         raise ValueError(
-            f"'eid' and 'category' need to be given (got {eid!r} and "
-            f'{category!r})'
+            f"'eid' and 'category' must be given, got {shown(eid)} and "
+            f'{shown(category)}'
         )
     sets = element.findall('modifiedtripleset')
     if len(sets) != 1:
-        raise ValueError(
-            f"needs to hold one 'modifiedtripleset' (got {len(sets)})"
-        )
+        raise ValueError(f"must hold one 'modifiedtripleset', got {len(sets)}")
     triples = tuple(parse_triple(text) for text in _texts(sets[0], 'mtriple'))
     if not triples:
-        raise ValueError('needs to hold at least one triple (got none)')
+        raise ValueError('must hold at least one triple, got none')
     size = element.get('size')
     if size is not None and size != str(len(triples)):
         raise ValueError(
-            f"'size' needs to be the number of its triples, "
-            f'{len(triples)} (got {size!r})'
+            f"'size' must be the number of its triples, {len(triples)}, got "
+            f'{shown(size)}'
         )
     original = tuple(
         _texts(child, 'otriple')
@@ -236,12 +238,23 @@ def _parse_entry(element: Element, file: str) -> WebNLGEntry:
 
 
 def _texts(element: Element, tag: str) -> tuple[str, ...]:
-    return tuple((child.text or '').strip() for child in element.findall(tag))
+    return tuple(_text(child) for child in element.findall(tag))
+
+
+def _text(element: Element) -> str:
+    if len(element):
+        # The text behind an inner element would be lost.
+        raise ValueError(
+            f'{shown(element.tag)} must hold text alone, got '
+            f'{shown(element[0].tag)} in it'
+        )
+    return (element.text or '').strip()
 
 
 def _links(element: Element, group: str, tag: str) -> tuple[str, ...]:
-    out = [_texts(child, tag) for child in element.findall(group)]
-    return sum(out, ())
+    return tuple(
+        text for child in element.findall(group) for text in _texts(child, tag)
+    )
 
 
 def _parse_text(element: Element) -> WebNLGText:

@@ -373,7 +373,7 @@ class WebNLGDataset(CollatedDataset):
                 "'codes' needs to be False for new texts (got True)"
             )
         graph = triples_to_graph(
-            [parse_triple(t) if isinstance(t, str) else t for t in triples]
+            triples if isinstance(triples, str) else list(triples)
         )
         nodes, properties = make_tables([graph], self.text_features.make)
         data = Data(

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from gmoe._shown import shown
+from gmoe._triple import clean_name, to_triple, unquote
+
 #: What stands before the subject, the property and the object of a triple.
 SPECIAL_TOKENS = ('[S]', '[P]', '[O]')
 
@@ -15,7 +18,6 @@ TRIPLES = ('first', 'all')
 #: Subject, property and object, or one text with ``' | '`` between them.
 Triple = Sequence[str] | str
 
-_ROLES = ('subject', 'property', 'object')
 _LOWER_UPPER = re.compile(r'(?<=[a-z0-9])(?=[A-Z])')
 _ACRONYM_WORD = re.compile(r'(?<=[A-Z])(?=[A-Z][a-z])')
 _SPACES = re.compile(r'\s+')
@@ -45,26 +47,27 @@ def linearize(
     """
     if triples not in TRIPLES:
         raise ValueError(
-            f"'triples' must be one of {list(TRIPLES)}, got {triples!r}"
+            f"'triples' must be one of {list(TRIPLES)}, got {shown(triples)}"
         )
-    where = '' if entry is None else f' in entry {entry!r}'
+    where = '' if entry is None else f' in entry {shown(entry)}'
     if isinstance(graph, str) or len(graph) == 0:
         raise ValueError(
-            f"'graph' must hold at least one triple, got {graph!r}{where}"
+            f"'graph' must hold at least one triple, got {shown(graph)}{where}"
         )
-    read = [_checked(t, i, where) for i, t in enumerate(graph)]
+    read = [to_triple(t, f'triple {i}{where}') for i, t in enumerate(graph)]
     if triples == 'first':
         read = read[:1]
     words = []
     for triple in read:
         for token, part in zip(SPECIAL_TOKENS, triple):
-            words += [token, normalize_name(part) if normalize else part]
+            name = _SPACES.sub(' ', part)
+            words += [token, normalize_name(name) if normalize else name]
     return ' '.join(words)
 
 
 def normalize_name(name: str) -> str:
     """Underscores and camelCase become spaces, and outer quotes are left
-    out::
+    out, with the language or the data type behind them::
 
         >>> normalize_name('Alan_Bean'), normalize_name('birthPlace')
         ('Alan Bean', 'birth place')
@@ -75,7 +78,7 @@ def normalize_name(name: str) -> str:
     Args:
         name: The name of an entity or a property, or a literal.
     """
-    text = name.strip().strip('"').replace('_', ' ')
+    text = unquote(clean_name(name)).strip('"').replace('_', ' ')
     words = _ACRONYM_WORD.sub(' ', _LOWER_UPPER.sub(' ', text)).split()
     if ' ' not in text and text[:1].islower():
         words = [w if w.isupper() and len(w) > 1 else w.lower() for w in words]
@@ -100,19 +103,3 @@ def add_special_tokens(tokenizer: Any, model: Any = None) -> int:
         if len(tokenizer) > rows:
             model.resize_token_embeddings(len(tokenizer))
     return added
-
-
-def _checked(triple: Triple, index: int, where: str) -> list[str]:
-    parts = triple.split(' | ') if isinstance(triple, str) else list(triple)
-    if len(parts) != len(_ROLES):
-        raise ValueError(
-            f'triple {index}{where} must hold a subject, a property and an '
-            f'object, got {triple!r}'
-        )
-    for role, part in zip(_ROLES, parts):
-        if not isinstance(part, str) or not part.strip():
-            raise ValueError(
-                f'the {role} of triple {index}{where} must be a text that is '
-                f'not empty, got {part!r}'
-            )
-    return [_SPACES.sub(' ', part.strip()) for part in parts]

@@ -84,6 +84,12 @@ class TriplePredictor(GraphModule):
                 f"'features' of the data must be {self.features!r}, as the "
                 f'network expects, got {data.features_name!r}'
             )
+        categories, out = data.dataset.categories, self.gnn.head.out_features
+        if len(categories) != out:
+            raise ValueError(
+                f"'out_channels' must be the number of the data's categories, "
+                f'{len(categories)}, got {out}'
+            )
         tables = data.dataset.node_table, data.dataset.property_table
         self.gnn.set_tables(*tables)
 

@@ -56,6 +56,11 @@ class MaskEntities(BaseTransform):
                 f"'{type(data).__name__}')"
             )
         x = data.x
+        if data.node_type.shape != x.shape[:1]:
+            raise ValueError(
+                f"'node_type' must be of shape [{x.size(0)}], one for each "
+                f'row of x, got {list(data.node_type.shape)}'
+            )
         num_features = self.num_text_features
         if not x.is_floating_point():
             num_features = 1

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
@@ -44,6 +45,8 @@ class MaskProperties(BaseTransform):
                 f"'edge_attr' needs to hold codes, each edge followed by its "
                 f'inverse (got {attr.dtype} of shape {list(attr.shape)})'
             )
+        if self.ratio > 0:
+            self._check_pairs(data.edge_index, attr)
         noise = torch.rand(
             attr.size(0) // 2, generator=self.generator, device=attr.device
         )
@@ -52,6 +55,18 @@ class MaskProperties(BaseTransform):
         code = attr[:, 0].masked_fill(mask, 0)
         data.edge_attr = torch.stack([code, attr[:, 1]], dim=1)
         return data
+
+    def _check_pairs(self, edge_index: Tensor | None, attr: Tensor) -> None:
+        # In other orders (as of PyG's `ToUndirected`), halves would be hidden.
+        is_pair = torch.equal(attr[::2, 0], attr[1::2, 0])
+        if edge_index is not None:
+            back = edge_index[:, 1::2].flip(0)
+            is_pair = is_pair and torch.equal(edge_index[:, ::2], back)
+        if not is_pair:
+            raise ValueError(
+                "'edge_index' must hold each edge followed by its inverse, "
+                'got edges in another order'
+            )
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(ratio={self.ratio})'

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from gmoe.datasets._webnlg_graph import find_root, triples_to_graph
@@ -58,3 +60,12 @@ def test_root(source: list[int], target: list[int], root: int):
 def test_no_triples():
     with pytest.raises(ValueError, match='at least one'):
         triples_to_graph([])
+
+
+def test_a_large_graph_takes_no_time():
+    # A file whose author forgot the blank lines.
+    triples = [(f'S{i}', 'p', f'O{i % 50}') for i in range(10_000)]
+    start = time.monotonic()
+    graph = triples_to_graph(triples)
+    assert time.monotonic() - start < 5
+    assert graph.root == 0

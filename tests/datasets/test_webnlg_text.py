@@ -30,6 +30,8 @@ def test_property(name: str, expected: str):
         ('3._Liga', '', 'ENTITY', '3. Liga'),
         ('"Aarhus, Denmark"', '', 'TEXT', 'Aarhus, Denmark'),
         ('"Aarhus, Denmark"@en', '', 'TEXT', 'Aarhus, Denmark'),
+        ('"London"@en-GB', '', 'TEXT', 'London'),
+        ('\ufeff"London"@en', '', 'TEXT', 'London'),
         ('"\'\'Alvinegro"', 'nickname', 'TEXT', 'Alvinegro'),
         ('770, 404, 678', 'areaCode', 'TEXT', '770, 404, 678'),
         ('25.0', '', 'NUMBER', '25'),

@@ -58,6 +58,8 @@ def test_links_and_order():
         ('category="Airport"', '', "entry 'Id1'.*category"),
         ('modifiedtripleset', 'tripleset', "entry 'Id1'.*modifiedtripleset"),
         ('benchmark', 'other', 'benchmark'),
+        ('</mtriple>', '<b/>lost</mtriple>', "entry 'Id1'.*text alone"),
+        ('category="Airport"', 'category="&#1;"', 'well-formed'),
     ],
 )
 def test_malformed(old: str, new: str, message: str):
@@ -115,6 +117,10 @@ def test_nothing_is_expanded(declaration: str):
 def test_limits(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(CorruptDatasetError, match='nested'):
         parse('<a>' * 50 + '</a>' * 50)
+    with monkeypatch.context() as context:
+        context.setattr(xml, 'MAX_ELEMENTS', 9)
+        with pytest.raises(CorruptDatasetError, match='at most 9 elements'):
+            parse(file_xml([('Airport', 'Id1', AARHUS)]))
     monkeypatch.setattr(xml, 'MAX_FILE_SIZE', 10)
     with pytest.raises(CorruptDatasetError, match='at most 10 bytes'):
         parse(file_xml([]))
@@ -125,3 +131,43 @@ def test_parse_triple():
     for text in ['', 'a | b', 'a | b | c | d', 'a |  | c', 'a|b|c']:
         with pytest.raises(ValueError, match='subject'):
             parse_triple(text)
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'said'),
+    [
+        ('utf-8-sig', 'utf-8'),
+        ('utf-16', 'utf-16'),
+        ('latin-1', 'latin-1'),
+        ('cp1252', 'cp1252'),
+    ],
+)
+def test_encodings(encoding: str, said: str):
+    text = file_xml([('Airport', 'Id1', ['\u00c5rhus | b | C'])])
+    content = text.replace("'utf-8'", f"'{said}'").encode(encoding)
+    (entry,) = parse_file(content, PATH, 'Airport.xml')
+    assert entry.triples == (('\u00c5rhus', 'b', 'C'),)
+
+
+@pytest.mark.parametrize('said', ['utf-7', 'hex', 'nothing', 'idna', '\u00e9'])
+def test_other_encodings_are_refused(said: str):
+    text = file_xml([('Airport', 'Id1', AARHUS)])
+    with pytest.raises(CorruptDatasetError, match='well-formed'):
+        parse(text.replace("'utf-8'", f"'{said}'"))
+
+
+@pytest.mark.parametrize(
+    ('old', 'new'),
+    [
+        ('Aarhus_Airport |', 'x' * 10**6),
+        ('eid="Id1"', f'eid="{"x" * 10**6}" size="x"'),
+        ('size="1"', f'size="{"1" * 10**6}"'),
+        ('<entry', f'<{"x" * 10**6}/><entry'),
+        ('</entry>', f'<{"x" * 10**6}/>'),
+    ],
+)
+def test_messages_are_short(old: str, new: str):
+    text = file_xml([('Airport', 'Id1', AARHUS)]).replace(old, new)
+    with pytest.raises(CorruptDatasetError) as error:
+        parse(text)
+    assert len(str(error.value)) < 400

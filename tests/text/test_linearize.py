@@ -44,6 +44,9 @@ def test_normalized():
         ('  14.3 (inches) ', '14.3 (inches)'),
         ('"Fall 2006 (1) said"', 'Fall 2006 (1) said'),
         ('São_Paulo', 'São Paulo'),
+        ('Sa\u0303o_Paulo', 'São Paulo'),
+        ('"London"@en-GB', 'London'),
+        ('"5"^^xsd:integer', '5'),
     ],
 )
 def test_normalize_name(name, expected):
@@ -63,6 +66,10 @@ def test_inner_spaces():
         (['a | p'], "triple 0 in entry 'Id1'"),
         ([('a', ' ', 'b')], "the property of triple 0 in entry 'Id1'"),
         ([('a', 'p', 3)], 'the object of triple 0.*got 3'),
+        ([3], 'triple 0.*got 3'),
+        # One level of nesting too many.
+        ([['A | b | C', 'A | d | E', 'A | f | G']], 'subject of triple 0'),
+        ([[('A', 'b', 'C')] * 3], 'subject of triple 0'),
     ],
 )
 def test_bad_graphs(graph, message):
@@ -78,3 +85,16 @@ def test_triples_after_the_first_are_checked():
 def test_unknown_triples():
     with pytest.raises(ValueError, match=r"'triples' must be one of.*'last'"):
         linearize(BEAN, 'last')
+
+
+def test_composed_and_decomposed_names_are_one():
+    assert linearize([('Sa\u0303o', 'p', '\ufeffc')]) == (
+        '[S] S\u00e3o [P] p [O] c'
+    )
+
+
+def test_messages_are_short():
+    for graph in ('x' * 10**7, ['x' * 10**7], [('a', 'b', ['c'] * 10**6)]):
+        with pytest.raises(ValueError, match='triple') as error:
+            linearize(graph, entry='y' * 10**6)
+        assert len(str(error.value)) < 400

@@ -7,9 +7,17 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from lightning.pytorch import Trainer
 
 from gmoe import cli
-from gmoe.training import TriplePredictor, WebNLGDataModule
+from gmoe.datasets import TripleDataset, WebNLGDataset
+from gmoe.training import (
+    EpochSeed,
+    PredictionWriter,
+    TriplePredictor,
+    WebNLGDataModule,
+)
+from gmoe.training.data import GraphDataModule
 from tests.datasets.webnlg_files import BEAN, write_release
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'webnlg'
@@ -145,6 +153,86 @@ def test_prediction_of_new_triples(config, tmp_path, capsys):
     batch = release.dataset.take([1])
     old, _ = model(release.on_after_batch_transfer(batch, 0))
     assert torch.allclose(new[:1], old, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (None, 'which is not there'),
+        ('A | b | \u00c9'.encode('latin-1'), 'must be text in UTF-8'),
+        (b'A | b', "line 1: a triple must be of the form 'subject"),
+        (b'', 'at least one triple'),
+    ],
+)
+def test_refused_triples(
+    config, tmp_path, capsys, monkeypatch, content, words
+):
+    file = tmp_path / 'triples.txt'
+    if content is not None:
+        file.write_bytes(content)
+    arguments = ['predict', f'--config={config}', f'--data.triples={file}']
+    monkeypatch.setattr(sys, 'argv', ['gmoe', *arguments])
+    with pytest.raises(SystemExit) as status:
+        cli.main()
+    assert status.value.code == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith('gmoe: error: ')
+    assert words in message
+    assert str(file) in message
+
+
+class OwnTriples(GraphDataModule):
+    """Graphs of triples with categories of their own."""
+
+    name = 'own'
+    num_tasks = 2
+    task_type = TripleDataset.task_type
+    eval_metric = TripleDataset.eval_metric
+    features_name = 'own'
+    text_channels = 16
+
+    def load(self):
+        graphs = [['A | sings | B'], ['C | acts in | D']] * 8
+        features = WebNLGDataset.make_text_features(dim=16)
+        return TripleDataset(graphs, features, labels=['song', 'film'] * 8)
+
+    def setup(self, stage=None):
+        self.dataset = self.load()
+        index = torch.arange(16)
+        self.splits = {'train': index, 'valid': index, 'test': index}
+
+
+@pytest.mark.parametrize('out_channels', [2, 16])
+def test_own_categories(tmp_path, out_channels):
+    data = OwnTriples(batch_size=8)
+    model = TriplePredictor(
+        'own',
+        features='own',
+        text_channels=16,
+        out_channels=out_channels,
+        learning_rate=0.01,
+        **SMALL,
+    )
+    path = tmp_path / 'out.csv'
+    trainer = Trainer(
+        accelerator='cpu',
+        max_epochs=15,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[EpochSeed(0), PredictionWriter(path)],
+    )
+    if out_channels == 16:
+        with pytest.raises(ValueError, match="'out_channels' must be.*2, got"):
+            trainer.fit(model, data)
+        return
+    trainer.fit(model, data)
+    trainer.predict(model, data)
+    table = pd.read_csv(path)
+    assert list(table.columns[-2:]) == ['film', 'song']
+    assert table['category'].tolist() == ['song', 'film'] * 8
+    assert (table['predicted'] == table['category']).all()
 
 
 def test_other_features_are_refused(config):

@@ -42,6 +42,11 @@ def test_raises():
     for value in (None, 0, 6):
         with pytest.raises(ValueError, match='num_text_features'):
             MaskEntities(value)(make())
+    # One kind would be that of all nodes.
+    data = make()
+    data.node_type = data.node_type[:1]
+    with pytest.raises(ValueError, match=r"'node_type' must be.*\[1000\]"):
+        MaskEntities(3)(data)
 
 
 def test_repr():

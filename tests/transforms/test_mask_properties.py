@@ -40,3 +40,14 @@ def test_raises():
         with pytest.raises(ValueError, match="'edge_attr' needs to hold"):
             MaskProperties()(Data(edge_attr=attr, num_nodes=2))
     assert str(MaskProperties(0.2)) == 'MaskProperties(ratio=0.2)'
+
+
+def test_edges_that_are_no_pairs():
+    data = make(2)
+    data.edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    MaskProperties(0.5)(data.clone())
+    order = torch.tensor([0, 2, 1, 3])
+    data.edge_index, attr = data.edge_index[:, order], data.edge_attr
+    for data.edge_attr in (attr, attr[order]):
+        with pytest.raises(ValueError, match="'edge_index' must hold"):
+            MaskProperties(0.5)(data)

@@ -1,0 +1,11 @@
+"""Values in error messages."""
+
+from gmoe._shown import shown
+
+
+def test_shown():
+    assert shown('a') == "'a'"
+    assert shown(3) == '3'
+    assert shown('x' * 10**7) == f"'{'x' * 60}'... (10000000 long)"
+    assert len(shown(['x' * 10**6])) == 63
+    assert shown(b'\xff') == "b'\\xff'"
