@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gmoe.text.classifier import TextClassifier, TfidfClassifier
+from gmoe.text.classifier import TextClassifier
 from gmoe.text.linearize import (
     SPECIAL_TOKENS,
     add_special_tokens,
@@ -19,6 +19,7 @@ from gmoe.text.linearize import (
 )
 from gmoe.text.metrics import classification_scores
 from gmoe.text.offline import offline_encoder
+from gmoe.text.tfidf import TfidfClassifier
 
 if TYPE_CHECKING:
     from gmoe.text.bert_moe import (
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
         BertMoeOutput,
     )
     from gmoe.text.bert_moe_config import BertMoeConfig
-    from gmoe.text.finetune import (
-        BertClassifier,
-        BertMoeClassifier,
-        FineTuning,
-    )
+    from gmoe.text.fine_tuning import FineTuning
+    from gmoe.text.finetune import BertClassifier, BertMoeClassifier
 
 __all__ = [
     'SPECIAL_TOKENS',
@@ -55,7 +53,7 @@ _LAZY = {
     'BertMoeConfig': 'bert_moe',
     'BertMoeForSequenceClassification': 'bert_moe',
     'BertMoeOutput': 'bert_moe',
-    'FineTuning': 'finetune',
+    'FineTuning': 'fine_tuning',
 }
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gmoe._require import require
 from gmoe.routing import Router, Routing, balance_loss
 from gmoe.text.bert_moe_config import BertMoeConfig
+from gmoe.text.encoder import check_weights
 from gmoe.text.experts import MLPExperts
 from gmoe.text.head import MoeHead
 from gmoe.text.pooling import pool
@@ -22,6 +25,9 @@ from transformers import (  # noqa: E402
     AutoModelForSequenceClassification,
     PreTrainedModel,
 )
+from transformers.loss.loss_utils import (  # noqa: E402
+    ForSequenceClassificationLoss,
+)
 from transformers.utils import ModelOutput  # noqa: E402
 
 
@@ -30,8 +36,8 @@ class BertMoeOutput(ModelOutput):
     """What the model gives for a batch of texts.
 
     Attributes:
-        loss: Cross entropy, with the balance loss times its factor in
-            training; :obj:`None` without labels.
+        loss: That of the problem type, with the balance loss times its
+            factor in training; :obj:`None` without labels.
         logits: Of shape :math:`(B, C)`.
         router_weights: The weight of each expert for each text, of shape
             :math:`(B, n)`; rows sum to 1 unless the weights were normalised
@@ -53,6 +59,13 @@ class BertMoeOutput(ModelOutput):
 class BertMoeForSequenceClassification(PreTrainedModel):
     """Any BERT-like encoder, pooling, and a mixture of experts per text.
 
+    All of it has one type. The loss is that of transformers' own
+    classifiers: squared error for ``problem_type='regression'``, cross entropy
+    for ``'single_label_classification'``, binary cross entropy for
+    ``'multi_label_classification'``. Where the type of the problem is not
+    given, the first labels decide on it: with one label it is regression, with
+    integers it is a single label, else several.
+
     Args:
         config: The settings.
     """
@@ -68,7 +81,10 @@ class BertMoeForSequenceClassification(PreTrainedModel):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.encoder = _without_pooler(
-            AutoModel.from_config(config.encoder_config)
+            # That of the head, not the one that the encoder was stored in.
+            AutoModel.from_config(
+                config.encoder_config, dtype=torch.get_default_dtype()
+            )
         )
         self.head = MoeHead(
             config.hidden_size,
@@ -90,21 +106,37 @@ class BertMoeForSequenceClassification(PreTrainedModel):
         encoder_arguments: dict[str, Any] | None = None,
         **settings: Any,
     ) -> BertMoeForSequenceClassification:
-        """A pretrained encoder with a new head.
+        """A pretrained encoder with a new head, both of the type that the
+        encoder is stored in, or of :obj:`dtype` where it is given.
 
         Args:
-            encoder: The encoder's name, or its local folder.
+            encoder: The encoder's name, or its local folder; ``~`` is the
+                home.
             encoder_arguments: Arguments of ``AutoModel.from_pretrained``.
             **settings: Arguments of :class:`BertMoeConfig`.
+
+        Raises:
+            ValueError: If a setting does not exist or is out of range, or a
+                part of the encoder's weights is missing.
         """
-        pretrained = AutoModel.from_pretrained(
-            encoder, **(encoder_arguments or {})
+        arguments: dict[str, Any] = {'use_safetensors': True}
+        for name in ('torch_dtype', 'dtype'):
+            if settings.get(name) is not None:
+                arguments['dtype'] = settings[name]
+            settings.pop(name, None)
+        pretrained, info = AutoModel.from_pretrained(
+            os.path.expanduser(encoder),
+            output_loading_info=True,
+            **{**arguments, **(encoder_arguments or {})},
         )
+        check_weights(encoder, info['missing_keys'])
+        dtype = pretrained.dtype
         model = cls(
             BertMoeConfig(encoder_config=pretrained.config, **settings)
         )
         model.encoder = _without_pooler(pretrained)
-        return model
+        model.config.dtype = model.config.encoder_config.dtype = dtype
+        return model.to(dtype)
 
     def get_input_embeddings(self) -> nn.Module:
         """The encoder's embeddings of tokens."""
@@ -142,8 +174,9 @@ class BertMoeForSequenceClassification(PreTrainedModel):
             token_type_ids: Segment ids, for encoders that have them.
             position_ids: Positions, for encoders that have them.
             inputs_embeds: Vectors in place of the tokens' embeddings.
-            labels: Categories of shape :math:`(B)`; the loss is computed
-                where they are given.
+            labels: Categories of shape :math:`(B)`, or values of shape
+                :math:`(B, C)` for regression and for several labels; the loss
+                is computed where they are given.
             output_hidden_states: Whether to return the encoder's layers.
             output_attentions: Whether to return the encoder's attentions.
             return_dict: Whether to return a :class:`BertMoeOutput` or a
@@ -180,7 +213,10 @@ class BertMoeForSequenceClassification(PreTrainedModel):
     def _losses(
         self, logits: Tensor, labels: Tensor, routing: Routing
     ) -> tuple[Tensor, Tensor]:
-        loss = nn.functional.cross_entropy(logits.float(), labels)
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        loss = ForSequenceClassificationLoss(
+            labels, logits.to(dtype), self.config
+        )
         balance = balance_loss(routing)
         if self.training and self.config.balance_loss_weight > 0:
             loss = loss + self.config.balance_loss_weight * balance

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from gmoe._require import require
 from gmoe.routing import ROUTER_PRESETS
+from gmoe.text.checks import (
+    check_integer,
+    check_names,
+    check_number,
+    shown,
+)
 from gmoe.text.experts import ACTIVATIONS
 from gmoe.text.pooling import POOLINGS
 
@@ -14,8 +22,49 @@ require('transformers')
 from transformers import (  # noqa: E402
     AutoConfig,
     BertConfig,
+    GenerationConfig,
     PretrainedConfig,
 )
+
+#: Of generating text: older files have them, and this model has no use for
+#: them.
+_GENERATION = set(GenerationConfig().to_dict())
+
+#: What transformers brings, as its present and its older versions name it.
+_FOREIGN = {
+    *(set(PretrainedConfig().to_dict()) - _GENERATION),
+    *inspect.signature(PretrainedConfig.__init__).parameters,
+    'add_cross_attention',
+    'attn_implementation',
+    'auto_map',
+    'bos_token_id',
+    'cross_attention_hidden_size',
+    'decoder_start_token_id',
+    'eos_token_id',
+    'experts_implementation',
+    'finetuning_task',
+    'is_decoder',
+    'model_type',
+    'name_or_path',
+    'num_labels',
+    'output_attentions',
+    'pad_token_id',
+    'per_layer_config',
+    'prefix',
+    'pruned_heads',
+    'quantization_config',
+    'sep_token_id',
+    'task_specific_params',
+    'tf_legacy_loss',
+    'tie_encoder_decoder',
+    'tie_word_embeddings',
+    'tokenizer_class',
+    'torch_dtype',
+    'torchscript',
+    'use_bfloat16',
+    'use_cache',
+    'use_return_dict',
+} - {'self', 'args', 'kwargs'}
 
 
 class BertMoeConfig(PretrainedConfig):
@@ -44,7 +93,7 @@ class BertMoeConfig(PretrainedConfig):
             as :obj:`num_labels` and :obj:`id2label`.
 
     Raises:
-        ValueError: If a setting is out of range.
+        ValueError: If a setting is out of range, or does not exist.
     """
 
     model_type = 'bert_moe'
@@ -71,31 +120,10 @@ class BertMoeConfig(PretrainedConfig):
         balance_loss_weight: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        for name, value, known in (
-            ('router', router, sorted(ROUTER_PRESETS)),
-            ('pooling', pooling, POOLINGS),
-            ('expert_activation', expert_activation, sorted(ACTIVATIONS)),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"'{name}' must be one of {list(known)}, got {value!r}"
-                )
-        for name, size in (
-            ('num_experts', num_experts),
-            ('expert_hidden', expert_hidden),
-        ):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(
-                    f"'{name}' must be an integer >= 1, got {size!r}"
-                )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"'dropout' must be in [0, 1), got {dropout!r}")
-        if not balance_loss_weight >= 0:
-            raise ValueError(
-                "'balance_loss_weight' must be a number >= 0, got "
-                f'{balance_loss_weight!r}'
-            )
-        if experts_per_text is None and router.endswith('topk'):
+        # A misspelt setting would be kept, and do nothing.
+        check_names('settings', _unknown(kwargs), _OWN)
+        if experts_per_text is None and str(router).endswith('topk'):
+            check_integer('num_experts', num_experts, 1)
             experts_per_text = min(2, num_experts)
         self.encoder_config = _encoder_config(encoder_config)
         self.num_experts = num_experts
@@ -109,6 +137,70 @@ class BertMoeConfig(PretrainedConfig):
         self.dropout = dropout
         self.balance_loss_weight = balance_loss_weight
         super().__init__(**kwargs)
+        self.check_settings()
+
+    def check_settings(self) -> None:
+        """Looks at all settings.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        for name, known in (
+            ('router', sorted(ROUTER_PRESETS)),
+            ('pooling', POOLINGS),
+            ('expert_activation', sorted(ACTIVATIONS)),
+            ('router_noise', (None, False, True)),
+            ('topk_first', (None, False, True)),
+        ):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(
+                    f"'{name}' must be one of {list(known)}, got {value!r}"
+                )
+        for name in ('num_experts', 'expert_hidden', 'num_labels'):
+            check_integer(name, getattr(self, name), 1)
+        check_number('dropout', self.dropout)
+        if not self.dropout < 1:
+            raise ValueError(
+                f"'dropout' must be in [0, 1), got {self.dropout!r}"
+            )
+        check_number('balance_loss_weight', self.balance_loss_weight)
+        self._check_experts_per_text()
+
+    def _check_experts_per_text(self) -> None:
+        selected = self.experts_per_text
+        if self.router.endswith('topk'):
+            check_integer('experts_per_text', selected, 1, self.num_experts)
+        elif selected is not None:
+            raise ValueError(
+                f"'experts_per_text' must be None for the router "
+                f'{self.router!r}, which selects no fixed number, got '
+                f'{shown(selected)}'
+            )
+
+    @classmethod
+    def from_dict(
+        cls, config_dict: dict[str, Any], **kwargs: Any
+    ) -> BertMoeConfig | tuple[BertMoeConfig, dict[str, Any]]:
+        """What a file holds, which may have been written by another version:
+        what is not known here is kept as it is.
+
+        Args:
+            config_dict: What the file holds.
+            **kwargs: Settings that take the place of those in the file.
+
+        Raises:
+            ValueError: If a setting is out of range.
+        """
+        foreign = {name: config_dict[name] for name in _unknown(config_dict)}
+        own = {k: v for k, v in config_dict.items() if k not in foreign}
+        out = super().from_dict(own, **kwargs)
+        config = out[0] if isinstance(out, tuple) else out
+        for name, value in foreign.items():
+            if name not in _GENERATION:
+                setattr(config, name, value)
+        config.check_settings()
+        return out
 
     @property
     def hidden_size(self) -> int:
@@ -122,6 +214,12 @@ class BertMoeConfig(PretrainedConfig):
         return {k: v for k, v in settings.items() if v is not None}
 
 
+def _unknown(settings: Iterable[str]) -> list[str]:
+    known = {*_OWN, *_FOREIGN}
+    # What begins with an underscore is transformers' own.
+    return [n for n in settings if n not in known and not n.startswith('_')]
+
+
 def _encoder_config(
     config: PretrainedConfig | dict[str, Any] | None,
 ) -> PretrainedConfig:
@@ -129,6 +227,11 @@ def _encoder_config(
         return BertConfig()
     if isinstance(config, PretrainedConfig):
         return config
+    if not isinstance(config, dict):
+        raise ValueError(
+            "'encoder_config' must be a configuration or a dictionary, got "
+            f'{shown(config)}'
+        )
     settings = dict(config)
     if 'model_type' not in settings:
         raise ValueError(
@@ -136,3 +239,10 @@ def _encoder_config(
             f'{sorted(settings)}'
         )
     return AutoConfig.for_model(**settings)
+
+
+#: The settings of this class, which a misspelt one is compared with.
+_OWN = {
+    *inspect.signature(BertMoeConfig.__init__).parameters,
+    *('num_labels', 'id2label', 'label2id', 'problem_type', 'dtype'),
+} - {'self', 'kwargs'}

@@ -1,38 +1,57 @@
-"""What all text classifiers have in common, and the simplest of them."""
+"""What all text classifiers have in common."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmoe._require import require
+from gmoe.text.checks import (
+    Label,
+    check_integer,
+    check_labels,
+    check_texts,
+    shown,
+)
 from gmoe.text.metrics import classification_scores
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 #: Texts and their categories.
-Labelled = tuple[Sequence[str], Sequence[str]]
+Labelled = tuple[Sequence[str], Sequence[Label]]
 
 
 class TextClassifier(ABC):
     """Texts in, categories out.
 
+    Texts are any sequence of texts, also an array or a series of pandas
+    with any index; a single text is refused, since its letters would be taken
+    for texts. Categories are all texts or all integers (those of numpy too).
+
     Args:
-        seed: Of everything random.
+        seed: Of everything random, from 0 to :math:`2^{32} - 1`.
+
+    Raises:
+        ValueError: If the seed is none.
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
-        self.classes: list[str] = []
+        self.seed = check_integer('seed', seed, 0, 2**32 - 1)
+        self.classes: list[Label] = []
 
     def fit(
         self,
         texts: Sequence[str],
-        labels: Sequence[str],
+        labels: Sequence[Label],
         validation: Labelled | None = None,
-        classes: Sequence[str] | None = None,
-    ) -> TextClassifier:
-        """Trains on texts.
+        classes: Sequence[Label] | None = None,
+    ) -> Self:
+        """Trains on texts. Where this fails, the classifier is as one that
+        was not trained.
 
         Args:
             texts: The texts.
@@ -42,14 +61,29 @@ class TextClassifier(ABC):
             classes: The categories. (default: those of :obj:`labels`)
 
         Raises:
-            ValueError: If there is no text, or a category is unknown.
+            ValueError: If a text or a category is none, their numbers differ,
+                a category is unknown, or there are fewer than two.
         """
-        self.classes = sorted(set(labels if classes is None else classes))
-        numbers = self.numbers(texts, labels)
+        texts, labels = check_texts(texts), check_labels(labels)
+        known = labels
+        if classes is not None:
+            known = check_labels(classes, 'classes')
+        names = sorted(set(known))
+        numbers = _numbers(texts, labels, names)
+        if len(set(numbers)) < 2:
+            raise ValueError(
+                "'labels' must hold at least two categories, got "
+                f'{shown(labels[0])} only'
+            )
         held_out = None
         if validation is not None:
-            held_out = list(validation[0]), self.numbers(*validation)
-        self._fit(list(texts), numbers, held_out)
+            held_out = self._held_out(validation, names)
+        self.classes = names
+        try:
+            self._fit(texts, numbers, held_out)
+        except BaseException:
+            self.classes = []
+            raise
         return self
 
     @abstractmethod
@@ -58,7 +92,11 @@ class TextClassifier(ABC):
         :math:`(N, C)`.
 
         Args:
-            texts: The texts.
+            texts: The texts; there may be none.
+
+        Raises:
+            RuntimeError: If the classifier is not trained.
+            ValueError: If a text is none.
         """
 
     @property
@@ -66,17 +104,21 @@ class TextClassifier(ABC):
     def num_parameters(self) -> int:
         """The number of trained values."""
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
+    def predict(self, texts: Sequence[str]) -> list[Label]:
         """The most probable category of each text.
 
         Args:
-            texts: The texts.
+            texts: The texts; there may be none.
+
+        Raises:
+            RuntimeError: If the classifier is not trained.
+            ValueError: If a text is none.
         """
         best = self.predict_proba(texts).argmax(axis=1)
         return [self.classes[i] for i in best]
 
     def score(
-        self, texts: Sequence[str], labels: Sequence[str]
+        self, texts: Sequence[str], labels: Sequence[Label]
     ) -> dict[str, float]:
         """Accuracy, weighted and macro F1.
 
@@ -85,13 +127,16 @@ class TextClassifier(ABC):
             labels: The category of each.
 
         Raises:
+            RuntimeError: If the classifier is not trained.
             ValueError: If there is no text, or a category is unknown.
         """
-        self.numbers(texts, labels)
-        return classification_scores(list(labels), self.predict(texts))
+        texts = self._readable(texts)
+        target = self.numbers(texts, labels)
+        found = self.predict_proba(texts).argmax(axis=1).tolist()
+        return classification_scores(target, found)
 
     def numbers(
-        self, texts: Sequence[str], labels: Sequence[str]
+        self, texts: Sequence[str], labels: Sequence[Label]
     ) -> list[int]:
         """The position of each text's category in :attr:`classes`.
 
@@ -102,20 +147,48 @@ class TextClassifier(ABC):
         Raises:
             ValueError: If there is no text, or a category is unknown.
         """
-        if len(texts) == 0 or len(texts) != len(labels):
+        return _numbers(check_texts(texts), check_labels(labels), self.classes)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes what was trained: weights in safetensors, the rest in JSON.
+
+        Args:
+            folder: The folder, which is made where it is missing; ``~`` is
+                the home.
+
+        Raises:
+            RuntimeError: If the classifier is not trained.
+            ValueError: If it is no folder that can be written to.
+        """
+        self._readable([])
+        path = Path(folder).expanduser()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._save(path)
+        except OSError as error:
             raise ValueError(
-                "'texts' and 'labels' must have the same length, at least "
-                f'one, got {len(texts)} and {len(labels)}'
+                "'folder' must be a folder that can be written to, got "
+                f"'{folder}': {error}"
+            ) from error
+
+    def load(self, folder: str | Path) -> Self:
+        """Reads what :meth:`save` wrote.
+
+        Args:
+            folder: The folder; ``~`` is the home.
+
+        Raises:
+            ValueError: If it is no folder, or does not hold such a
+                classifier.
+        """
+        path = Path(folder).expanduser()
+        if not path.is_dir():
+            raise ValueError(
+                f"'folder' must be a folder with a saved classifier, got "
+                f"'{folder}', which is none"
             )
-        number = {name: i for i, name in enumerate(self.classes)}
-        for index, label in enumerate(labels):
-            if label not in number:
-                raise ValueError(
-                    f'the category {label!r} of text {index} '
-                    f'({texts[index][:80]!r}) is unknown: the categories are '
-                    f'{self.classes}'
-                )
-        return [number[label] for label in labels]
+        self._load(path)
+        return self
 
     @abstractmethod
     def _fit(
@@ -125,64 +198,46 @@ class TextClassifier(ABC):
         validation: tuple[list[str], list[int]] | None,
     ) -> None: ...
 
+    @abstractmethod
+    def _save(self, folder: Path) -> None: ...
 
-class TfidfClassifier(TextClassifier):
-    """TF-IDF of words and logistic regression.
+    @abstractmethod
+    def _load(self, folder: Path) -> None: ...
 
-    The defaults are what ``python -m benchmarks.tfidf_selection`` chooses for
-    WebNLG, on entities that are held out of its training entries: words end
-    at underscores, so that ``Alan_Bean`` is two.
+    def _readable(self, texts: Sequence[str]) -> list[str]:
+        # What is to be classified, if there is what classifies it.
+        if not self.classes:
+            raise RuntimeError('the classifier is not trained: call fit first')
+        return check_texts(texts)
 
-    Args:
-        token_pattern: What a word is, as a regular expression.
-        max_ngram: The most words in a row that are taken as one.
-        sublinear_tf: Whether the logarithm of counts is taken.
-        regularization: The inverse of the regression's penalty.
-        max_iter: The most iterations of the regression.
-        seed: Of everything random.
-    """
+    def _held_out(
+        self, validation: Labelled, names: list[Label]
+    ) -> tuple[list[str], list[int]]:
+        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+            raise ValueError(
+                "'validation' must be a pair of texts and labels, got "
+                f'{shown(validation)}'
+            )
+        texts = check_texts(validation[0], 'texts of validation')
+        labels = check_labels(validation[1], 'labels of validation')
+        return texts, _numbers(texts, labels, names)
 
-    def __init__(
-        self,
-        token_pattern: str = r'[^\W_]+',
-        max_ngram: int = 1,
-        sublinear_tf: bool = True,
-        regularization: float = 10.0,
-        max_iter: int = 1000,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(seed)
-        linear = require('sklearn.linear_model')
-        text = require('sklearn.feature_extraction.text')
-        pipeline = require('sklearn.pipeline')
-        self.pipeline = pipeline.make_pipeline(
-            text.TfidfVectorizer(
-                token_pattern=token_pattern,
-                ngram_range=(1, max_ngram),
-                sublinear_tf=sublinear_tf,
-            ),
-            linear.LogisticRegression(
-                C=regularization, max_iter=max_iter, random_state=seed
-            ),
+
+def _numbers(
+    texts: list[str], labels: list[Label], names: list[Label]
+) -> list[int]:
+    if len(texts) == 0 or len(texts) != len(labels):
+        raise ValueError(
+            "'texts' and 'labels' must have the same length, at least "
+            f'one, got {len(texts)} and {len(labels)}'
         )
-
-    def _fit(
-        self,
-        texts: list[str],
-        labels: list[int],
-        validation: tuple[list[str], list[int]] | None,
-    ) -> None:
-        self.pipeline.fit(texts, labels)
-
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        known = self.pipeline[-1].classes_
-        out = np.zeros((len(texts), len(self.classes)))
-        if len(texts) > 0:
-            # A category without a text of its own is never predicted.
-            out[:, known] = self.pipeline.predict_proba(list(texts))
-        return out
-
-    @property
-    def num_parameters(self) -> int:
-        regression = self.pipeline[-1]
-        return regression.coef_.size + regression.intercept_.size
+    # True is 1 for a dictionary.
+    number = {(type(name), name): i for i, name in enumerate(names)}
+    for text, label, index in zip(texts, labels, range(len(texts))):
+        if (type(label), label) not in number:
+            raise ValueError(
+                f'the category {shown(label)} of text {index} '
+                f'({text[:80]!r}) is unknown: the categories are '
+                f'{shown(names, 400)}'
+            )
+    return [number[type(label), label] for label in labels]

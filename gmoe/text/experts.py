@@ -37,9 +37,9 @@ class MLPExperts(nn.Module):
     Each expert computes its own rows: those of a usual batch in the fused op
     :func:`gmoe.ops.routed_mlp`; else, where the router leaves experts out, in
     one grouped matrix product per map. Where neither serves the type or the
-    device, all experts compute all rows: the weights :math:`G` then enter
-    before the second map, so that each map is one matrix product for all
-    experts, of which the second also sums over them.
+    device, and in compiled or exported code, all experts compute all rows: the
+    weights :math:`G` then enter before the second map, so that each map is one
+    matrix product for all experts, of which the second also sums over them.
 
     Args:
         in_channels: Size of each input vector.
@@ -92,6 +92,10 @@ class MLPExperts(nn.Module):
 
     def forward(self, x: Tensor, routing: Routing) -> Tensor:
         """The weighted sums for vectors of shape :math:`(N, D_{in})`."""
+        if torch.compiler.is_compiling():
+            # The compiler takes the grouped product for one of bfloat16 only,
+            # and a graph of plain operators fits any number of rows.
+            return self._dense(x, routing)
         out = ops.routed_mlp(
             x,
             self.weight1,

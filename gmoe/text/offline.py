@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def encoder_path(encoder: str) -> str:
     """What transformers loads an encoder from.
 
     Args:
-        encoder: A name or a local folder; :obj:`"offline"` for
-            :func:`offline_encoder`.
+        encoder: A name or a local folder, ``~`` being the home;
+            :obj:`"offline"` for :func:`offline_encoder`.
     """
-    return offline_encoder() if encoder == 'offline' else encoder
+    if encoder == 'offline':
+        return offline_encoder()
+    return os.path.expanduser(encoder)

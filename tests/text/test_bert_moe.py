@@ -135,33 +135,168 @@ def test_from_encoder_and_special_tokens(tmp_path):
     torch.testing.assert_close(other.eval()(ids).logits, model(ids).logits)
 
 
-def test_default_config():
-    config = BertMoeConfig()
-    assert (config.num_experts, config.experts_per_text) == (4, 2)
-    assert (config.expert_hidden, config.pooling) == (256, 'mean')
-    assert config.encoder_config.model_type == 'bert'
-    assert BertMoeConfig(router='linear_softmax').experts_per_text is None
-
-
 def test_published_gate():
     model = tiny(router_noise=False, topk_first=False)
     assert model.head.router.noise is False
     assert model.head.router.topk_first is False
 
 
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        ({'router': 'linear'}, "'router' must be one of.*'linear'"),
-        ({'pooling': 'sum'}, "'pooling' must be one of.*'sum'"),
-        ({'expert_activation': 'x'}, "'expert_activation' must be one of"),
-        ({'num_experts': 0}, "'num_experts' must be an integer >= 1, got 0"),
-        ({'expert_hidden': 2.5}, "'expert_hidden' must be an integer"),
-        ({'dropout': 1.0}, r"'dropout' must be in \[0, 1\)"),
-        ({'balance_loss_weight': -1}, "'balance_loss_weight' must be"),
-        ({'encoder_config': {'hidden_size': 4}}, "must name its 'model_type'"),
-    ],
-)
-def test_bad_settings(settings, message):
-    with pytest.raises(ValueError, match=message):
-        BertMoeConfig(**settings)
+DTYPES = [torch.float16, torch.bfloat16, torch.float64]
+
+
+def same_type(model, dtype):
+    types = {
+        t.dtype for t in model.state_dict().values() if t.is_floating_point()
+    }
+    out = model.eval()(IDS, MASK, labels=LABELS)
+    out.loss.backward()
+    assert torch.isfinite(out.loss)
+    return types == {dtype} and out.logits.dtype == dtype == model.dtype
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+def test_one_type(tmp_path, dtype):
+    folder = write_tiny_bert(tmp_path / 'bert')
+    bert = transformers.AutoModel.from_pretrained(folder).to(dtype)
+    bert.save_pretrained(tmp_path / 'stored')
+    settings = {'num_labels': 3, 'expert_hidden': 8}
+    load = BertMoeForSequenceClassification
+    torch.manual_seed(0)
+    model = load.from_encoder(str(tmp_path / 'stored'), **settings)
+    assert same_type(model, dtype)
+    assert model.config.dtype == model.config.encoder_config.dtype == dtype
+
+    # As it was stored, and as it is asked for.
+    model.save_pretrained(tmp_path / 'moe')
+    again = load.from_pretrained(tmp_path / 'moe')
+    assert same_type(again, dtype)
+    assert torch.equal(again(IDS, MASK).logits, model(IDS, MASK).logits)
+    auto = transformers.AutoModelForSequenceClassification
+    for other in (torch.float32, torch.bfloat16):
+        for name in ('dtype', 'torch_dtype'):
+            asked = {name: other}
+            assert same_type(
+                auto.from_pretrained(tmp_path / 'moe', **asked), other
+            )
+            assert same_type(
+                load.from_encoder(
+                    str(tmp_path / 'stored'), **asked, **settings
+                ),
+                other,
+            )
+    assert same_type(
+        load.from_encoder(
+            str(tmp_path / 'stored'), {'dtype': 'float32'}, **settings
+        ),
+        torch.float32,
+    )
+    # A configuration that says how its encoder was stored.
+    config = transformers.AutoConfig.from_pretrained(tmp_path / 'stored')
+    assert same_type(load(BertMoeConfig(config, **settings)), torch.float32)
+    config = BertMoeConfig(config, **settings)
+    assert same_type(auto.from_config(config, dtype=dtype), dtype)
+
+
+@pytest.mark.parametrize('dtype', DTYPES[:2])
+def test_type_changed_later(tmp_path, dtype):
+    model = tiny().to(dtype)
+    model.save_pretrained(tmp_path)
+    load = transformers.AutoModelForSequenceClassification
+    assert same_type(load.from_pretrained(tmp_path), dtype)
+    assert same_type(
+        load.from_pretrained(tmp_path, dtype='float32'), torch.float32
+    )
+
+
+PROBLEMS = {
+    'regression': (1, torch.tensor([0.5, -2.0])),
+    'regression in a column': (1, torch.tensor([[0.5], [-2.0]])),
+    'regression of three': (3, torch.tensor([[0.5, 1, 2], [3, 4, 5.0]])),
+    'single label': (3, LABELS),
+    'single label in a column': (3, LABELS[:, None]),
+    'some ignored': (3, torch.tensor([-100, 2])),
+    'several labels': (3, torch.tensor([[0, 1, 1], [1, 0, 0.0]])),
+}
+
+
+@pytest.mark.parametrize('given', [False, True])
+@pytest.mark.parametrize('name', PROBLEMS)
+def test_loss_is_that_of_bert(name, given, tmp_path):
+    num_labels, labels = PROBLEMS[name]
+    problem = 'single_label_classification'
+    if 'regression' in name:
+        problem = 'regression'
+    elif 'several' in name:
+        problem = 'multi_label_classification'
+    given = given or name == 'regression of three'
+    settings = {'num_labels': num_labels}
+    settings['problem_type'] = problem if given else None
+    model = tiny(**settings).eval()
+    bert = transformers.BertForSequenceClassification(tiny_config(**settings))
+    # The same logits for both.
+    fixed = model(IDS, MASK).logits.detach()
+    bert.classifier = Fixed(fixed)
+    model.head.classifier = Fixed(fixed)
+    ours = model(IDS, MASK, labels=labels)
+    theirs = bert(IDS, MASK, labels=labels)
+    assert torch.equal(ours.loss, theirs.loss)
+    assert ours.loss > 0
+    assert model.config.problem_type == bert.config.problem_type == problem
+    assert ours.logits.shape == theirs.logits.shape == (2, num_labels)
+    for out, module in ((ours, model), (theirs, bert)):
+        out.loss.backward()
+        module.grad = module.get_submodule(
+            'head.classifier' if module is model else 'classifier'
+        ).logits.grad
+    torch.testing.assert_close(model.grad, bert.grad)
+
+
+class Fixed(torch.nn.Module):
+    """Gives the same logits, whatever comes."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = torch.nn.Parameter(logits.clone())
+
+    def forward(self, x):
+        return self.logits + 0
+
+
+def test_problem_type_is_saved(tmp_path):
+    tiny(
+        num_labels=3, problem_type='multi_label_classification'
+    ).save_pretrained(tmp_path)
+    model = BertMoeForSequenceClassification.from_pretrained(tmp_path)
+    assert model.config.problem_type == 'multi_label_classification'
+    labels = torch.ones(2, 3)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits
+    out = model.eval()(IDS, MASK, labels=labels)
+    torch.testing.assert_close(out.loss, expected(out.logits, labels))
+
+
+def test_loss_in_low_precision():
+    for labels, num_labels in ((torch.rand(2), 1), (torch.rand(2, 3), 3)):
+        model = tiny(num_labels=num_labels, balance_loss_weight=0.1).bfloat16()
+        out = model.train()(IDS, MASK, labels=labels)
+        out.loss.backward()
+        assert out.loss.dtype == torch.float32
+
+
+def test_misspelt_settings(tmp_path):
+    folder = write_tiny_bert(tmp_path / 'bert')
+    with pytest.raises(ValueError, match="did you mean 'num_experts'"):
+        BertMoeForSequenceClassification.from_encoder(folder, num_expert=8)
+
+
+@pytest.mark.filterwarnings('ignore:While compiling.*side effects')
+@pytest.mark.parametrize('strict', [False, True])
+def test_exported(strict):
+    model = tiny().eval()
+    torch.nn.init.normal_(model.head.router.score_gate.weight)
+    expected = model(IDS, MASK)
+    program = torch.export.export(model, (IDS, MASK), strict=strict)
+    out = program.module()(IDS.flip(0), MASK.flip(0))
+    torch.testing.assert_close(out.logits.flip(0), expected.logits)
+    torch.testing.assert_close(
+        out.router_weights.flip(0), expected.router_weights
+    )

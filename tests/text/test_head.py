@@ -129,6 +129,70 @@ def test_an_example_does_not_depend_on_the_batch():
     torch.testing.assert_close(head(x)[0], singles)
 
 
+def compiled(module, fullgraph=True):
+    torch._dynamo.reset()
+    return torch.compile(module, backend='aot_eager', fullgraph=fullgraph)
+
+
+@pytest.mark.parametrize(
+    ('preset', 'num_texts'),
+    [
+        ('linear_softmax_topk', 16),
+        ('linear_softmax_topk', 700),
+        ('attention_softmax', 16),
+        ('linear_sparsemax', 16),
+    ],
+)
+def test_compiled(preset, num_texts):
+    # Few texts are for the fused op, many for the grouped product.
+    torch.manual_seed(0)
+    top_k = 2 if preset.endswith('topk') else None
+    head = MoeHead(12, 3, 4, top_k, 8, router=preset, dropout=0.0, noise=False)
+    for p in head.router.parameters():
+        torch.nn.init.normal_(p)
+    x = torch.randn(num_texts, 12, requires_grad=True)
+    expected, routing = head(x)
+    # Sparsemax gives each text its own number of experts.
+    out, other = compiled(head, fullgraph='sparsemax' not in preset)(x)
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(other.gates, routing.gates)
+    for a, b in zip(grads(out, head, x), grads(expected, head, x)):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_for_any_number_of_texts():
+    torch.manual_seed(0)
+    head = MoeHead(12, 3).eval()
+    torch.nn.init.normal_(head.router.score_gate.weight)
+    torch._dynamo.reset()
+    fast = torch.compile(head, backend='aot_eager', dynamic=True)
+    for num_texts in (16, 700, 5):
+        x = torch.randn(num_texts, 12)
+        torch.testing.assert_close(fast(x)[0], head(x)[0])
+
+
+@pytest.mark.parametrize(('num_texts', 'strict'), [(16, False), (700, True)])
+def test_exported(num_texts, strict):
+    class Logits(torch.nn.Module):
+        def __init__(self, head):
+            super().__init__()
+            self.head = head
+
+        def forward(self, x):
+            return self.head(x)[0]
+
+    torch.manual_seed(0)
+    head = MoeHead(12, 3).eval()
+    torch.nn.init.normal_(head.router.score_gate.weight)
+    x = torch.randn(num_texts, 12)
+    texts = torch.export.Dim('texts', min=2)
+    program = torch.export.export(
+        Logits(head), (x,), dynamic_shapes=({0: texts},), strict=strict
+    )
+    for rows in (x, x[:3]):
+        torch.testing.assert_close(program.module()(rows), head(rows)[0])
+
+
 def test_empty_batch():
     out, routing = MoeHead(12, 3)(torch.empty(0, 12))
     assert out.shape == (0, 3)

@@ -15,7 +15,7 @@ def tiny_config(**kwargs) -> BertConfig:
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=16,
-        max_position_embeddings=32,
+        max_position_embeddings=128,
         **kwargs,
     )
 

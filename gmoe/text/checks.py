@@ -1,0 +1,194 @@
+"""What is given to a text classifier, looked at before anything is done."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+#: A category.
+Label = str | int
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """A value as error messages show it.
+
+    Args:
+        value: Any value.
+        limit: The most characters of it.
+    """
+    text = repr(value)
+    return text if len(text) <= limit else f'{text[: limit - 3]}...'
+
+
+def check_texts(texts: Any, name: str = 'texts') -> list[str]:
+    """The texts as a list.
+
+    Args:
+        texts: Texts in any sequence with one axis: a list, an array, a
+            series of pandas with any index, or an iterator.
+        name: What error messages call them.
+
+    Raises:
+        ValueError: If it is a single text, or holds what is no text or no
+            valid Unicode.
+    """
+    values = _values(texts, name, 'texts')
+    for index, text in enumerate(values):
+        if not isinstance(text, str):
+            raise ValueError(
+                f"'{name}' must hold texts, got {shown(text)} at position "
+                f'{index}'
+            )
+        if not _is_unicode(text):
+            raise ValueError(
+                f"'{name}' must hold valid Unicode, got half of a character "
+                f'(a surrogate) at position {index}: {shown(text)}'
+            )
+    return [str(text) for text in values]
+
+
+def check_labels(labels: Any, name: str = 'labels') -> list[Label]:
+    """The categories as a list of plain texts, integers or truth values.
+
+    Args:
+        labels: Categories in any sequence with one axis.
+        name: What error messages call them.
+
+    Raises:
+        ValueError: If one is missing (:obj:`None`, NaN) or of another kind,
+            or the kinds are mixed.
+    """
+    values = [_plain(v) for v in _values(labels, name, 'categories')]
+    for index, label in enumerate(values):
+        if not isinstance(label, (str, int)):
+            raise ValueError(
+                f"'{name}' must hold texts or integers, got {shown(label)} "
+                f'at position {index}'
+            )
+        if type(label) is not type(values[0]):
+            raise ValueError(
+                f"'{name}' must all be of one type, got {shown(values[0])} "
+                f'at position 0 and {shown(label)} at position {index}'
+            )
+        if isinstance(label, str) and not _is_unicode(label):
+            raise ValueError(
+                f"'{name}' must hold valid Unicode, got half of a character "
+                f'(a surrogate) at position {index}: {shown(label)}'
+            )
+    return values
+
+
+def check_number(
+    name: str, value: Any, least: float = 0, inclusive: bool = True
+) -> None:
+    """Refuses what is no finite number from a bound on.
+
+    Args:
+        name: The setting's name.
+        value: Its value.
+        least: The bound.
+        inclusive: Whether the bound itself is accepted.
+
+    Raises:
+        ValueError: If it is refused.
+    """
+    is_number = isinstance(value, (int, float, np.number))
+    if (
+        not is_number
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+        or not (value >= least if inclusive else value > least)
+    ):
+        sign = '>=' if inclusive else '>'
+        raise ValueError(
+            f"'{name}' must be a number {sign} {least}, got {shown(value)}"
+        )
+
+
+def check_integer(
+    name: str, value: Any, least: int, most: int | None = None
+) -> int:
+    """The value as a plain integer.
+
+    Args:
+        name: The setting's name.
+        value: Its value.
+        least: The least that is accepted.
+        most: The most that is accepted.
+
+    Raises:
+        ValueError: If it is no integer, or out of range.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, np.integer))
+        or value < least
+        or (most is not None and value > most)
+    ):
+        bounds = f'>= {least}' if most is None else f'from {least} to {most}'
+        raise ValueError(
+            f"'{name}' must be an integer {bounds}, got {shown(value)}"
+        )
+    return int(value)
+
+
+def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuses settings that do not exist.
+
+    Args:
+        kind: What they are settings of.
+        given: The names.
+        known: The names that exist.
+
+    Raises:
+        ValueError: If one does not, with the nearest that does.
+    """
+    names = sorted(known)
+    for name in given:
+        if name in names:
+            continue
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f'not one of {names}'
+        raise ValueError(
+            f"'{kind}' must be settings that exist, got {name!r}: {hint}"
+        )
+
+
+def _values(values: Any, name: str, what: str) -> list[Any]:
+    if isinstance(values, (str, bytes)):
+        raise ValueError(
+            f"'{name}' must be a sequence of {what}, got the single text "
+            f'{shown(values)}'
+        )
+    axes = getattr(values, 'ndim', 1)
+    if isinstance(values, (Mapping, Set)) or axes != 1:
+        raise ValueError(
+            f"'{name}' must be a sequence of {what} with one axis, got "
+            f'{shown(values)}'
+        )
+    try:
+        return list(values)
+    except TypeError:
+        raise ValueError(
+            f"'{name}' must be a sequence of {what}, got {shown(values)}"
+        ) from None
+
+
+def _plain(label: Any) -> Any:
+    # Subclasses, such as the texts of numpy, are no JSON.
+    if isinstance(label, (np.generic, Tensor)):
+        label = label.item()
+    return str(label) if isinstance(label, str) else label
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

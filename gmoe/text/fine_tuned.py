@@ -1,0 +1,342 @@
+"""Any pretrained encoder, fine-tuned with transformers' Trainer."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmoe._require import require
+from gmoe.text.checkpoints import checkpoints_of, digest
+from gmoe.text.checks import check_labels
+from gmoe.text.classifier import TextClassifier
+from gmoe.text.encoder import (
+    check_encoder,
+    check_max_length,
+    load_tokenizer,
+    refuse,
+)
+from gmoe.text.fine_tuning import FineTuning
+from gmoe.text.linearize import add_special_tokens
+from gmoe.text.metrics import classification_scores
+from gmoe.text.offline import encoder_path
+
+require('accelerate')
+require('transformers')
+
+from safetensors import SafetensorError  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    DataCollatorWithPadding,
+    PretrainedConfig,
+    PreTrainedModel,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+
+class FineTunedClassifier(TextClassifier):
+    """An encoder with a head, both trained, in float32 whatever type the
+    encoder is stored in.
+
+    Args:
+        encoder: The encoder's name on the hub or its local folder, ``~``
+            being the home; :obj:`"offline"` is the one of the extra
+            ``offline``. Weights are read from safetensors only.
+        training: How it is trained.
+        seed: Of everything random.
+        callbacks: Callbacks of transformers' Trainer.
+
+    Attributes:
+        num_cut: How many texts of each call had more than ``max_length``
+            tokens and were cut: ``fit``, ``validation``, ``predict``.
+
+    Raises:
+        ValueError: If the encoder is a folder that has none, or has fewer
+            positions than ``max_length``. A name on the hub, and a folder
+            that is missing, are looked at when training begins.
+    """
+
+    def __init__(
+        self,
+        encoder: str | Path = 'bert-base-uncased',
+        training: FineTuning | None = None,
+        seed: int = 0,
+        callbacks: Sequence[TrainerCallback] = (),
+    ) -> None:
+        super().__init__(seed)
+        self.encoder = str(encoder)
+        self.training = training or FineTuning()
+        self.callbacks = list(callbacks)
+        self.num_cut: dict[str, int] = {}
+        self.history: list[dict[str, float]] = []
+        self.model: Any = None
+        self.tokenizer: Any = None
+        self._predictor: Trainer | None = None
+        if self.encoder != 'offline' and Path(self._path).is_dir():
+            self._check_encoder()
+
+    @abstractmethod
+    def make_model(self, encoder: str, **labels: Any) -> PreTrainedModel:
+        """The model before training.
+
+        Args:
+            encoder: The encoder's name or folder.
+            **labels: ``num_labels``, ``id2label`` and ``label2id``.
+        """
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        texts = self._readable(texts)
+        if not texts:
+            return np.zeros((0, len(self.classes)))
+        logits = self._outputs(texts)[0]
+        logits = logits.astype(np.float64)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    @property
+    def num_parameters(self) -> int:
+        self._readable([])
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def _path(self) -> str:
+        return encoder_path(self.encoder)
+
+    def _check_encoder(self) -> None:
+        check_max_length(check_encoder(self._path), self.training.max_length)
+
+    def _fit(
+        self,
+        texts: list[str],
+        labels: list[int],
+        validation: tuple[list[str], list[int]] | None,
+    ) -> None:
+        self._check_encoder()
+        set_seed(self.seed)
+        self.tokenizer = load_tokenizer(self._path)
+        try:
+            self.model = self.make_model(
+                self._path,
+                num_labels=len(self.classes),
+                id2label=dict(enumerate(self.classes)),
+                label2id={name: i for i, name in enumerate(self.classes)},
+            )
+        except (OSError, SafetensorError) as error:
+            raise refuse(self.encoder, str(error)) from error
+        except RuntimeError as error:
+            if 'mismatched' not in str(error):
+                raise
+            raise refuse(
+                self.encoder, 'its weights are of other sizes than it says'
+            ) from error
+        encoder = {}
+        if self.training.checkpoints is not None:
+            # Before it gets tokens, which are drawn at random.
+            encoder = self.model.base_model.state_dict()
+        weights = digest(v for pair in encoder.items() for v in pair)
+        add_special_tokens(self.tokenizer, self.model)
+        train = self._encode(texts, 'fit', labels)
+        held_out = None
+        if validation is not None:
+            held_out = self._encode(validation[0], 'validation', validation[1])
+        with self._folder(weights, train, held_out) as (folder, last):
+            callbacks = [_SameFolder(folder), *self.callbacks]
+            trainer = self._trainer(folder, train, held_out, callbacks)
+            trainer.train(resume_from_checkpoint=last)
+            self.history = [dict(line) for line in trainer.state.log_history]
+
+    @contextmanager
+    def _folder(
+        self, encoder: str, train: list, held_out: list | None
+    ) -> Iterator[tuple[str, str | None]]:
+        # For checkpoints, with the one to go on from.
+        if self.training.checkpoints is None:
+            with tempfile.TemporaryDirectory(prefix='gmoe-text-') as unused:
+                yield unused, None
+            return
+        folder = Path(self.training.checkpoints).expanduser().absolute()
+        training = self._fingerprint(encoder, train, held_out)
+        with checkpoints_of(folder, training) as last:
+            yield str(folder), last
+
+    def _fingerprint(
+        self, encoder: str, train: list, held_out: list | None
+    ) -> dict[str, Any]:
+        training = {**vars(self.training)}
+        del training['checkpoints']
+        arguments = training.pop('arguments')
+        fingerprint = {
+            'classifier': type(self).__name__,
+            'encoder': encoder,
+            'seed': self.seed,
+            'classes': self.classes,
+            **training,
+            **{f'arguments.{k}': v for k, v in arguments.items()},
+            **{
+                f'model.{key}': value
+                for key, value in _settings(
+                    self.model.config.to_dict()
+                ).items()
+            },
+        }
+        for name, rows in (('', train), ('validation ', held_out or [])):
+            for key, what in (('input_ids', 'texts'), ('labels', 'labels')):
+                parts = [row[key] for row in rows]
+                fingerprint[name + what] = digest(parts)
+        return fingerprint
+
+    def _save(self, folder: Path) -> None:
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def _load(self, folder: Path) -> None:
+        wanted = (
+            f"'folder' must be a folder with a saved {type(self).__name__}"
+        )
+        try:
+            config = AutoConfig.from_pretrained(
+                folder, trust_remote_code=False
+            )
+            if not self._is_own(config):
+                raise ValueError(f'it holds a {config.model_type!r}')
+            model = AutoModelForSequenceClassification.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=False
+            )
+            names = model.config.id2label
+            classes = check_labels([names[i] for i in range(len(names))])
+            tokenizer = load_tokenizer(str(folder))
+        except Exception as error:
+            raise ValueError(
+                f"{wanted}, got '{folder}': {str(error):.200}"
+            ) from error
+        encoder = getattr(config, 'encoder_config', config)
+        check_max_length(encoder, self.training.max_length)
+        self.model, self.tokenizer, self.classes = model, tokenizer, classes
+
+    def _is_own(self, config: PretrainedConfig) -> bool:
+        # Whether what is loaded is of this class.
+        return config.model_type != 'bert_moe'
+
+    def _outputs(
+        self, texts: list[str], ignored: list[str] | None = None
+    ) -> tuple[np.ndarray, ...]:
+        encoded = self._encode(texts, 'predict')
+        # Texts of a length together, which need less padding.
+        order = np.argsort([len(row['input_ids']) for row in encoded])
+        encoded = [encoded[i] for i in order]
+        if self._predictor is None or self._predictor.model is not self.model:
+            # One for all calls: each wraps the model for mixed precision.
+            self._predictor = self._trainer(tempfile.gettempdir())
+        out = self._predictor.predict(encoded, ignore_keys=ignored).predictions
+        back = np.argsort(order)
+        return tuple(o[back] for o in (out if type(out) is tuple else (out,)))
+
+    def _trainer(
+        self,
+        folder: str,
+        train: Any = None,
+        validation: Any = None,
+        callbacks: Sequence[TrainerCallback] = (),
+    ) -> Trainer:
+        settings = self.training
+        each_epoch = 'no' if validation is None else 'epoch'
+        keep = train is not None and settings.checkpoints is not None
+        arguments = {
+            'output_dir': folder,
+            'num_train_epochs': settings.epochs,
+            'per_device_train_batch_size': settings.batch_size,
+            'per_device_eval_batch_size': 4 * settings.batch_size,
+            'learning_rate': settings.learning_rate,
+            'weight_decay': settings.weight_decay,
+            'seed': self.seed,
+            'data_seed': self.seed,
+            'eval_strategy': each_epoch,
+            'save_strategy': 'epoch' if keep else each_epoch,
+            'save_total_limit': 1,
+            'save_only_model': not keep,
+            'load_best_model_at_end': validation is not None,
+            'metric_for_best_model': settings.select_by,
+            'greater_is_better': True,
+            'logging_strategy': 'epoch',
+            'report_to': 'none',
+            'disable_tqdm': True,
+            **settings.arguments,
+        }
+        if train is None:
+            # Any other would reorder what is predicted.
+            arguments['train_sampling_strategy'] = 'random'
+        return Trainer(
+            model=self.model,
+            args=TrainingArguments(**arguments),
+            data_collator=DataCollatorWithPadding(self.tokenizer),
+            train_dataset=train,
+            eval_dataset=validation,
+            compute_metrics=_scores,
+            callbacks=list(callbacks),
+        )
+
+    def _encode(
+        self, texts: list[str], name: str, labels: list[int] | None = None
+    ) -> list[dict[str, Any]]:
+        limit = self.training.max_length
+        whole = self.tokenizer(texts, verbose=False)
+        lengths = [len(ids) for ids in whole['input_ids']]
+        self.num_cut[name] = sum(length > limit for length in lengths)
+        if self.num_cut[name] > 0:
+            long = [i for i, n in enumerate(lengths) if n > limit]
+            warnings.warn(
+                f'{len(long)} of {len(texts)} texts ({name}) have more than '
+                f'{limit} tokens (at most {max(lengths)}) and are cut: '
+                f'{long[:20]}{"..." if len(long) > 20 else ""}, the first '
+                f'being {texts[long[0]][:80]!r}',
+                stacklevel=2,
+            )
+            whole = self.tokenizer(texts, truncation=True, max_length=limit)
+        rows = [{k: whole[k][i] for k in whole} for i in range(len(texts))]
+        for row, label in zip(rows, labels or []):
+            row['labels'] = label
+        return rows
+
+
+class _SameFolder(TrainerCallback):
+    """Finds the best checkpoint where the folder was moved."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, **kwargs: Any
+    ) -> None:
+        if state.best_model_checkpoint is not None:
+            name = Path(state.best_model_checkpoint).name
+            state.best_model_checkpoint = str(self.folder / name)
+
+
+def _settings(config: dict[str, Any]) -> dict[str, Any]:
+    # Without where it came from and what is told apart by the classes.
+    left_out = {'_name_or_path', 'architectures', 'transformers_version'}
+    left_out |= {'id2label', 'label2id'}
+    return {
+        key: _settings(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in left_out
+    }
+
+
+def _scores(prediction: Any) -> dict[str, float]:
+    logits = prediction.predictions
+    if isinstance(logits, tuple):
+        logits = logits[0]
+    return classification_scores(
+        prediction.label_ids.tolist(), logits.argmax(axis=-1).tolist()
+    )

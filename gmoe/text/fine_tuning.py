@@ -1,0 +1,66 @@
+"""How a pretrained encoder is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from gmoe._require import require
+from gmoe.text.checks import check_integer, check_names, check_number
+from gmoe.text.metrics import SCORES
+
+require('accelerate')
+require('transformers')
+
+from transformers import TrainingArguments  # noqa: E402
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How a model is trained.
+
+    Args:
+        epochs: Number of epochs.
+        batch_size: Number of texts per step.
+        learning_rate: The first learning rate; it falls linearly to zero.
+        weight_decay: Of AdamW.
+        max_length: The most tokens of a text, no more than the encoder has
+            positions.
+        select_by: The score by which the best epoch is chosen, where there is
+            a validation split.
+        checkpoints: A folder for a checkpoint after each epoch, ``~`` being
+            the home; a training that was interrupted goes on from the last
+            whole one in it. What the checkpoints are of lies beside them:
+            those of another training are refused. (default: none is left)
+        arguments: Further arguments of
+            :class:`transformers.TrainingArguments`, which take precedence.
+
+    Raises:
+        ValueError: If a setting is out of range or does not exist.
+    """
+
+    epochs: float = 5
+    batch_size: int = 16
+    learning_rate: float = 2e-5
+    weight_decay: float = 0.01
+    max_length: int = 128
+    select_by: str = 'weighted_f1'
+    checkpoints: str | Path | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_number('epochs', self.epochs, inclusive=False)
+        check_integer('batch_size', self.batch_size, 1)
+        check_number('learning_rate', self.learning_rate, inclusive=False)
+        check_number('weight_decay', self.weight_decay)
+        check_integer('max_length', self.max_length, 1)
+        if self.select_by not in SCORES:
+            raise ValueError(
+                f"'select_by' must be one of {list(SCORES)}, got "
+                f'{self.select_by!r}'
+            )
+        known = {f.name for f in fields(TrainingArguments) if f.init}
+        # Where checkpoints are is said by 'checkpoints'.
+        known.discard('output_dir')
+        check_names('arguments', self.arguments, known)
