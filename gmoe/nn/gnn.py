@@ -19,6 +19,7 @@ from gmoe.nn.embedding import (
     make_feature_encoder,
 )
 from gmoe.nn.equal_cost import hidden_for_equal_cost
+from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.layer import CONVS, make_layer, mixture_layers
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.virtual_node import VirtualNode
@@ -246,7 +247,8 @@ class GNN(nn.Module):
 
         Raises:
             ValueError: If an input has a wrong shape, type or range, or the
-                hop-2 edges are missing.
+                hop-2 edges are missing, or not those of the hop-1 edges (see
+                :func:`~gmoe.nn.hop_check.check_hop_2`).
         """
         if batch is None:
             batch = x.new_zeros(x.size(0), dtype=torch.long)
@@ -266,6 +268,7 @@ class GNN(nn.Module):
             hop2 = Neighborhood.from_edge_index(
                 edge_index_2hop, edge_attr_2hop, num_nodes, 'edge_index_2hop'
             )
+            check_hop_2(hop1, hop2)
 
         h = x if self.node_encoder is None else self.node_encoder(x)
         hidden, virtual = [h], None

@@ -11,6 +11,12 @@ from torch import Tensor
 
 T = TypeVar('T')
 
+#: How to mend hop-2 edges that are out of date.
+TWO_HOP_LAST = (
+    'apply gmoe.transforms.TwoHop last, after all that changes nodes or '
+    'edges, as in NeighborLoader(..., transform=TwoHop())'
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Neighborhood:
@@ -249,7 +255,9 @@ def _check_edges(
     if edge_index.numel() > 0:
         low, high = (int(value) for value in edge_index.aminmax())
         if low < 0 or high >= num_nodes:
+            is_hop_2 = name == 'edge_index_2hop'
             raise ValueError(
                 f"'{name}' must hold node ids from 0 to {num_nodes - 1}, got "
                 f'{low if low < 0 else high}'
+                + (f': {TWO_HOP_LAST}' if is_hop_2 else '')
             )

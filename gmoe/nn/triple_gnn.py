@@ -14,6 +14,7 @@ from gmoe import ops
 from gmoe.nn.arguments import check_at_least, check_choice, check_dropout
 from gmoe.nn.edge_mask import masked_hops
 from gmoe.nn.embedding import check_categories
+from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.layer import CONVS, make_layer, mixture_layers
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.readout import RootReadout
@@ -262,6 +263,7 @@ class TripleGNN(nn.Module):
             hop2 = Neighborhood.from_edge_index(
                 edge_index_2hop, edge_2hop, x.size(0), 'edge_index_2hop'
             )
+            check_hop_2(hop1, hop2)
         h = self._nodes(x, edge_index, edge)
         routings: list[Routing] = []
         for conv, norm in zip(self.convs, self.norms):

@@ -13,6 +13,7 @@ from torch_geometric.utils import cumsum
 
 from gmoe.datasets._in_memory import CollatedDataset, take_batch
 from gmoe.transforms import TwoHop
+from gmoe.transforms.freshness import FINGERPRINT
 from gmoe.transforms.two_hop import KEYS
 
 
@@ -81,6 +82,8 @@ def _keep(dataset: CollatedDataset, two_hop: TwoHop | None) -> _Graphs:
         graph = batch.batch[batch.edge_index_2hop[0]]
         edges = cumsum(torch.bincount(graph, minlength=index.numel()))
         slices.update({key: edges for key in KEYS if key in batch})
+        each = torch.arange(index.numel() + 1)
+        slices[FINGERPRINT] = slices.get('graph_id', each)
     data = Data(**{key: batch[key] for key in slices})
     for key in slices:
         if 'index' in key:  # Nodes are numbered from zero in each graph.

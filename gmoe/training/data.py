@@ -21,7 +21,7 @@ from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.ops.two_hop import Mode
 from gmoe.training.batches import Batches, as_it_is
 from gmoe.training.metrics import METRIC_MODES
-from gmoe.transforms import DropNodes, TwoHop
+from gmoe.transforms import DropNodes, TwoHop, check_two_hop
 
 SPLITS = ('train', 'valid', 'test')
 
@@ -157,6 +157,18 @@ class GraphDataModule(LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader:
         return self._eval_loader(self.predict_split)
+
+    def on_before_batch_transfer(
+        self, batch: Data, dataloader_idx: int
+    ) -> Data:
+        trainer = self.trainer
+        is_moved = (
+            trainer is not None and trainer.strategy.root_device.type != 'cpu'
+        )
+        # On the CPU the network looks; on a GPU it would have to wait.
+        if is_moved and batch.edge_index.device.type == 'cpu':
+            check_two_hop(batch)
+        return batch
 
     def on_after_batch_transfer(
         self, batch: Data, dataloader_idx: int

@@ -19,6 +19,7 @@ from gmoe.training.metrics import (
     ExpertUsage,
     GraphScore,
 )
+from gmoe.transforms import check_two_hop
 
 CATEGORIES = 'multiclass classification'
 TASK_TYPES = ('binary classification', CATEGORIES, 'regression')
@@ -123,7 +124,14 @@ class GraphModule(LightningModule):
             )
 
     def forward(self, data: Data) -> tuple[Tensor, list[Routing]]:
-        """Predicts one row per graph: logits or values, and the routings."""
+        """Predicts one row per graph: logits or values, and the routings.
+
+        Raises:
+            ValueError: If hop-2 edges are out of date (see
+                :func:`~gmoe.transforms.check_two_hop`), or an input is wrong.
+        """
+        if self.gnn.num_hops == 2 and data.edge_index.device.type == 'cpu':
+            check_two_hop(data)
         return self.gnn(
             data.x,
             data.edge_index,

@@ -1,8 +1,15 @@
 """Transforms of graphs, to be used as any transform of PyG."""
 
 from gmoe.transforms.drop_nodes import DropNodes
+from gmoe.transforms.freshness import check_two_hop
 from gmoe.transforms.mask_entities import MaskEntities
 from gmoe.transforms.mask_properties import MaskProperties
 from gmoe.transforms.two_hop import TwoHop
 
-__all__ = ['DropNodes', 'MaskEntities', 'MaskProperties', 'TwoHop']
+__all__ = [
+    'DropNodes',
+    'MaskEntities',
+    'MaskProperties',
+    'TwoHop',
+    'check_two_hop',
+]

@@ -9,6 +9,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
 from gmoe.ops.two_hop import MODES, Mode, two_hop_edges
+from gmoe.transforms.freshness import FINGERPRINT, hop_fingerprint
 
 KEYS = ('edge_index_2hop', 'edge_attr_2hop')
 
@@ -23,6 +24,13 @@ class TwoHop(BaseTransform):
     the edges of the graph itself are left as they are.
 
     Transforming a batch gives the same as batching transformed graphs.
+
+    Hop-2 edges are those of the edges at hand, so this transform comes last,
+    after all others that change nodes or edges: also
+    ``NeighborLoader(..., transform=TwoHop())``, which gives each sampled
+    graph the hop-2 edges of its own. A fingerprint of the edges is set as
+    :obj:`hop_fingerprint`, by which :func:`~gmoe.transforms.check_two_hop`
+    finds hop-2 edges that are out of date.
 
     Args:
         mode (str, optional): :obj:`"exact"` for the pairs at distance
@@ -75,12 +83,13 @@ class TwoHop(BaseTransform):
             coalesce=self.coalesce,
             batch=batch,
         )
-        for key in KEYS:
+        for key in (*KEYS, FINGERPRINT):
             if key in data:  # Of an earlier call, perhaps on other edges.
                 del data[key]
         data.edge_index_2hop = edge_index
         if edge_attr is not None:
             data.edge_attr_2hop = edge_attr
+        data[FINGERPRINT] = hop_fingerprint(data)
 
         if batch is not None and hasattr(data, '_slice_dict'):
             _register(data, batch)
@@ -100,12 +109,15 @@ def _register(data: Any, batch: Tensor) -> None:
     slices = cumsum(count.cpu())
 
     # A shallow copy of a batch shares these dictionaries with the original.
-    slice_dict = {k: v for k, v in data._slice_dict.items() if k not in KEYS}
-    inc_dict = {k: v for k, v in data._inc_dict.items() if k not in KEYS}
+    made = (*KEYS, FINGERPRINT)
+    slice_dict = {k: v for k, v in data._slice_dict.items() if k not in made}
+    inc_dict = {k: v for k, v in data._inc_dict.items() if k not in made}
     slice_dict['edge_index_2hop'] = slices
     inc_dict['edge_index_2hop'] = inc_dict['edge_index']
     if 'edge_attr_2hop' in data:
         slice_dict['edge_attr_2hop'] = slices
         inc_dict['edge_attr_2hop'] = torch.zeros_like(slices[:-1])
+    slice_dict[FINGERPRINT] = torch.arange(slices.numel())
+    inc_dict[FINGERPRINT] = torch.zeros_like(slices[:-1])
     data._slice_dict = slice_dict
     data._inc_dict = inc_dict

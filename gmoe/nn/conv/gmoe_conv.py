@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gmoe import ops
 from gmoe.nn.conv.bank import ExpertBank
 from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
+from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import ExpertNorm
 from gmoe.routing import ExpertSlots, Router, Routing, UniformRouter
@@ -173,7 +174,8 @@ class GMoEConv(nn.Module):
 
         Raises:
             ValueError: If an input has a wrong shape, type or range, or the
-                hop-2 edges are missing.
+                hop-2 edges are missing, or not those of the hop-1 edges (see
+                :func:`~gmoe.nn.hop_check.check_hop_2`).
         """
         if not isinstance(x, Tensor):
             raise ValueError(
@@ -197,6 +199,9 @@ class GMoEConv(nn.Module):
             hop2 = _neighborhood(
                 edge_index_2hop, edge_attr_2hop, x, 'edge_index_2hop'
             )
+            if isinstance(edge_index_2hop, Tensor) and edge_index is not None:
+                near = hop1 or _neighborhood(edge_index, None, x, 'edge_index')
+                check_hop_2(near, hop2)
         # The other experts change batch statistics alone.
         is_dense = self.dispatch == 'dense' and self.training
         used = routing.to_dense() if is_dense else routing

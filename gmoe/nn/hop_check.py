@@ -1,0 +1,68 @@
+"""Whether hop-2 edges can be those of the hop-1 edges beside them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gmoe.nn.neighborhood import TWO_HOP_LAST, Neighborhood
+
+# How many hop-2 edges are looked at, and how many hop-1 edges may be for it
+# where the graph has fewer.
+_MAX_EDGES = 256
+_MIN_BUDGET = 1 << 12
+
+
+def check_hop_2(hop1: Neighborhood, hop2: Neighborhood) -> None:
+    r"""Refuses hop-2 edges :math:`u \to w` without hop-1 edges
+    :math:`u \to v \to w`, such as those of a graph that lost or renumbered
+    its nodes afterwards.
+
+    At most 256 hop-2 edges are looked at, spread evenly, which takes no
+    sorting and hardly any time: edges that are out of date are many. It is no
+    proof, which :func:`gmoe.transforms.check_two_hop` is. Only on the CPU,
+    as all checks that would have to wait for a device.
+
+    Args:
+        hop1: The hop-1 edges.
+        hop2: The hop-2 edges.
+
+    Raises:
+        ValueError: If such a hop-2 edge is found.
+    """
+    on_cpu = hop1.source.device.type == hop2.source.device.type == 'cpu'
+    if not on_cpu or torch.compiler.is_compiling() or hop2.num_edges == 0:
+        return
+    step = -(-hop2.num_edges // _MAX_EDGES)
+    start, end = hop2.source[::step], hop2.target[::step]
+    # In a graph with hubs, fewer edges are looked at.
+    budget = max(_MIN_BUDGET, hop1.num_edges + hop2.num_edges)
+    edge, middle, is_seen = _edges_into(hop1, end, budget)
+    path, source, is_followed = _edges_into(hop1, middle, budget)
+    path = edge[path]
+    accepted = ~is_seen
+    accepted[edge[~is_followed]] = True
+    accepted[path[source == start[path]]] = True
+    if not bool(accepted.all()):
+        wrong = int((~accepted).nonzero()[0])
+        raise ValueError(
+            "'edge_index_2hop' must hold hop-2 edges of 'edge_index', got "
+            f'{int(start[wrong])} -> {int(end[wrong])}, where no two edges '
+            f'lead: {TWO_HOP_LAST}; edges of another kind go in as a '
+            'gmoe.nn.Neighborhood'
+        )
+
+
+def _edges_into(
+    hop: Neighborhood, node: Tensor, budget: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each edge into one of some nodes, the position of the node among
+    them and the edge's source; and which nodes are within the budget."""
+    first = hop.ptr[node]
+    size = hop.ptr[node + 1] - first
+    fits = size.cumsum(0) <= budget
+    size = size * fits
+    owner = torch.repeat_interleave(size)
+    shift = first - (size.cumsum(0) - size)
+    position = torch.arange(owner.numel()) + shift[owner]
+    return owner, hop.source[position], fits
