@@ -285,6 +285,7 @@ def test_molecules(data_root, tmp_path, config, overrides, metric, num_tasks):
         f'--config={CONFIGS / config}.yaml',
         f'--run_dir={tmp_path}',
         f'--data.root={data_root / "ogb"}',
+        f'--data.cache_dir={tmp_path / "cache"}',
         '--data.download=false',
         '--model.hidden_channels=16',
         '--model.num_layers=2',
@@ -296,6 +297,7 @@ def test_molecules(data_root, tmp_path, config, overrides, metric, num_tasks):
         '--trainer.limit_train_batches=3',
     ]
     done = cli.run(['fit', *arguments, *limits])
+    assert len(list((tmp_path / 'cache').iterdir())) == 1
     table = tiny.logged(tmp_path / 'version_0')
     assert table[f'val/{metric}'].notna().all()
     assert table[f'test_curve/{metric}'].notna().all()

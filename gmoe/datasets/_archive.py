@@ -1,9 +1,12 @@
 """Reads ZIP archives that nobody vouches for."""
 
+import errno
 import io
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -44,11 +47,18 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         zipfile.BadZipFile: If it is damaged.
         OSError: If it cannot be read.
     """
-    with (
-        _BoundedFile(path, MAX_DIRECTORY) as file,
-        zipfile.ZipFile(file) as archive,
-    ):
-        yield archive
+    try:
+        with (
+            _BoundedFile(path, MAX_DIRECTORY) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
+            yield archive
+    except (EOFError, UnicodeError, struct.error, zlib.error) as e:
+        raise zipfile.BadZipFile(str(e)) from e
+    except OSError as e:
+        if e.errno != errno.EINVAL:  # Of a place that no file has.
+            raise
+        raise zipfile.BadZipFile(str(e)) from e
 
 
 def check_member(member: zipfile.ZipInfo) -> None:

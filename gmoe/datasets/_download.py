@@ -3,7 +3,6 @@
 import os
 import shutil
 import zipfile
-import zlib
 from http.client import HTTPException
 from pathlib import Path
 
@@ -63,8 +62,6 @@ def download_ogb_mol(
             _move(source, folder)
     except (
         zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
         HTTPException,
         OSError,
         RuntimeError,

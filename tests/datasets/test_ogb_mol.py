@@ -1,4 +1,6 @@
 import copy
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from torch_geometric.loader import DataLoader
 from gmoe.datasets import CorruptDatasetError, OGBMolDataset
 from gmoe.datasets.ogb_info import import_ogb
 from gmoe.transforms import TwoHop
+from tests.conftest import contents
 
 
 def files(folder: Path) -> list[str]:
@@ -156,6 +159,37 @@ def test_ogb_mol_dataset_read_only_folder(root: Path, tmp_path: Path):
     folder.chmod(0o755)
 
 
+@pytest.mark.parametrize('how', ['argument', 'environment'])
+def test_ogb_mol_dataset_given_cache_dir(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    OGBMolDataset('ogbg-moltox21', root)
+    cache = tmp_path / 'cache'
+    kwargs = {'cache_dir': cache}
+    if how == 'environment':
+        monkeypatch.setenv('GMOE_CACHE_DIR', str(cache))
+        kwargs = {}
+    leftover = root / f'.ogbg_moltox21-{"0" * 8}.part'
+    leftover.write_text('')
+    os.utime(leftover, (0, 0))
+    before = contents(root)
+    OGBMolDataset('ogbg-moltox21', root, **kwargs)
+    shutil.rmtree(root / 'ogbg_moltox21' / 'processed')
+    before = contents(root)
+    dataset = OGBMolDataset('ogbg-moltox21', root, **kwargs)
+    assert dataset.get_idx_split()['valid'].tolist() == [2]
+    assert dataset.smiles(0) == 'CCO'
+    assert contents(root) == before
+    assert len(files(cache)) == 1
+    with monkeypatch.context() as context:
+        context.setattr('gmoe.datasets.ogb_mol.parse_raw', None)
+        OGBMolDataset('ogbg-moltox21', root, **kwargs)
+
+    monkeypatch.delenv('GMOE_CACHE_DIR', raising=False)
+    OGBMolDataset('ogbg-moltox21', root)
+    assert not leftover.exists()
+
+
 def test_ogb_mol_dataset_corrupt_file(root: Path, tmp_path: Path):
     path = root / 'ogbg_moltox21' / 'raw' / 'edge.csv.gz'
     OGBMolDataset('ogbg-moltox21', root)
@@ -215,9 +249,12 @@ def test_ogb_mol_dataset_equals_ogb(data_root: Path, name: str):
             assert torch.equal(data[key], expected[i][key])
 
 
-def test_ogb_mol_dataset_hiv(data_root: Path):
-    before = files(data_root / 'ogb')
-    dataset = OGBMolDataset('ogbg-molhiv', data_root / 'ogb', download=False)
+def test_ogb_mol_dataset_hiv(data_root: Path, tmp_path: Path):
+    before = contents(data_root / 'ogb' / 'ogbg_molhiv')
+    dataset = OGBMolDataset(
+        'ogbg-molhiv', data_root / 'ogb', cache_dir=tmp_path, download=False
+    )
+    assert len(files(tmp_path)) == 1
     data = dataset._data
     assert data.x.size(0) == 1_049_163
     assert data.edge_index.size(1) == 2_259_376
@@ -230,7 +267,7 @@ def test_ogb_mol_dataset_hiv(data_root: Path):
     assert len(small) == 12
     batch = TwoHop()(Batch.from_data_list(copy.copy(small)))
     assert batch.num_graphs == 12
-    assert files(data_root / 'ogb') == before
+    assert contents(data_root / 'ogb' / 'ogbg_molhiv') == before
 
 
 def test_ogb_mol_dataset_labels(data_root: Path):

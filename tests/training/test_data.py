@@ -5,7 +5,14 @@ from torch_geometric.data import Batch
 from torch_geometric.transforms import Constant
 
 from gmoe.ops import two_hop_edges
-from gmoe.training import HopMixtureDataModule, OGBMolDataModule
+from gmoe.training import (
+    HopMixtureDataModule,
+    OGBMolDataModule,
+    WebNLGDataModule,
+)
+from tests.conftest import contents
+from tests.datasets.conftest import TABLES, write_tables
+from tests.datasets.webnlg_files import write_release
 from tests.training import tiny
 
 
@@ -191,3 +198,18 @@ def test_molecules_of_the_official_split(data_root):
     ids += [graph_ids(loader) for loader in data.val_dataloader()]
     ids += [graph_ids(data.test_dataloader())]
     assert sorted(sum(ids, [])) == list(range(len(data.dataset)))
+
+
+@pytest.mark.parametrize('name', ['ogb', 'webnlg'])
+def test_given_cache_dir(tmp_path, name):
+    root, cache = tmp_path / 'root', tmp_path / 'cache'
+    if name == 'ogb':
+        write_tables(root / 'ogbg_moltox21', TABLES)
+        data = OGBMolDataModule('ogbg-moltox21', root, cache_dir=cache)
+    else:
+        data = WebNLGDataModule(write_release(root), dim=16, cache_dir=cache)
+    before = contents(root)
+    data.prepare_data()
+    data.setup()
+    assert contents(root) == before
+    assert any(path.is_file() for path in cache.rglob('*'))
