@@ -307,11 +307,9 @@ class GNN(nn.Module):
             )
             routings.append(routing)
             return h
-        if self.num_experts > 1:
-            hop2 = None
-        hop1, hop2 = masked_hops(conv, hop1, hop2)
-        hop = hop1 if hop2 is None else hop2
-        return self.norms[layer](conv(h, hop))
+        far = hop2 if self.num_experts == 1 else None
+        near, far = masked_hops(conv, hop1, far)
+        return self.norms[layer](conv(h, near if far is None else far))
 
 
 def _make_head(

@@ -12,7 +12,7 @@ from torch_geometric.utils import scatter
 
 from gmoe import ops
 from gmoe.nn.arguments import check_at_least, check_choice, check_dropout
-from gmoe.nn.edge_mask import masked_hops
+from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
 from gmoe.nn.embedding import check_categories
 from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.layer import CONVS, make_layer, mixture_layers
@@ -157,6 +157,8 @@ class TripleGNN(nn.Module):
             self.norms.append(layer_norm)
         self.readout = RootReadout(hidden_channels, edge_channels, readout)
         self.head = nn.Linear(self.readout.out_channels, out_channels)
+        self.edge_mask = EdgeMask()
+        self.register_forward_hook(clear_after_failure, always_call=True)
 
     @property
     def num_hops(self) -> int:
@@ -264,11 +266,15 @@ class TripleGNN(nn.Module):
                 edge_index_2hop, edge_2hop, x.size(0), 'edge_index_2hop'
             )
             check_hop_2(hop1, hop2)
+        mask = masked_hops(self.edge_mask, hop1)[0].edge_mask
+        if mask is not None:  # Of what else is made of edges.
+            edge = edge * hop1.to_given(mask).unsqueeze(-1)
         h = self._nodes(x, edge_index, edge)
         routings: list[Routing] = []
         for conv, norm in zip(self.convs, self.norms):
             out = self._convolve(conv, norm, h, hop1, hop2, routings)
             h = h + ops.relu_dropout(out, self.dropout, self.training, True)
+        h = self.edge_mask(h)
         h = self.readout(h, x[:, 2], edge_index, edge, batch, batch_size)
         h = functional.dropout(h, self.dropout, self.training)
         out = self.head(h)
