@@ -27,8 +27,33 @@ def two_hop_eager(
         The hop-2 edges, int64 of shape :math:`(2, E_2)`, and the first and
         the second edge of the path of each, int64 of shape :math:`(E_2, 2)`.
     """
+    paths = Paths(edge_index, num_nodes)
+    return hop_2_of_paths(
+        edge_index, num_nodes, mode, coalesce, batch, *paths.edges()
+    )
+
+
+def hop_2_of_paths(
+    edge_index: Tensor,
+    num_nodes: int,
+    mode: str,
+    coalesce: bool,
+    batch: Tensor | None,
+    first: Tensor,
+    second: Tensor,
+) -> tuple[Tensor, Tensor]:
+    r"""Those of some paths of two edges that are hop-2 edges.
+
+    Args:
+        edge_index: As of :func:`two_hop_eager`, and so on.
+        num_nodes: Number of nodes.
+        mode: Which paths are hop-2 edges.
+        coalesce: Whether only the first path of each pair is kept.
+        batch: The graph of each node.
+        first: The first edge of each path.
+        second: The second edge of each path.
+    """
     src, dst = edge_index[0], edge_index[1]
-    first, second = _paths(src, dst, num_nodes)
     u, w = src.index_select(0, first), dst.index_select(0, second)
 
     if mode == 'exact':
@@ -74,24 +99,45 @@ def blocked_nodes(
     return edge_id + (node_ptr - edge_ptr).index_select(0, graph)
 
 
-def _paths(src: Tensor, dst: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
-    """Returns the first and the second edge of every path of two edges."""
-    # A stable sort keeps the edges of a node in their order, and with it
-    # the order of the paths the same on every device.
-    order = src.argsort(stable=True)
-    degree = torch.bincount(src, minlength=num_nodes)
-    start = degree.cumsum(0) - degree
+class Paths:
+    """The paths of two edges, numbered by their first edge, then by their
+    second one.
 
-    count = degree.index_select(0, dst)
-    end = count.cumsum(0)
-    num_paths = int(end[-1]) if end.numel() > 0 else 0
-    first = torch.repeat_interleave(count, output_size=num_paths)
-    # Position of a path's second edge among the sorted edges: the start of
-    # its node's edges, plus the rank of the path among those of `first`.
-    shift = start.index_select(0, dst) - (end - count)
-    position = torch.arange(num_paths, device=src.device)
-    position += shift.index_select(0, first)
-    return first, order.index_select(0, position)
+    Args:
+        edge_index: The edges.
+        num_nodes: Number of nodes.
+    """
+
+    def __init__(self, edge_index: Tensor, num_nodes: int) -> None:
+        src, dst = edge_index[0], edge_index[1]
+        # A stable sort keeps the edges of a node in their order, and with it
+        # the order of the paths the same on every device.
+        self.order = src.argsort(stable=True)
+        degree = torch.bincount(src, minlength=num_nodes)
+        start = degree.cumsum(0) - degree
+
+        self.count = degree.index_select(0, dst)
+        self.end = self.count.cumsum(0)
+        self.total = int(self.end[-1]) if self.end.numel() > 0 else 0
+        # Position of a path's second edge among the sorted edges: the start
+        # of its node's edges, plus the rank of the path among those of
+        # `first`.
+        self.shift = start.index_select(0, dst) - (self.end - self.count)
+
+    def edges(self, number: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Returns the first and the second edge of some paths.
+
+        Args:
+            number: Which paths, in ascending order. (default: all)
+        """
+        if number is None:
+            first = torch.repeat_interleave(self.count, output_size=self.total)
+            position = torch.arange(self.total, device=first.device)
+        else:
+            first = torch.searchsorted(self.end, number, right=True)
+            position = number.clone()
+        position += self.shift.index_select(0, first)
+        return first, self.order.index_select(0, position)
 
 
 def _are_edges(

@@ -8,6 +8,14 @@ import torch
 from torch import Tensor
 
 from gmoe.ops._two_hop_eager import blocked_nodes, two_hop_eager
+from gmoe.ops._two_hop_size import (
+    FEW_PATHS,
+    choose,
+    most_hop_2,
+    most_in_memory,
+    num_paths,
+    sample_two_hop,
+)
 from gmoe.ops.backend import AVAILABLE, use_native
 
 Mode = Literal['exact', 'released']
@@ -22,6 +30,8 @@ def two_hop_edges(
     mode: Mode = 'exact',
     coalesce: bool = False,
     batch: Tensor | None = None,
+    max_edges: int | None = None,
+    seed: int | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     r"""Returns one hop-2 edge for every path of two edges.
 
@@ -56,6 +66,12 @@ def two_hop_edges(
             local to a graph there, and without effect otherwise. Edges and
             nodes need to be grouped by graph, as PyG groups them.
             (default: :obj:`None`)
+        max_edges (int, optional): The most hop-2 edges that are wanted. A
+            node with :math:`d` neighbours makes about :math:`d^2` of them.
+            (default: as many as take half of the memory)
+        seed (int, optional): If there are more than :obj:`max_edges`, that
+            many are drawn with this seed, the same ones on every device. They
+            are an error otherwise. (default: :obj:`None`)
 
     On CUDA the host waits for the range of the node ids, for the number of
     hop-2 edges and, with :obj:`mode="released"` and :obj:`batch`, for the
@@ -70,7 +86,8 @@ def two_hop_edges(
 
     Raises:
         TypeError: If an argument that needs to be a tensor is not one.
-        ValueError: If an argument has a wrong data type, shape or value.
+        ValueError: If an argument has a wrong data type, shape or value, or
+            there are too many hop-2 edges.
 
     Example:
         >>> edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
@@ -81,20 +98,35 @@ def two_hop_edges(
     if mode not in MODES:
         raise ValueError(f"'mode' needs to be one of {MODES} (got {mode!r})")
     num_nodes = _check_edges(edge_index, num_nodes, batch)
-    num_edges = edge_index.size(1)
-    _check_edge_attr(edge_attr, num_edges, edge_index.device)
+    _check_edge_attr(edge_attr, edge_index.size(1), edge_index.device)
+    check_cap(max_edges, seed)
 
-    if use_native(edge_index):
-        out_index, path = torch.ops.gmoe.two_hop(
-            edge_index.contiguous(),
-            blocked_nodes(edge_index, mode, batch).contiguous(),
-            num_nodes,
-            coalesce,
+    # Ids that are far apart take no more memory than others.
+    ids = None
+    if mode == 'exact' and num_nodes > 8 * edge_index.numel() + 4096:
+        ids, edge_index = edge_index.unique(return_inverse=True)
+        num_nodes = ids.numel()
+    _check_pairs(num_nodes)
+    limit = max_edges
+    if limit is None:
+        limit = most_in_memory(edge_index, edge_attr)
+    if _are_too_many(edge_index, num_nodes, coalesce, limit):
+        if seed is None:
+            most = most_hop_2(edge_index, num_nodes, coalesce)
+            raise ValueError(_too_many(f'up to {most:,}', limit, max_edges))
+        out_index, path = sample_two_hop(
+            edge_index, num_nodes, mode, coalesce, batch, limit, seed
         )
     else:
-        out_index, path = two_hop_eager(
-            edge_index, num_nodes, mode, coalesce, batch
-        )
+        out_index, path = _build(edge_index, num_nodes, mode, coalesce, batch)
+    size = out_index.size(1)
+    if max_edges is not None and size > max_edges:
+        if seed is None:
+            raise ValueError(_too_many(f'{size:,}', limit, max_edges))
+        kept = choose(size, max_edges, seed).to(path.device)
+        out_index, path = out_index[:, kept], path[kept]
+    if ids is not None:
+        out_index = ids[out_index]
     if edge_attr is None:
         return out_index, None
     attr = edge_attr.index_select(0, path.view(-1))
@@ -104,12 +136,82 @@ def two_hop_edges(
     return out_index, attr
 
 
+def _build(
+    edge_index: Tensor,
+    num_nodes: int,
+    mode: Mode,
+    coalesce: bool,
+    batch: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    if not use_native(edge_index):
+        return two_hop_eager(edge_index, num_nodes, mode, coalesce, batch)
+    return torch.ops.gmoe.two_hop(
+        edge_index.contiguous(),
+        blocked_nodes(edge_index, mode, batch).contiguous(),
+        num_nodes,
+        coalesce,
+    )
+
+
+def _are_too_many(
+    edge_index: Tensor, num_nodes: int, coalesce: bool, limit: int
+) -> bool:
+    """Whether there may be more hop-2 edges than the limit, and too many
+    paths to build them and see. Most graphs are too small to count."""
+    allowed = max(limit, FEW_PATHS)
+    if edge_index.size(1) ** 2 <= allowed:
+        return False
+    if num_paths(edge_index, num_nodes) <= allowed:
+        return False
+    return most_hop_2(edge_index, num_nodes, coalesce) > limit
+
+
+def _too_many(got: str, limit: int, max_edges: int | None) -> str:
+    name = 'max_edges' if max_edges is not None else 'half of the memory'
+    return (
+        f"'edge_index' must make at most {limit:,} hop-2 edges ({name}), got "
+        f"one that makes {got}: give a 'max_edges' that is larger, or a "
+        f"'max_edges' with a 'seed' to draw that many"
+    )
+
+
+def check_cap(max_edges: int | None, seed: int | None) -> None:
+    """Refuses a cap of hop-2 edges that is none.
+
+    Args:
+        max_edges: The cap.
+        seed: The seed.
+
+    Raises:
+        ValueError: If the cap is negative, or there is a seed but no cap.
+    """
+    if max_edges is not None and max_edges < 0:
+        raise ValueError(
+            f"'max_edges' must be an integer >= 0 or None, got {max_edges}"
+        )
+    if seed is not None and max_edges is None:
+        raise ValueError(
+            "'seed' must be None without 'max_edges', which says how many "
+            f'hop-2 edges are drawn, got {seed}'
+        )
+
+
+def _check_pairs(num_nodes: int) -> None:
+    # A pair of nodes is one number where pairs are looked up.
+    if num_nodes**2 > torch.iinfo(torch.int64).max:
+        raise ValueError(
+            "'edge_index' must hold node ids below 3,037,000,500 with "
+            f"mode='released', got {num_nodes - 1}"
+        )
+
+
 def _check_edges(
     edge_index: Tensor,
     num_nodes: int | None,
     batch: Tensor | None,
 ) -> int:
-    """Checks `edge_index`, `num_nodes`, `batch`; returns `num_nodes`."""
+    """Checks `edge_index`, `num_nodes` and `batch`; returns the number of
+    nodes up to the last one that has an edge."""
     _check_index('edge_index', edge_index)
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise ValueError(
@@ -142,7 +244,7 @@ def _check_edges(
             f"'batch' needs to hold one graph for each of the "
             f'{num_nodes} nodes (got {batch.numel()} values)'
         )
-    return num_nodes
+    return high + 1
 
 
 def _check_index(name: str, value: Tensor) -> None:

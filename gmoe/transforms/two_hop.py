@@ -8,7 +8,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
-from gmoe.ops.two_hop import MODES, Mode, two_hop_edges
+from gmoe.ops.two_hop import MODES, Mode, check_cap, two_hop_edges
 from gmoe.transforms.freshness import FINGERPRINT, hop_fingerprint
 
 KEYS = ('edge_index_2hop', 'edge_attr_2hop')
@@ -23,7 +23,8 @@ class TwoHop(BaseTransform):
     :obj:`edge_attr`. Unlike :class:`torch_geometric.transforms.TwoHop`,
     the edges of the graph itself are left as they are.
 
-    Transforming a batch gives the same as batching transformed graphs.
+    Transforming a batch gives the same as batching transformed graphs, if
+    there is no :obj:`max_edges`.
 
     Hop-2 edges are those of the edges at hand, so this transform comes last,
     after all others that change nodes or edges: also
@@ -40,20 +41,34 @@ class TwoHop(BaseTransform):
             (default: :obj:`"exact"`)
         coalesce (bool, optional): If set to :obj:`True`, keeps one edge per
             pair of nodes instead of one per path. (default: :obj:`False`)
+        max_edges (int, optional): The most hop-2 edges of a graph, or of a
+            batch as a whole, see :func:`~gmoe.ops.two_hop.two_hop_edges`.
+            (default: as many as take half of the memory)
+        seed (int, optional): Draws :obj:`max_edges` of more hop-2 edges,
+            which are an error otherwise. (default: :obj:`None`)
 
     Raises:
         ValueError: If :obj:`mode` is unknown, or a graph has no valid
-            :obj:`edge_index`.
+            :obj:`edge_index` or too many hop-2 edges.
         TypeError: If the input is neither a graph nor a batch of graphs.
     """
 
-    def __init__(self, mode: Mode = 'exact', coalesce: bool = False) -> None:
+    def __init__(
+        self,
+        mode: Mode = 'exact',
+        coalesce: bool = False,
+        max_edges: int | None = None,
+        seed: int | None = None,
+    ) -> None:
         if mode not in MODES:
             raise ValueError(
                 f"'mode' needs to be one of {MODES} (got {mode!r})"
             )
+        check_cap(max_edges, seed)
         self.mode = mode
         self.coalesce = coalesce
+        self.max_edges = max_edges
+        self.seed = seed
 
     def forward(self, data: Any) -> Any:
         if not isinstance(data, Data):
@@ -82,6 +97,8 @@ class TwoHop(BaseTransform):
             mode=self.mode,
             coalesce=self.coalesce,
             batch=batch,
+            max_edges=self.max_edges,
+            seed=self.seed,
         )
         for key in (*KEYS, FINGERPRINT):
             if key in data:  # Of an earlier call, perhaps on other edges.
@@ -96,9 +113,12 @@ class TwoHop(BaseTransform):
         return data
 
     def __repr__(self) -> str:
+        cap = ''
+        if self.max_edges is not None:
+            cap = f', max_edges={self.max_edges}, seed={self.seed}'
         return (
             f'{self.__class__.__name__}(mode={self.mode!r}, '
-            f'coalesce={self.coalesce})'
+            f'coalesce={self.coalesce}{cap})'
         )
 
 
