@@ -10,6 +10,7 @@ from gmoe.datasets.ogb_info import (
     ogb_mol_names,
 )
 from gmoe.datasets.ogb_mol import OGBMolDataset
+from gmoe.datasets.smiles import from_smiles
 from gmoe.datasets.triples import TripleDataset, read_triples
 from gmoe.datasets.webnlg import (
     WebNLGDataset,
@@ -27,6 +28,7 @@ __all__ = [
     'TripleDataset',
     'WebNLGDataset',
     'WebNLGEntry',
+    'from_smiles',
     'import_ogb',
     'ogb_mol_info',
     'ogb_mol_names',

@@ -127,7 +127,17 @@ def check_categories(x: Tensor, dims: Sequence[int], name: str) -> None:
         raise ValueError(
             f"'{name}' must hold categories from 0 to {dims[feature] - 1} in "
             f'column {feature}, got {int(x[row, feature])} in row {row}'
+            + _origin(dims)
         )
+
+
+def _origin(dims: Sequence[int]) -> str:
+    # Those of molecules that PyG made are the ones that are met most.
+    if tuple(dims) not in (ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS):
+        return ''
+    return (
+        "; they are to be OGB's codes, as gmoe.datasets.from_smiles gives them"
+    )
 
 
 def make_feature_encoder(

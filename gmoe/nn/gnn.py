@@ -22,6 +22,7 @@ from gmoe.nn.equal_cost import hidden_for_equal_cost
 from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.layer import CONVS, make_layer, mixture_layers
 from gmoe.nn.neighborhood import Neighborhood
+from gmoe.nn.ogb_codes import check_atoms
 from gmoe.nn.virtual_node import VirtualNode
 from gmoe.routing import ROUTER_PRESETS, Routing
 
@@ -186,6 +187,11 @@ class GNN(nn.Module):
         used = self.num_experts == 1 or len(self.moe_layers) > 0
         return 2 if looks_further and used else 1
 
+    @property
+    def reads_atoms(self) -> bool:
+        """Whether nodes are atoms with the codes of OGB's datasets."""
+        return getattr(self.node_encoder, 'dims', None) == ATOM_FEATURE_DIMS
+
     def reset_parameters(self) -> None:
         """Resets all parameters and running statistics."""
         for module in self.children():
@@ -271,6 +277,8 @@ class GNN(nn.Module):
             check_hop_2(hop1, hop2)
 
         h = x if self.node_encoder is None else self.node_encoder(x)
+        if self.reads_atoms:
+            check_atoms(x)
         hidden, virtual = [h], None
         routings: list[Routing] = []
         for layer in range(self.num_layers):

@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch_geometric.data import Data
 
 from gmoe.nn import GNN, TripleGNN
+from gmoe.nn.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss
 from gmoe.training.losses import labelled_loss
 from gmoe.training.metrics import (
@@ -128,10 +129,13 @@ class GraphModule(LightningModule):
 
         Raises:
             ValueError: If hop-2 edges are out of date (see
-                :func:`~gmoe.transforms.check_two_hop`), or an input is wrong.
+                :func:`~gmoe.transforms.check_two_hop`), molecules have
+                other codes than OGB's, or an input is wrong.
         """
         if self.gnn.num_hops == 2 and data.edge_index.device.type == 'cpu':
             check_two_hop(data)
+        if getattr(self.gnn, 'reads_atoms', False):
+            check_featurization(data)
         return self.gnn(
             data.x,
             data.edge_index,

@@ -1,0 +1,79 @@
+"""Tells molecules whose codes are OGB's from those of other origin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+#: What :func:`gmoe.datasets.from_smiles` marks its graphs with.
+FEATURIZATION = 'ogb'
+
+_MEND = 'make molecules with gmoe.datasets.from_smiles'
+
+# Codes of the second row of the periodic table, boron to neon, and of the
+# hybridisations SP3D and SP3D2.
+_SECOND_ROW = (4, 9)
+_EXPANDED = (3, 4)
+
+
+def check_atoms(x: Tensor) -> None:
+    r"""Refuses atoms with the codes of PyG's
+    :func:`~torch_geometric.utils.from_smiles`, most of which are in the range
+    of OGB's, and mean something else.
+
+    Read as OGB's, its carbon with :math:`sp^3` orbitals is nitrogen with
+    :math:`sp^3d^2` ones. No atom from boron to neon has d orbitals to offer:
+    where more than half of all atoms do, the codes are not OGB's. It needs to
+    be so many for features that are drawn at random to be let through. Looked
+    at on the CPU only.
+
+    Args:
+        x: Atom features in the ranges of
+            :obj:`~gmoe.nn.ATOM_FEATURE_DIMS`, int64 :math:`(N, 9)`.
+
+    Raises:
+        ValueError: If the codes are not OGB's.
+    """
+    if torch.compiler.is_compiling() or x.device.type != 'cpu':
+        return
+    element, orbitals = x[:, 0], x[:, 6]
+    odd = (element >= _SECOND_ROW[0]) & (element <= _SECOND_ROW[1])
+    odd &= (orbitals >= _EXPANDED[0]) & (orbitals <= _EXPANDED[1])
+    count = int(odd.sum())
+    if 2 * count > x.size(0):
+        raise ValueError(
+            "'x' must hold the codes of OGB's atom features, got those of "
+            f'another origin, such as PyG: {count} of {x.size(0)} atoms would'
+            f' be from boron to neon with d orbitals; {_MEND}'
+        )
+
+
+def check_featurization(data: Any) -> None:
+    r"""Refuses molecules that were made of SMILES strings by something else:
+    graphs with :obj:`smiles`, as PyG makes them, that lack the mark
+    :obj:`featurization` of :func:`gmoe.datasets.from_smiles`, or have another
+    one. PyG keeps both through batching and in processed files.
+
+    Args:
+        data: A graph or a batch of graphs.
+
+    Raises:
+        ValueError: If the codes of its features are not known to be OGB's.
+    """
+    mark = data.get('featurization')
+    if mark is None:
+        if data.get('smiles') is None:
+            return
+        got = "'smiles' without it, as of PyG's from_smiles"
+    else:
+        marks = {mark} if isinstance(mark, str) else set(mark)
+        if marks <= {FEATURIZATION}:
+            return
+        got = str(sorted(map(str, marks)))[:60]
+    raise ValueError(
+        f"'featurization' of the data must be {FEATURIZATION!r}, as the codes"
+        f' of atoms and bonds that the network reads, got {got}; {_MEND}, or '
+        f"set it where the codes are OGB's"
+    )
