@@ -142,7 +142,8 @@ class GMoEAdapter(nn.Module):
             raise ValueError(
                 "'x' must be a tensor of shape [num_nodes, num_features] for "
                 f'a mixture of {kind}, got {what}; make a graph of several '
-                'kinds of nodes one of one kind first (to_homogeneous())'
+                'kinds of nodes one of one kind first (to_homogeneous()), or '
+                'leave this convolution as it is'
             )
         return x, check_dense(given.pop('edge_index')), given
 
@@ -243,7 +244,7 @@ def to_gmoe(
     if len(mixtures) == 0:
         raise ValueError(
             "'model' must contain at least one PyG MessagePassing module with "
-            f'parameters, got {model}'
+            f'parameters, got {type(model).__name__}'
         )
     model.register_forward_hook(clear_after_failure, always_call=True)
     return model

@@ -7,11 +7,15 @@ from functools import lru_cache
 from inspect import Parameter, Signature, signature
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.nn import EdgeConv, GatedGraphConv, MixHopConv, RGATConv
 
 #: Arguments that ask for what experts do not give.
 NOT_FOR_NODES = ('size', 'return_attention_weights')
+
+# What convolutions raise where an argument is missing.
+_UNCLEAR = (AssertionError, AttributeError, RuntimeError, TypeError)
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
@@ -162,12 +166,18 @@ def call(
             )
     try:
         out = module(x, edge_index=edge_index, **given)
-    except AssertionError as error:
+    except _UNCLEAR as error:
         names = [f"'{a.name}'" for a in missing if a.name not in NOT_FOR_NODES]
+        # Without anything left out, an error of a layer's own is as good.
+        if isinstance(error, torch.OutOfMemoryError) or not (
+            names or isinstance(error, AssertionError)
+        ):
+            raise
         raise ValueError(
             f'{" and ".join(names) or "The input"} must be what '
             f'{type(module).__name__} needs, got '
-            f'{"None" if names else "another"}: it refuses its input {error}'
+            f'{"None" if names else "another"}, which it refuses: '
+            f'{error or type(error).__name__}'
         ) from error
     if not isinstance(out, Tensor) or out.dim() != 2:
         what = list(out.shape) if isinstance(out, Tensor) else type(out)

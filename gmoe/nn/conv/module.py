@@ -266,8 +266,8 @@ def _size(module: nn.Module, side: str, known: int | None) -> int:
     if size is None:
         raise ValueError(
             f"'modules' must know their {side}put size ('{side}_channels'), "
-            f"got {told} from {module}; give the bank's own '{side}_channels'"
-            ' if it is the same for all nodes, and make a graph of several '
-            'kinds of nodes one of one kind first (to_homogeneous())'
+            f'got {told} from {str(module):.60}; give the bank its '
+            f"'{side}_channels' if all nodes have the same, and make a graph "
+            'of several kinds of nodes one of one kind (to_homogeneous())'
         )
     return size
