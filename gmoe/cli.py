@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
+import errno
 import os
+import signal
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import (
@@ -18,25 +21,61 @@ from lightning.pytorch.cli import (
     SaveConfigCallback,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.utilities.exceptions import (
+    MisconfigurationException,
+    SIGTERMException,
+)
 
 import gmoe
+from gmoe._parser import DEBUG, Parser, shown
+from gmoe._settings import check_files, expand_home
 from gmoe.training import EpochSeed, LastCheckpoint, PredictionWriter
+from gmoe.training.carried import (
+    CARRIED,
+    RunSettings,
+    as_setting,
+    check_given,
+    plain,
+    run_settings,
+    trained_model,
+)
+from gmoe.training.checkpoint import (
+    WholeCheckpoints,
+    check_weights,
+    read_checkpoint,
+)
+from gmoe.training.output import ParameterCount, be_quiet
 from gmoe.training.run_dir import RunDir
 
 #: What the model needs to know of the data: attribute and argument.
 _LINKS = {
     'name': 'dataset',
+    'features_name': 'features',
     'task_type': 'task_type',
     'eval_metric': 'metric',
     'num_tasks': 'out_channels',
     'node_dims': 'node_dims',
     'edge_dims': 'edge_dims',
     'text_channels': 'text_channels',
-    'features_name': 'features',
 }
 _DESCRIPTION = 'Trains and evaluates graph mixtures of experts.'
 _INFO = 'Prints versions, back end and devices.'
-_DEBUG = 'GMOE_DEBUG'
+#: What the system says of a folder or disk that cannot be written.
+_REFUSED = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
+class OtherDataError(ValueError):
+    """A checkpoint is of other data than those at hand."""
 
 
 class SaveFitConfig(SaveConfigCallback):
@@ -59,14 +98,29 @@ class GMoECLI(LightningCLI):
     """
 
     run_dir: RunDir | None = None
+    #: The checkpoint that a command starts from.
+    checkpoint: dict[str, Any] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         try:
             super().__init__(*args, **kwargs)
         except BaseException:
             if self.run_dir is not None:
-                self.run_dir.discard()
+                trainer = getattr(self, 'trainer', None)
+                has_trained = trainer is not None and trainer.global_step > 0
+                self.run_dir.discard(is_refused=not has_trained)
             raise
+        if self.run_dir is not None:
+            self.run_dir.discard()
+
+    def add_core_arguments_to_parser(
+        self, parser: LightningArgumentParser
+    ) -> None:
+        super().add_core_arguments_to_parser(parser)
+        # Not as a callback of the trainer's: there may be none.
+        parser.add_class_arguments(
+            ModelCheckpoint, 'checkpoint', fail_untyped=False, sub_configs=True
+        )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -75,7 +129,8 @@ class GMoECLI(LightningCLI):
             default='runs/gmoe',
             help='The folder of the runs of this configuration.',
         )
-        parser.add_lightning_class_args(ModelCheckpoint, 'checkpoint')
+        assert isinstance(self.parser, Parser)
+        self.parser.commands.append(parser)
         parser.set_defaults(
             {
                 'seed_everything': 0,
@@ -88,6 +143,7 @@ class GMoECLI(LightningCLI):
             parser.link_arguments(
                 f'data.{source}',
                 f'model.init_args.{target}',
+                compute_fn=partial(self._link, target),
                 apply_on='instantiate',
             )
         parser.link_arguments(
@@ -97,37 +153,124 @@ class GMoECLI(LightningCLI):
             'data.monitor_mode', 'checkpoint.mode', apply_on='instantiate'
         )
 
+    def _link(self, target: str, value: Any) -> Any:
+        """Passes on what the model needs to know of the data."""
+        if self.checkpoint is not None:
+            trained = self.checkpoint['hyper_parameters'].get(target)
+            if trained is not None and plain(trained) != plain(value):
+                raise OtherDataError(
+                    f"'{target}' of the data must be {shown(trained)!r}, as "
+                    f"in the checkpoint '{self._ckpt_path}', got "
+                    f'{shown(value)!r}'
+                )
+        return value
+
+    @property
+    def _ckpt_path(self) -> str:
+        return (self.run_dir and self.run_dir.ckpt_path) or ''
+
+    def parse_arguments(
+        self, parser: LightningArgumentParser, args: ArgsType
+    ) -> None:
+        arguments = sys.argv[1:] if args is None else args
+        if isinstance(arguments, list):
+            check_files(arguments)
+        super().parse_arguments(parser, args)
+        expand_home(self.config)
+        command = self.config.subcommand
+        config = self.config[command]
+        self.run_dir = RunDir.choose(
+            Path(config.run_dir), command, config.ckpt_path
+        )
+        if self._ckpt_path:
+            self._take_settings(parser, args, self._ckpt_path)
+        # Lightning, too, would take settings from a checkpoint: all of them.
+        config.ckpt_path = None
+
+    def _take_settings(
+        self, parser: LightningArgumentParser, args: ArgsType, path: str
+    ) -> None:
+        """Takes the settings that the checkpoint carries; see
+        :mod:`gmoe.training.carried`."""
+        command = self.config.subcommand
+        config = self.config[command]
+        is_fit = command == 'fit'
+        self.checkpoint = read_checkpoint(path, resume=is_fit)
+        if isinstance(args, (dict, Namespace)):
+            given = parser.parse_object(args, defaults=False)
+        else:
+            given = parser.parse_args(args, defaults=False)
+        given = plain(expand_home(given)[command])
+        model = trained_model(self.checkpoint, config.model, path)
+        for target in _LINKS.values():
+            given['model'].get('init_args', {}).pop(target, None)
+        check_given(given['model'], plain(model), 'model', path)
+        config.model = model
+        settings = run_settings(self.checkpoint) if is_fit else {}
+        for name in CARRIED:
+            if name in settings:
+                if name in given:
+                    check_given(given[name], settings[name], name, path)
+                config[name] = as_setting(settings[name])
+
     def before_instantiate_classes(self) -> None:
-        if self.subcommand is None:
+        if self.run_dir is None:
             return
         config = self.config[self.subcommand]
-        self.run_dir = RunDir.choose(
-            Path(config.run_dir), self.subcommand, config.ckpt_path
-        )
         config.ckpt_path = self.run_dir.ckpt_path
         config.checkpoint.dirpath = str(self.run_dir.path / 'checkpoints')
         if 'weights_only' in config:
             config.weights_only = True  # Never unpickle a checkpoint.
 
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            # The parser wraps what a link of arguments raises.
+            if isinstance(error.__cause__, OtherDataError):
+                raise error.__cause__ from None
+            raise
+
+    def after_instantiate_classes(self) -> None:
+        if self.checkpoint is not None:
+            check_weights(self.model, self.checkpoint, self._ckpt_path)
+
     def instantiate_trainer(self, **kwargs: Any) -> Any:
-        if self.run_dir is not None:
-            folder = str(self.run_dir.path)
-            trainer = self.config_init[self.subcommand].trainer
+        """The trainer, with what each run of gmoe has."""
+        assert self.run_dir is not None
+        folder = str(self.run_dir.path)
+        config = self.config_init[self.subcommand]
+        callbacks = self.trainer_defaults['callbacks']
+        callbacks.append(RunSettings(plain(self.config[self.subcommand])))
+        if config.trainer.get('enable_checkpointing') is not False:
+            callbacks.append(config.checkpoint)
             # After the one for the best epoch, whose state it saves.
-            self.trainer_defaults['callbacks'].append(
-                LastCheckpoint(self.run_dir.path / 'checkpoints')
-            )
-            if trainer.get('enable_progress_bar') is not False:
-                self.trainer_defaults['callbacks'].append(RichProgressBar())
-            if self.subcommand == 'predict':
-                kwargs['logger'] = False
-            elif trainer.get('logger') is None:
-                kwargs['logger'] = [
-                    TensorBoardLogger(folder, name='', version=''),
-                    CSVLogger(folder, name='csv'),
-                ]
-            kwargs.setdefault('default_root_dir', folder)
-        return super().instantiate_trainer(**kwargs)
+            callbacks.append(LastCheckpoint(config.checkpoint.dirpath))
+        if config.trainer.get('enable_progress_bar') is not False:
+            callbacks.append(RichProgressBar())
+        if config.trainer.get('enable_model_summary') is not False:
+            callbacks.append(ParameterCount())
+            kwargs['enable_model_summary'] = False
+        if self.subcommand == 'predict':
+            kwargs['logger'] = False
+        elif config.trainer.get('logger') is None:
+            kwargs['logger'] = [
+                TensorBoardLogger(folder, name='', version=''),
+                CSVLogger(folder, name='csv'),
+            ]
+        kwargs.setdefault('default_root_dir', folder)
+        plugins = config.trainer.get('plugins') or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            kwargs['plugins'] = [*plugins, WholeCheckpoints()]
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except Exception as error:
+            # Whatever it says, it is about the settings that it was given.
+            raise ValueError(
+                f"'trainer' must have settings that go together on this "
+                f'machine: {shown(error, 300)}'
+            ) from error
 
 
 def run(args: ArgsType = None) -> GMoECLI | None:
@@ -144,10 +287,11 @@ def run(args: ArgsType = None) -> GMoECLI | None:
     if isinstance(arguments, list) and arguments[:1] == ['info']:
         from gmoe.training.environment import print_info
 
-        parser = argparse.ArgumentParser('gmoe info', description=_INFO)
+        parser = Parser(prog='gmoe info', description=_INFO)
         parser.parse_args(arguments[1:])
         print_info()
         return None
+    be_quiet()
     usage = {
         name: {'usage': f'gmoe {name} [--config FILE] [options]'}
         for name in GMoECLI.subcommands()
@@ -158,6 +302,7 @@ def run(args: ArgsType = None) -> GMoECLI | None:
         subclass_mode_model=True,
         subclass_mode_data=True,
         args=args,
+        parser_class=Parser,
         save_config_callback=SaveFitConfig,
         save_config_kwargs={'overwrite': True},
         trainer_defaults={'callbacks': [EpochSeed(), PredictionWriter()]},
@@ -173,29 +318,52 @@ def run(args: ArgsType = None) -> GMoECLI | None:
 def main() -> None:
     """The command ``gmoe``.
 
-    What gmoe refuses ends it with a message and the status 2. The environment
-    variable ``GMOE_DEBUG`` asks for the traceback, which any other error
-    shows anyway.
+    What gmoe refuses ends it with a line and the status 2; a signal that
+    stops it, with 128 and the signal's number. The environment variable
+    ``GMOE_DEBUG`` asks for the traceback, which any other error shows anyway.
     """
     try:
         run()
+    except KeyboardInterrupt:
+        _stop(signal.SIGINT)
+    except SIGTERMException:
+        _stop(signal.SIGTERM)
+    except SystemExit as error:
+        # Lightning ends so after an interrupt.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            _stop(signal.SIGINT)
+        raise
     except Exception as error:
         message = _refusal(error)
-        if message is None or os.environ.get(_DEBUG):
+        if message is None or os.environ.get(DEBUG):
             raise
         print(f'gmoe: error: {message}', file=sys.stderr)
         sys.exit(2)
 
 
+def _stop(number: signal.Signals) -> NoReturn:
+    print(
+        f'gmoe: stopped by {number.name}: --ckpt_path last goes on from the '
+        'last epoch that was finished',
+        file=sys.stderr,
+    )
+    sys.exit(128 + number)
+
+
 def _refusal(error: BaseException | None) -> str | None:
-    """The message of what gmoe itself has raised, behind what wraps it."""
+    """The message of what gmoe itself has raised, behind what wraps it, or of
+    what Lightning and the system refuse."""
     package = Path(gmoe.__file__).parent
     while error is not None:
         for frame in traceback.extract_tb(error.__traceback__)[-1:]:
             # A mistake in a line of gmoe is no refusal.
             raised = (frame.line or '').startswith('raise ')
             if raised and Path(frame.filename).is_relative_to(package):
-                return str(error)
+                return shown(error, 1000)
+        if isinstance(error, MisconfigurationException):
+            return shown(error, 300)
+        if isinstance(error, OSError) and error.errno in _REFUSED:
+            return shown(error, 300)
         error = error.__cause__ or error.__context__
     return None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
@@ -20,10 +21,13 @@ class RunDir:
     Args:
         path: The folder.
         ckpt_path: The checkpoint, if any.
+        made: The folders that did not exist before, from the outermost to
+            the run's own.
     """
 
     path: Path
     ckpt_path: str | None
+    made: tuple[Path, ...] = field(default=(), compare=False)
 
     @classmethod
     def choose(
@@ -41,10 +45,11 @@ class RunDir:
 
         Raises:
             FileNotFoundError: If there is no such checkpoint.
+            OSError: If the folder cannot be made.
         """
         if ckpt_path is None and subcommand == 'fit':
-            return cls(_new_version(root), None)
-        ckpt_path = ckpt_path or 'best'
+            return cls._new(root, None)
+        ckpt_path = 'best' if ckpt_path is None else ckpt_path
         if ckpt_path not in ('last', 'best'):
             file = Path(ckpt_path)
             if not file.is_file():
@@ -52,9 +57,9 @@ class RunDir:
                     "'ckpt_path' must be 'last', 'best' or an existing file, "
                     f"got '{ckpt_path}'"
                 )
-            inside = file.parent.name == 'checkpoints'
-            path = file.parent.parent if inside else _new_version(root)
-            return cls(path, str(file))
+            if file.parent.name == 'checkpoints':
+                return cls(file.parent.parent, str(file))
+            return cls._new(root, str(file))
         for path in reversed(_versions(root)):
             file = path / 'checkpoints' / f'{ckpt_path}.ckpt'
             if file.is_file():
@@ -65,10 +70,33 @@ class RunDir:
             'checkpoint'
         )
 
-    def discard(self) -> None:
-        """Removes the folder if it is empty."""
-        with suppress(OSError):
-            self.path.rmdir()
+    @classmethod
+    def _new(cls, root: Path, ckpt_path: str | None) -> RunDir:
+        try:
+            above = [
+                path for path in (root, *root.parents) if not path.exists()
+            ]
+            path, is_new = _new_version(root)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, 'strerror', None) or error
+            raise type(error)(
+                "'run_dir' must be a folder that can be written, got "
+                f"'{root}': {reason}"
+            ) from error
+        return cls(path, ckpt_path, (*above[::-1], path) if is_new else ())
+
+    def discard(self, is_refused: bool = False) -> None:
+        """Removes the folders that were made for the run and are empty.
+
+        Args:
+            is_refused: Whether the run ended before its training, so that
+                what is in its own folder is of no use.
+        """
+        if is_refused and self.made:
+            shutil.rmtree(self.path, ignore_errors=True)
+        for path in reversed(self.made):
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _versions(root: Path) -> list[Path]:
@@ -80,22 +108,25 @@ def _versions(root: Path) -> list[Path]:
     return [path for _, path in sorted(numbered)]
 
 
-def _new_version(root: Path) -> Path:
+def _new_version(root: Path) -> tuple[Path, bool]:
     # The processes that a distributed run starts inherit the choice.
     is_first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if not is_first and _VARIABLE in os.environ:
-        return Path(os.environ[_VARIABLE])
+        return Path(os.environ[_VARIABLE]), False
     number = 0
     if versions := _versions(root):
         number = int(versions[-1].name.removeprefix('version_')) + 1
     while True:
         path = root / f'version_{number}'
         if not is_first:
-            return path  # Only the first process writes.
+            return path, False  # Only the first process writes.
+        root.mkdir(parents=True, exist_ok=True)
         try:
-            path.mkdir(parents=True)
+            path.mkdir()
         except FileExistsError:
             number += 1  # Another run was quicker.
+        except FileNotFoundError:
+            continue  # Another run was refused, and has taken the root along.
         else:
             os.environ[_VARIABLE] = str(path)
-            return path
+            return path, True

@@ -15,46 +15,8 @@ from gmoe import cli
 from gmoe.training import GraphPredictor
 from tests.training import tiny
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs' / 'ogb'
-
-
-@pytest.fixture(autouse=True)
-def no_arguments(monkeypatch):
-    """The arguments of pytest are not those of gmoe."""
-    monkeypatch.setattr(sys, 'argv', ['gmoe'])
-
-
-@pytest.fixture(scope='module')
-def config(tmp_path_factory):
-    """The configuration of a finished run."""
-    config = tiny.write_config(tmp_path_factory.mktemp('cli'))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, 'argv', ['gmoe'])
-        cli.run(['fit', f'--config={config}', '--trainer.max_epochs=2'])
-    return config
-
-
-@pytest.fixture
-def finished(config):
-    """The folder of a finished run."""
-    return config.parent / 'runs' / 'version_0'
-
-
-@pytest.fixture
-def refused(monkeypatch, capsys):
-    """Runs a command that has to be refused; returns what the user sees."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['gmoe', *map(str, arguments)])
-        with pytest.raises(SystemExit) as error:
-            cli.main()
-        assert error.value.code == 2
-        message = capsys.readouterr().err
-        assert 'Traceback' not in message
-        return message.splitlines()
-
-    return run
 
 
 def weights(folder, name='last'):
@@ -165,7 +127,7 @@ def test_refusals(refused, tmp_path, arguments, words):
     assert message.startswith('gmoe: error: ')
     for word in words:
         assert word in message
-    assert not list(tmp_path.glob('runs/*/checkpoints/*'))
+    assert not (tmp_path / 'runs').exists()
 
 
 def test_refused_dataset(refused, tmp_path):
@@ -182,27 +144,26 @@ def test_refused_dataset(refused, tmp_path):
     message = refused(*arguments, '--data.name=ogbg-molnope')[-1]
     assert 'ogbg-molhiv' in message
     assert 'ogbg-molnope' in message
-    assert not list((tmp_path / 'runs').iterdir())
+    assert not (tmp_path / 'runs').exists()
 
 
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
-        (['fit', '--foo=1'], ['unrecognized', '--foo=1']),
+        (['fit', '--foo=1'], ['not an argument', '--foo']),
         (['fit', '--config=nope.yaml'], ['nope.yaml']),
         (['fit', '--data=Nope'], ['Nope']),
         (['fit'], ['required', 'fit.model']),
         (['learn'], ['learn', 'predict']),
         ([], ['subcommand', 'predict']),
-        (['info', '--foo'], ['unrecognized', '--foo']),
+        (['info', '--foo'], ['not an argument', '--foo']),
     ],
 )
 def test_wrong_usage(refused, arguments, words):
-    lines = refused(*arguments)
-    assert lines[0].startswith('usage: gmoe')
-    assert len(lines) < 15
+    (line,) = refused(*arguments)
+    assert line.startswith('gmoe: error: ')
     for word in words:
-        assert word in ' '.join(lines)
+        assert word in line
 
 
 def test_wrong_type(refused, config):

@@ -1,0 +1,126 @@
+"""The command line's parser: errors of one line, gmoe's own help first."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import pkgutil
+import re
+import sys
+from typing import Any, NoReturn
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+#: The environment variable that asks for tracebacks.
+DEBUG = 'GMOE_DEBUG'
+_CLASSES = {
+    'model': ('GraphPredictor', 'TriplePredictor'),
+    'data': ('OGBMolDataModule', 'HopMixtureDataModule', 'WebNLGDataModule'),
+}
+
+
+class Parser(LightningArgumentParser):
+    """Refuses with one line, which names the argument, and starts its help
+    with gmoe's own arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+        #: The parsers of the commands, if this is the one of all.
+        self.commands: list[LightningArgumentParser] = []
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        # Parsers of nested classes leave it to that of the command.
+        if not self.exit_on_error or os.environ.get(DEBUG):
+            raise argparse.ArgumentError(None, message) from ex
+        print(f'gmoe: error: {self._line(message)}', file=sys.stderr)
+        sys.exit(2)
+
+    def _line(self, message: str) -> str:
+        if 'subcommand' in message:
+            choice = re.search(r"invalid choice: '([^']*)", message)
+            return (
+                "'subcommand' must be one of fit, validate, test, predict, "
+                f'info, got {shown(choice[1]) if choice else "nothing"!r}'
+            )
+        keys = re.findall(r'Parser key "([^"]+)"', message)
+        name = '.'.join(dict.fromkeys([*keys[:1], *keys[-1:]]))
+        # What is wrong inside of a class is said first.
+        path = re.search(r"given class_path '([\w.]+)'", message)
+        inner = message[path.end() :] if path else message
+        for pattern in (
+            r"Option '([^']+)' is not accepted",
+            r"Subcommand '[^']+' does not accept option '([^']+)",
+            r"Group '([^']+)' does not accept option '([^']+)",
+            r'unrecognized arguments: --([^\s=]+)',
+        ):
+            if found := re.search(pattern, inner):
+                full = '.'.join(filter(None, [name, *found.groups()]))
+                return self._unknown(full, name, path[1] if path else None)
+        needs = re.search(r'arguments are required: (.*)', inner)
+        if name and needs:
+            return f"'{name}' requires {shown(needs[1], 200)}"
+        value = re.search(r'(?:Given|Got) value: (.*)', inner)
+        if name and value:
+            kinds = re.findall(r'Subtypes: \[(.*)\]|an? (.*?)\. Got', inner)
+            kind = _kind(''.join(kinds[0])) if kinds else 'of another kind'
+            if name in _CLASSES:
+                kind = (
+                    f'one of the classes {", ".join(_CLASSES[name])}, or a '
+                    'file of settings'
+                )
+            nested = re.match(r"NestedArg\(.* val='(.*)'\)", value[1])
+            got = shown(nested[1] if nested else value[1])
+            return f"'{name}' must be {kind}, got {got!r}"
+        return shown(message, 200)
+
+    def _unknown(self, name: str, owner: str, path: str | None) -> str:
+        name = name.replace('.init_args', '')
+        if path is not None:
+            known = [f'{owner}.{key}' for key in _arguments(path)]
+        else:
+            parsers = (self, *self.commands)
+            known = [key for parser in parsers for key in _keys(parser)]
+        group, dot, last = name.rpartition('.')
+        # Only the last part counts where the others are right.
+        inside = [
+            key.removeprefix(group + dot)
+            for key in known
+            if dot and key.startswith(group + dot)
+        ]
+        near = difflib.get_close_matches(last, inside, 1)
+        near = [f'{group}.{key}' for key in near]
+        near = near or difflib.get_close_matches(name, known, 1, 0.75)
+        hint = f": did you mean '--{near[0]}'?" if near else ''
+        return f"'--{shown(name)}' is not an argument{hint}"
+
+
+def shown(value: Any, length: int = 60) -> str:
+    """A value for a message: on one line, and cut if it is long.
+
+    Args:
+        value: The value.
+        length: The most characters.
+    """
+    text = ' '.join(str(value).split())
+    return text if len(text) <= length else f'{text[:length]}…'
+
+
+def _keys(parser: LightningArgumentParser) -> list[str]:
+    return list(parser.get_defaults().as_flat().__dict__)
+
+
+def _kind(text: str) -> str:
+    text = re.sub(r"<class '([^']+)'>", r'\1', text)
+    text = re.sub(r'\b(?:[A-Za-z_]\w*\.)+(\w)', r'\1', text)
+    text = re.sub(r'Literal\[(.*?)\]', r'\1', text.replace('NoneType', 'null'))
+    return shown(f'one of {text}' if ',' in text else text, 200)
+
+
+def _arguments(path: str) -> list[str]:
+    try:
+        kind = pkgutil.resolve_name(path)
+        names = Parser().add_class_arguments(kind, fail_untyped=False)
+    except Exception:  # A class of somebody else: no hint.
+        return []
+    return list(names)

@@ -1,0 +1,115 @@
+"""Files of settings and paths that the command line is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import Namespace
+
+#: Options that take a file of settings, or something else.
+_OPTIONS = (
+    'config',
+    'model',
+    'data',
+    'trainer',
+    'checkpoint',
+    'optimizer',
+    'lr_scheduler',
+)
+_MAX_BYTES = 1 << 20
+_MAX_VALUES = 100_000
+
+
+def check_files(arguments: Sequence[str]) -> None:
+    """Reads the files of settings that arguments name, with distrust.
+
+    Args:
+        arguments: The arguments of a command.
+
+    Raises:
+        ValueError: If a file is not one of settings.
+    """
+    following = [*arguments[1:], '']
+    for argument, value in zip(arguments, following):
+        name, _, own = argument.partition('=')
+        name = 'config' if name == '-c' else name.removeprefix('--')
+        value = own or ('' if value.startswith('-') else value)
+        if name in _OPTIONS and argument.startswith('-') and value:
+            path = Path(value).expanduser()
+            # Other options take the name of a class, too.
+            if name == 'config' or path.exists():
+                problem = _problem(path)
+                if problem is not None:
+                    raise ValueError(
+                        f"'{name}' must be a file of settings in YAML, got "
+                        f"'{path}': {problem}"
+                    )
+
+
+def _problem(path: Path) -> str | None:
+    try:
+        if not path.is_file():
+            return (
+                'it is a folder' if path.is_dir() else 'there is no such file'
+            )
+        if path.stat().st_size > _MAX_BYTES:
+            return f'it has more than {_MAX_BYTES} bytes'
+        text = path.read_text('utf-8-sig')
+        settings = yaml.safe_load(text)
+        if _size(settings, {}) > _MAX_VALUES:
+            return f'it has more than {_MAX_VALUES} values'
+    except OSError as error:
+        return error.strerror or 'it cannot be read'
+    except UnicodeDecodeError:
+        return 'it is not text in UTF-8'
+    except yaml.MarkedYAMLError as error:
+        line = (
+            '' if error.problem_mark is None else error.problem_mark.line + 1
+        )
+        return f'line {line}: {error.problem}'
+    except (yaml.YAMLError, ValueError):
+        return 'it is not YAML'
+    except RecursionError:
+        return 'it is nested too deeply'
+    if settings is None:
+        return 'it is empty'
+    if not isinstance(settings, dict):
+        return 'it is not a list of names and their values'
+    return None
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    # Each value with what it holds: an alias counts as often as it is used.
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = _MAX_VALUES  # Of one that holds itself.
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(item, known) for item in inner)
+    return known[id(value)]
+
+
+def expand_home(settings: Any) -> Any:
+    """Replaces a leading ``~`` by the home folder, wherever a setting is a
+    path.
+
+    Args:
+        settings: A setting, or settings in lists and by name, whose
+            namespaces are changed in place.
+    """
+    if isinstance(settings, Namespace):
+        for name, value in vars(settings).items():
+            setattr(settings, name, expand_home(value))
+    elif isinstance(settings, dict):
+        return {key: expand_home(value) for key, value in settings.items()}
+    elif isinstance(settings, list):
+        return [expand_home(value) for value in settings]
+    elif isinstance(settings, str) and settings.startswith('~'):
+        return os.path.expanduser(settings)
+    elif isinstance(settings, Path):
+        return settings.expanduser()
+    return settings
