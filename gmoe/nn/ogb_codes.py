@@ -12,9 +12,10 @@ FEATURIZATION = 'ogb'
 
 _MEND = 'make molecules with gmoe.datasets.from_smiles'
 
-# Codes of the second row of the periodic table, boron to neon, and of the
+# Codes of elements without a bond through d orbitals: boron to neon, argon,
+# krypton, xenon, which is what PyG's halogens are read as. And those of the
 # hybridisations SP3D and SP3D2.
-_SECOND_ROW = (4, 9)
+_NO_D = (4, 5, 6, 7, 8, 9, 17, 35, 53)
 _EXPANDED = (3, 4)
 
 
@@ -24,10 +25,11 @@ def check_atoms(x: Tensor) -> None:
     of OGB's, and mean something else.
 
     Read as OGB's, its carbon with :math:`sp^3` orbitals is nitrogen with
-    :math:`sp^3d^2` ones. No atom from boron to neon has d orbitals to offer:
-    where more than half of all atoms do, the codes are not OGB's. It needs to
-    be so many for features that are drawn at random to be let through. Looked
-    at on the CPU only.
+    :math:`sp^3d^2` ones, and its chlorine argon. No atom from boron to neon
+    has d orbitals to offer, and noble gases hardly bond: where more than half
+    of all atoms do, the codes are not OGB's. It needs to be so many for
+    features that are drawn at random to be let through. Looked at on the CPU
+    only.
 
     Args:
         x: Atom features in the ranges of
@@ -39,14 +41,14 @@ def check_atoms(x: Tensor) -> None:
     if torch.compiler.is_compiling() or x.device.type != 'cpu':
         return
     element, orbitals = x[:, 0], x[:, 6]
-    odd = (element >= _SECOND_ROW[0]) & (element <= _SECOND_ROW[1])
+    odd = torch.isin(element, torch.tensor(_NO_D))
     odd &= (orbitals >= _EXPANDED[0]) & (orbitals <= _EXPANDED[1])
     count = int(odd.sum())
     if 2 * count > x.size(0):
         raise ValueError(
             "'x' must hold the codes of OGB's atom features, got those of "
             f'another origin, such as PyG: {count} of {x.size(0)} atoms would'
-            f' be from boron to neon with d orbitals; {_MEND}'
+            f' be boron to neon, or noble, with d orbitals; {_MEND}'
         )
 
 

@@ -87,7 +87,9 @@ def test_codes_of_other_origin_are_refused(text: str):
         model()(mixed)
 
 
-@pytest.mark.parametrize('text', ['CCO', 'CC(=O)O', 'C/C=C/C', 'c1ccccc1O'])
+@pytest.mark.parametrize(
+    'text', ['CCO', 'CC(=O)O', 'C/C=C/C', 'c1ccccc1O', 'ClC(Cl)(Br)I']
+)
 def test_codes_of_other_origin_are_refused_by_a_network(text: str):
     net = GNN(hidden_channels=8).eval()
     data = pyg_from_smiles(text)
