@@ -23,11 +23,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import auto_cli
-
 from benchmarks import markdown
 from benchmarks.memory import keep_freed_memory
-from benchmarks.record import RESULTS, ROOT, provenance, write_result
+from benchmarks.options import run
+from benchmarks.place import Place, is_default
+from benchmarks.record import provenance, write_result
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import Cell, load_table
 from benchmarks.reproduce.variables import variables_set, worker_variables
@@ -95,8 +95,8 @@ def main(
     epochs: int = 40,
     rounds: int = 2,
     threads: int = 1,
-    results: Path = RESULTS,
-    docs: Path = ROOT / 'docs',
+    results: Path | None = None,
+    docs: Path | None = None,
 ) -> None:
     """Measures, records and makes the table.
 
@@ -108,9 +108,13 @@ def main(
         epochs: The number of epochs of a run.
         rounds: The number of runs of each way.
         threads: The number of threads.
-        results: The folder of the result file.
-        docs: The folder of ``performance.md``.
+        results: The folder of the result file. (default: the committed
+            ones for the default settings, one below ``runs`` for others)
+        docs: The folder of ``performance.md``. (default: the documentation for
+            committed results, the folder of results for others)
     """
+    good = is_default(main, locals())
+    place = Place.choose('allocators', good, results, docs)
     if min(epochs, rounds, threads) < 1:
         raise SystemExit(
             f"'epochs', 'rounds' and 'threads' must be at least 1, got "
@@ -133,8 +137,8 @@ def main(
         'threads': threads,
         'rows': measured,
     }
-    print(f'Wrote {write_result(results, "allocators", record)}')
-    markdown.update([docs / 'performance.md'], NAME, table(record))
+    print(f'Wrote {write_result(place.results, "allocators", record)}')
+    place.write_part('performance.md', NAME, table(record))
 
 
 def _measure(
@@ -233,4 +237,4 @@ def table(record: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    auto_cli(main, as_positional=False)
+    run(main, as_positional=False)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import auto_cli
 from torch import Tensor, nn
 
+from benchmarks.options import run
 from benchmarks.record import provenance, write_json
 from gmoe.text.head import MoeHead
 
@@ -240,4 +240,4 @@ def _step(
 
 
 if __name__ == '__main__':
-    auto_cli(main, as_positional=False)
+    run(main, as_positional=False)

@@ -23,9 +23,9 @@ from typing import Any
 from venv import EnvBuilder
 from xml.etree import ElementTree
 
-from jsonargparse import auto_cli
-
-from benchmarks.record import RESULTS, ROOT, provenance, write_result
+from benchmarks.options import run
+from benchmarks.place import Place, is_default
+from benchmarks.record import ROOT, provenance, write_result
 from benchmarks.wheel import build, check
 
 TESTS = ('tests/ops', 'tests/nn/conv')
@@ -118,10 +118,10 @@ def is_good(run: dict[str, Any]) -> bool:
 
 
 def main(
-    torch: str = '2.10.0,2.15.0',
+    torch: str = '2.10.0',
     wheel: Path | None = None,
     venv: Path | None = None,
-    json_file: Path = RESULTS / 'wheel.json',
+    json_file: Path | None = None,
 ) -> None:
     """Runs the tests with each version and writes the results.
 
@@ -130,8 +130,12 @@ def main(
         wheel: The wheel; built here if not given.
         venv: A folder that keeps the environments, one for each version, and
             has those of an earlier run; they are temporary if not given.
-        json_file: A file for the results.
+        json_file: A file for the results. (default: the committed one for
+            the default settings, one below ``runs`` for others)
     """
+    if json_file is None:
+        good = is_default(main, locals())
+        json_file = Place.choose('wheel', good).results / 'wheel.json'
     record = {**provenance(), 'date': f'{datetime.now(timezone.utc):%F}'}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -172,4 +176,4 @@ def _run(
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

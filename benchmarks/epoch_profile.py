@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import auto_cli
 from lightning.pytorch import Trainer
 from lightning.pytorch.profilers import SimpleProfiler
 from torch_geometric.loader import DataLoader
 
 from benchmarks import markdown
 from benchmarks.memory import keep_freed_memory
-from benchmarks.record import RESULTS, ROOT, provenance, write_result
+from benchmarks.options import run
+from benchmarks.place import Place, is_default
+from benchmarks.record import provenance, write_result
 from benchmarks.reproduce.network import make_model
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import Cell, load_table
@@ -68,8 +69,8 @@ def main(
     dataset: str = 'molbbbp',
     rounds: int = 5,
     threads: int = 1,
-    results: Path = RESULTS,
-    docs: Path = ROOT / 'docs',
+    results: Path | None = None,
+    docs: Path | None = None,
 ) -> None:
     """Measures, records and makes the table.
 
@@ -79,9 +80,13 @@ def main(
         dataset: The dataset.
         rounds: How many epochs of each way are timed, after one that is not.
         threads: The number of threads.
-        results: The folder of the result file.
-        docs: The folder of ``performance.md``.
+        results: The folder of the result file. (default: the committed
+            ones for the default settings, one below ``runs`` for others)
+        docs: The folder of ``performance.md``. (default: the documentation for
+            committed results, the folder of results for others)
     """
+    good = is_default(main, locals())
+    place = Place.choose('epoch_profile', good, results, docs)
     if rounds < 1 or threads < 1:
         raise SystemExit(
             f"'rounds' and 'threads' must be at least 1, got {rounds} and "
@@ -100,8 +105,8 @@ def main(
             row for cell in cells for row in _measure(cell, root, rounds)
         ],
     }
-    print(f'Wrote {write_result(results, "epoch_profile", record)}')
-    markdown.update([docs / 'performance.md'], NAME, table(record))
+    print(f'Wrote {write_result(place.results, "epoch_profile", record)}')
+    place.write_part('performance.md', NAME, table(record))
 
 
 def _measure(cell: Cell, root: Path, rounds: int) -> list[dict[str, Any]]:
@@ -211,4 +216,4 @@ def table(record: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    auto_cli(main, as_positional=False)
+    run(main, as_positional=False)

@@ -10,7 +10,6 @@ both beside the numbers as JSON.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import auto_cli
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
@@ -28,7 +26,8 @@ from rich.table import Table
 
 from benchmarks.curve import read_curve
 from benchmarks.hop_mixture_plot import draw
-from benchmarks.record import provenance
+from benchmarks.options import run
+from benchmarks.record import provenance, write_result
 from gmoe.nn import hidden_for_equal_cost
 from gmoe.training import EpochSeed, GraphPredictor, HopMixtureDataModule
 
@@ -221,12 +220,10 @@ def main(
     ]
     show(results)
     record = {**provenance(), 'seed': seed, 'results': results}
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / 'results.json'
-    path.write_text(json.dumps(record, indent=1) + '\n')
+    path = write_result(folder, 'results', record)
     picture = draw(results, folder / 'hop_mixture.png')
     print(f'Wrote {path} and {picture}')
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

@@ -23,9 +23,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from jsonargparse import auto_cli
-
-from benchmarks.record import RESULTS, ROOT, provenance, write_result
+from benchmarks.options import run
+from benchmarks.place import Place, is_default
+from benchmarks.record import ROOT, provenance, write_result
 from benchmarks.reproduce import store
 from benchmarks.reproduce.progress import Progress
 
@@ -173,7 +173,7 @@ def main(
     seeds: int = 2,
     longest: float = 8.0,
     random_seed: int = 0,
-    results: Path = RESULTS,
+    results: Path | None = None,
 ) -> None:
     """Kills the runner again and again and compares.
 
@@ -184,8 +184,11 @@ def main(
         seeds: The number of runs.
         longest: The longest time between two kills, in seconds.
         random_seed: The seed of moments and victims.
-        results: The folder of the result.
+        results: The folder of the result file. (default: the committed
+            ones for the default settings, one below ``runs`` for others)
     """
+    good = is_default(main, locals())
+    place = Place.choose('kill_check', good, results)
     arguments = (
         *('--cells', CELL, '--workers', '1'),
         *('--epochs', str(epochs), '--seeds', str(seeds)),
@@ -213,7 +216,7 @@ def main(
     }
     count = sum(kill['in_training'] for kill in done)
     print(f'{len(done)} kills, {count} in training; the same results: {same}')
-    print(write_result(results, 'kill_check', result))
+    print(write_result(place.results, 'kill_check', result))
     if not same:
         sys.exit(
             'benchmarks.kill_check: the results differ in '
@@ -261,6 +264,6 @@ def _digest(records: list[store.Record]) -> str:
 
 if __name__ == '__main__':
     try:
-        auto_cli(main)
+        run(main)
     except (RuntimeError, FileNotFoundError) as error:
         sys.exit(f'benchmarks.kill_check: error: {error}')

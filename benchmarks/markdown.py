@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.record import replace_text
+
 
 def markers(name: str) -> tuple[str, str]:
     """What stands before and after a generated part.
@@ -29,16 +31,22 @@ def insert(text: str, name: str, content: str) -> str:
     return f'{head}{begin}\n\n{content}\n\n{end}{tail}'
 
 
-def update(paths: Iterable[Path], name: str, content: str) -> None:
+def update(
+    paths: Iterable[Path], name: str, content: str, create: bool = False
+) -> None:
     """Replaces a generated part in files.
 
     Args:
         paths: The files.
         name: The module that makes the part.
         content: The new part.
+        create: Whether a file or a part that is not there is added.
     """
     for path in paths:
-        path.write_text(insert(path.read_text(), name, content))
+        text = '' if create and not path.exists() else path.read_text()
+        if create and not all(marker in text for marker in markers(name)):
+            text += '{}\n{}\n'.format(*markers(name))
+        replace_text(path, insert(text, name, content))
         print(f'Wrote {path}')
 
 

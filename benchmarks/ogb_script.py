@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import auto_cli
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from benchmarks import markdown
 from benchmarks.ogb_loop import OGBLoop, Parts
-from benchmarks.record import RESULTS, ROOT, provenance, write_result
+from benchmarks.options import run
+from benchmarks.place import Place, is_default
+from benchmarks.record import provenance, write_result
 from benchmarks.reproduce.network import make_data, make_model, make_trainer
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.run_log import RunLog
@@ -112,8 +113,8 @@ def main(
     dataset: str = 'molbbbp',
     rounds: int = 7,
     threads: int = 2,
-    results: Path = RESULTS,
-    docs: Path = ROOT / 'docs',
+    results: Path | None = None,
+    docs: Path | None = None,
 ) -> None:
     """Times all rows and records them.
 
@@ -123,9 +124,13 @@ def main(
         rounds: How many epochs of each model are timed, after one that is
             not.
         threads: The number of threads.
-        results: The folder of the result file.
-        docs: The folder of ``performance.md``.
+        results: The folder of the result file. (default: the committed
+            ones for the default settings, one below ``runs`` for others)
+        docs: The folder of ``performance.md``. (default: the documentation for
+            committed results, the folder of results for others)
     """
+    good = is_default(main, locals())
+    place = Place.choose('ogb_script', good, results, docs)
     if rounds < 1 or threads < 1:
         raise SystemExit(
             f"'rounds' and 'threads' must be at least 1, got {rounds} and "
@@ -149,8 +154,8 @@ def main(
         'rounds': rounds,
         'rows': rows,
     }
-    print(f'Wrote {write_result(results, "ogb_script", record)}')
-    markdown.update([docs / 'performance.md'], NAME, table(record))
+    print(f'Wrote {write_result(place.results, "ogb_script", record)}')
+    place.write_part('performance.md', NAME, table(record))
 
 
 def _measure(
@@ -260,4 +265,4 @@ def table(record: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    auto_cli(main, as_positional=False)
+    run(main, as_positional=False)

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import auto_cli
 from rich.console import Console
 from rich.table import Table
 from torch_geometric.data import Batch, Data
 
 from benchmarks import op_message
 from benchmarks.op_case import Case, check
+from benchmarks.options import run
 from benchmarks.record import provenance, write_json
 from gmoe.datasets import OGBMolDataset
 
@@ -212,4 +212,4 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 if __name__ == '__main__':
-    auto_cli(main, as_positional=False)
+    run(main, as_positional=False)

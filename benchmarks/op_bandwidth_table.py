@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jsonargparse import auto_cli
-
 from benchmarks import markdown
 from benchmarks.op_bandwidth import SHARES, share
+from benchmarks.options import run
 from benchmarks.record import RESULTS, ROOT
 
 NAME = 'benchmarks.op_bandwidth_table'
@@ -48,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

@@ -10,6 +10,15 @@ from typing import Any
 from jsonargparse import auto_cli
 
 
+def user_path(text: str | Path) -> Path:
+    """A path of the command line; ``~`` is the user's home.
+
+    Args:
+        text: What is given.
+    """
+    return Path(text).expanduser()
+
+
 def run(main: Callable[..., Any], **kwargs: Any) -> Any:
     """Calls a function with the arguments of the command line; ``~`` in a
     path is the user's home.
@@ -23,7 +32,7 @@ def run(main: Callable[..., Any], **kwargs: Any) -> Any:
     def expanded(**arguments: Any) -> Any:
         return main(
             **{
-                name: value.expanduser() if isinstance(value, Path) else value
+                name: user_path(value) if isinstance(value, Path) else value
                 for name, value in arguments.items()
             }
         )

@@ -71,9 +71,19 @@ def write_json(path: Path, result: dict[str, Any]) -> None:
         path: The file.
         result: The result, as plain values.
     """
+    replace_text(path, json.dumps(result, indent=1, allow_nan=False) + '\n')
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all.
+
+    Args:
+        path: The file.
+        text: What it shall hold.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    partial.write_text(json.dumps(result, indent=1, allow_nan=False) + '\n')
+    partial.write_text(text)
     os.replace(partial, path)
 
 

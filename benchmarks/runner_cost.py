@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import auto_cli
-
 from benchmarks import markdown
-from benchmarks.record import RESULTS, ROOT, provenance, write_result
+from benchmarks.options import run
+from benchmarks.place import Place, is_default
+from benchmarks.record import ROOT, provenance, write_result
 from benchmarks.reproduce import store
 from benchmarks.reproduce.run import Run, plan
 from benchmarks.reproduce.tables import load_table
@@ -41,8 +41,8 @@ def main(
     seeds: int = 2,
     epochs: int | None = None,
     threads: int = 1,
-    results: Path = RESULTS,
-    docs: Path = ROOT / 'docs',
+    results: Path | None = None,
+    docs: Path | None = None,
 ) -> None:
     """Measures and records the cost of the runner.
 
@@ -52,9 +52,13 @@ def main(
         seeds: How many runs there are of each.
         epochs: The number of epochs, in place of the table's.
         threads: The number of threads of a run.
-        results: The folder of the result file.
-        docs: The folder of ``reproduction.md``.
+        results: The folder of the result file. (default: the committed
+            ones for the default settings, one below ``runs`` for others)
+        docs: The folder of ``reproduction.md``. (default: the documentation
+            for committed results, the folder of results for others)
     """
+    good = is_default(main, locals())
+    place = Place.choose('runner_cost', good, results, docs)
     rows = rows or ['gcn', 'gmoe-gcn', 'tiny-gin']
     cells = load_table(TABLE, epochs).select(rows, [DATASET])
     runs = plan(cells, range(seeds))
@@ -79,8 +83,8 @@ def main(
         'threads': threads,
         **result,
     }
-    print(f'Wrote {write_result(results, "runner_cost", record)}')
-    markdown.update([docs / 'reproduction.md'], NAME, table(record))
+    print(f'Wrote {write_result(place.results, "runner_cost", record)}')
+    place.write_part('reproduction.md', NAME, table(record))
 
 
 def _reproduce(
@@ -183,4 +187,4 @@ def table(record: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    auto_cli(main, as_positional=False)
+    run(main, as_positional=False)

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import auto_cli
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
 
 from benchmarks import markdown
-from benchmarks.record import RESULTS, ROOT, provenance, write_result
+from benchmarks.options import run
+from benchmarks.place import Place, is_default
+from benchmarks.record import provenance, write_result
 from gmoe.nn.norm import ExpertNorm
 from gmoe.routing import Router
 from gmoe.training import GraphPredictor, OGBMolDataModule
@@ -55,9 +56,9 @@ def main(
     root: Path = Path('data/ogb'),
     dataset: str = 'molesol',
     epochs: int = 40,
-    seeds: int = 3,
-    results: Path = RESULTS,
-    docs: Path = ROOT / 'docs',
+    seeds: int = 1,
+    results: Path | None = None,
+    docs: Path | None = None,
 ) -> None:
     """Trains, evaluates and writes the table.
 
@@ -66,9 +67,13 @@ def main(
         dataset: The dataset, such as ``molesol``.
         epochs: The number of epochs.
         seeds: The number of seeds.
-        results: The folder of the result.
-        docs: The folder of ``reproduction.md``.
+        results: The folder of the result file. (default: the committed
+            ones for the default settings, one below ``runs`` for others)
+        docs: The folder of ``reproduction.md``. (default: the documentation
+            for committed results, the folder of results for others)
     """
+    good = is_default(main, locals())
+    place = Place.choose('statistics_gap', good, results, docs)
     logging.getLogger('lightning.pytorch').setLevel(logging.ERROR)
     rows = []
     for seed in range(seeds):
@@ -81,8 +86,8 @@ def main(
         'epochs': epochs,
         'rows': rows,
     }
-    print(write_result(results, 'statistics_gap', result))
-    markdown.update([docs / 'reproduction.md'], NAME, table(result))
+    print(write_result(place.results, 'statistics_gap', result))
+    place.write_part('reproduction.md', NAME, table(result))
 
 
 def table(result: dict[str, Any]) -> str:
@@ -180,4 +185,4 @@ def _training(
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import auto_cli
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -32,6 +31,7 @@ from benchmarks.memory import (
     process_memory,
     reset_peak_memory,
 )
+from benchmarks.options import run
 from benchmarks.record import provenance, write_json
 from benchmarks.stock import StockGNN
 from gmoe.datasets import OGBMolDataset
@@ -316,4 +316,4 @@ def _table(results: list[dict[str, Any]]) -> Table:
 
 
 if __name__ == '__main__':
-    auto_cli(main, as_positional=False)
+    run(main, as_positional=False)

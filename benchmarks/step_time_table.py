@@ -12,9 +12,8 @@ import json
 import re
 from typing import Any
 
-from jsonargparse import auto_cli
-
 from benchmarks import markdown
+from benchmarks.options import run
 from benchmarks.record import RESULTS, ROOT
 from benchmarks.step_time import RATIOS, ratio
 from benchmarks.step_time_plot import draw
@@ -104,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

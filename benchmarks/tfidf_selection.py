@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jsonargparse import auto_cli
 
 from benchmarks import markdown
-from benchmarks.record import RESULTS, provenance, write_json
+from benchmarks.options import run
+from benchmarks.place import Place, is_default
+from benchmarks.record import provenance, write_json
 from gmoe._require import require
 from gmoe.datasets import WebNLGEntry, webnlg_split
 from gmoe.datasets._webnlg_graph import triples_to_graph
@@ -51,7 +52,7 @@ def main(
     splits: int = 5,
     held_out: float = 0.15,
     test: bool = True,
-    json: Path = RESULTS / 'tfidf_selection.json',
+    json: Path | None = None,
 ) -> None:
     """Chooses a setting and scores it.
 
@@ -60,8 +61,11 @@ def main(
         splits: How many times a part is held out.
         held_out: The share of the entities that is held out.
         test: Whether the chosen setting is scored on the test entries.
-        json: A file for the results.
+        json: A file for the results. (default: the committed one for the
+            default settings, one below ``runs`` for others)
     """
+    good = is_default(main, locals())
+    place = Place.choose('tfidf_selection', good)
     entries = webnlg_split(root, log=False).train
     parts = list(entity_disjoint(entries, splits, held_out))
     rows = [validate(entries, setting, parts) for setting in settings()]
@@ -78,7 +82,9 @@ def main(
         result['test'] = on_test(root, best['setting'])
         for row in result['test']:
             print(', '.join(f'{key} {value}' for key, value in row.items()))
-    write_json(json, result)
+    path = json or place.results / 'tfidf_selection.json'
+    write_json(path, result)
+    print(f'Wrote {path}')
 
 
 def settings() -> list[dict[str, Any]]:
@@ -209,4 +215,4 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 if __name__ == '__main__':
-    auto_cli(main, as_positional=False)
+    run(main, as_positional=False)

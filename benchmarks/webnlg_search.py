@@ -19,13 +19,17 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from jsonargparse import auto_cli
 from lightning.pytorch import Trainer, seed_everything
 
-from benchmarks.record import RESULTS
+from benchmarks import json_lines
+from benchmarks.options import run
+from benchmarks.place import is_default
+from benchmarks.record import RESULTS, ROOT
 from gmoe.training import EpochSeed, TriplePredictor, WebNLGDataModule
 
 PATH = RESULTS / 'webnlg_search.jsonl'
+#: Those of other holdouts and seeds.
+OWN_PATH = ROOT / 'runs' / 'webnlg_search' / 'webnlg_search.jsonl'
 
 #: What a setting changes.
 BASE: dict[str, Any] = {
@@ -154,9 +158,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     Args:
         path: The result file.
     """
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return json_lines.read(path)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -183,7 +185,7 @@ def main(
     names: list[str] | None = None,
     holdouts: tuple[int, ...] = (0, 1),
     seeds: tuple[int, ...] = (0,),
-    path: Path = PATH,
+    path: Path | None = None,
 ) -> None:
     """Trains what is missing, and prints the table.
 
@@ -192,8 +194,13 @@ def main(
         names: The settings, all if not given.
         holdouts: The holdouts of each setting.
         seeds: The seeds of each holdout.
-        path: The result file.
+        path: The result file. (default: the committed one for the default
+            holdouts and seeds, one of its own below ``runs`` for others)
     """
+    if path is None:
+        given = {**locals(), 'names': None}
+        path = PATH if is_default(main, given) else OWN_PATH
+    print(f'Results: {path}')
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     warnings.filterwarnings('ignore', module='lightning')
     rows = read(path)
@@ -229,12 +236,10 @@ def main(
                     'setting': setting,
                 }
                 rows.append(row)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open('a') as file:
-                    file.write(json.dumps(row) + '\n')
+                json_lines.append(path, row)
                 print(name, holdout, seed, row['weighted_f1'], flush=True)
     print(table(rows))
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

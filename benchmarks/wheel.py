@@ -17,8 +17,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from jsonargparse import auto_cli
-
+from benchmarks.options import run
 from benchmarks.record import ROOT
 
 #: What a wheel must hold, and what is wrong where it does not.
@@ -112,4 +111,4 @@ def main(folder: Path = ROOT / 'dist') -> None:
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

@@ -5,7 +5,8 @@
 Everything between the table's markers in ``docs/reproduction.md`` and the
 pictures in ``docs/images`` come from ``benchmarks/results/reproduce``, and
 from the paper's numbers in ``benchmarks/tables``. With ``all`` for the table,
-the short table of the README is made too.
+the short table of the README is made too. With ``--results`` for other
+results, such as those of a small run, the page is made beside these.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from jsonargparse import auto_cli
-
 from benchmarks import markdown
+from benchmarks.options import run
+from benchmarks.place import Place
 from benchmarks.record import RESULTS, ROOT
 from benchmarks.report.grid import grids
 from benchmarks.report.headline import headline
@@ -31,24 +32,33 @@ ALL = 'all'
 def main(
     table: str,
     results: Path = RESULTS / 'reproduce',
-    docs: Path = ROOT / 'docs',
-    readme: Path = ROOT / 'README.md',
+    docs: Path | None = None,
+    readme: Path | None = None,
 ) -> None:
     """Writes the report of a table.
 
     Args:
         table: The name of a file of ``benchmarks/tables``, or ``all``.
         results: The folder of the files of results.
-        docs: The folder of ``reproduction.md``.
-        readme: The file for the short table of ``all``.
+        docs: The folder of ``reproduction.md``. (default: ``docs`` for the
+            committed results, ``results`` for others)
+        readme: The file for the short table of ``all``. (default:
+            ``README.md``, of the checkout for the committed results and in
+            ``results`` for others)
     """
+    committed = RESULTS / 'reproduce'
+    place = Place.choose('reproduce', True, results, docs, committed)
     for name in table_names() if table == ALL else [table]:
-        _report(name, results, docs)
+        _report(name, place)
     if table == ALL:
-        _insert(readme, f'benchmarks.report {ALL}', headline(results))
+        folder = results if place.is_own else ROOT
+        readme = readme or folder / 'README.md'
+        part = f'benchmarks.report {ALL}'
+        _insert(readme, part, headline(results), place.is_own)
 
 
-def _report(name: str, results: Path, docs: Path) -> None:
+def _report(name: str, place: Place) -> None:
+    results, docs = place.results, place.docs
     table = load_table(name)
     records = store.read(results / f'{name}.jsonl')
     summaries, left_out = summarise(table, records)
@@ -65,20 +75,21 @@ def _report(name: str, results: Path, docs: Path) -> None:
             content += f'\n\n![Mean curves over seeds](images/{curves.name})'
         draw_cost(shown, cost)
         content += f'\n\n![Test score against cost](images/{cost.name})'
-    _insert(docs / 'reproduction.md', f'benchmarks.report {name}', content)
+    page = docs / 'reproduction.md'
+    _insert(page, f'benchmarks.report {name}', content, place.is_own)
     print(content)
 
 
-def _insert(page: Path, name: str, content: str) -> None:
-    text = page.read_text()
-    for marker in markdown.markers(name):
+def _insert(page: Path, name: str, content: str, create: bool) -> None:
+    text = '' if create else page.read_text()
+    for marker in () if create else markdown.markers(name):
         if text.count(marker) != 1:
             raise ValueError(f"'{page}' must have one line '{marker}'")
-    markdown.update([page], name, content)
+    markdown.update([page], name, content, create)
 
 
 if __name__ == '__main__':
     try:
-        auto_cli(main)
+        run(main)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'benchmarks.report: error: {error}')

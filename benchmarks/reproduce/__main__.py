@@ -3,18 +3,23 @@
     python -m benchmarks.reproduce table2 --root $GMOE_DATA_ROOT/ogb
 
 Interrupt it anywhere: the same command goes on from the last checkpoint of
-each run. ``python -m benchmarks.report table2`` makes the table.
+each run. The seeds and epochs of the table add to the committed results; other
+ones, such as those of ``--seeds 1 --epochs 2``, have a folder of their own
+below ``runs/reproduce``. The command that makes the table is printed at the
+end.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.options import user_path
 from benchmarks.record import RESULTS, ROOT, command
 from benchmarks.reproduce import search, store
 from benchmarks.reproduce.display import Display
@@ -23,8 +28,12 @@ from benchmarks.reproduce.local_pool import LocalPool, Outcome
 from benchmarks.reproduce.recorder import Recorder
 from benchmarks.reproduce.run import Run, plan
 from benchmarks.reproduce.runner import Pool, run_all
-from benchmarks.reproduce.tables import Cell, load_table
+from benchmarks.reproduce.tables import Cell, Table, load_table
 from benchmarks.reproduce.work import Job
+
+#: Where the results of the tables' own seeds and epochs are committed.
+COMMITTED = RESULTS / 'reproduce'
+RUNS = ROOT / 'runs' / 'reproduce'
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -50,7 +59,7 @@ def _parse(arguments: list[str] | None) -> Namespace:
     add('--seeds', type=int, help="how many; the table's 10, a search's 1")
     add('--first-seed', type=int, default=0, help='the seed to begin with')
     add('--epochs', type=int, help="the table's 100")
-    add('--root', type=Path, default='data/ogb', help='the OGB datasets')
+    add('--root', type=user_path, default='data/ogb', help='the OGB datasets')
     add('--cells', nargs='+', help='rows, such as gcn, or molesol/gcn')
     add('--datasets', nargs='+', help='datasets, such as molesol')
     add('--workers', type=int, help='runs at a time; one per processor')
@@ -64,8 +73,20 @@ def _parse(arguments: list[str] | None) -> Namespace:
     )
     add('--ray', metavar='ADDRESS', help='of a Ray cluster; or auto, local')
     add('--search', action='store_true', help='settings, on validation')
-    add('--results', type=Path, default=RESULTS / 'reproduce')
-    add('--runs', type=Path, default=ROOT / 'runs' / 'reproduce')
+    add(
+        '--results',
+        type=user_path,
+        help='the folder that results are added to; benchmarks/results/'
+        "reproduce for the table's seeds and epochs, one of their own below "
+        'runs/reproduce for others',
+    )
+    add(
+        '--runs',
+        type=user_path,
+        default=RUNS,
+        help='the folder of checkpoints, logs and predictions, one below it '
+        'for each run; runs/reproduce',
+    )
     return parser.parse_args(arguments)
 
 
@@ -83,30 +104,70 @@ def _run(options: Namespace) -> None:
     if options.search:
         cells = search.candidates(cells)
     _check_root(options.root, cells)
-    count = options.seeds or (1 if options.search else table.seeds)
+    whole = 1 if options.search else table.seeds
+    count = options.seeds or whole
     seeds = range(options.first_seed, options.first_seed + count)
+    folder = options.results or results_folder(table, seeds, whole)
     ending = '-search' if options.search else ''
     recorder = Recorder(
         plan(cells, seeds),
-        options.results / f'{table.name}{ending}.jsonl',
+        folder / f'{table.name}{ending}.jsonl',
         options.runs.resolve(),
     )
     failed = _do(recorder, options)
     print(f'Results: {recorder.path}')
     if options.search:
         chosen = search.choose(cells, seeds, recorder.path)
+        # Not a small search: the table's cells refer to the file.
+        own = None if _is_committed(folder) else folder / 'chosen.yaml'
         if chosen:
-            print(f'Wrote {search.write_chosen(table.name, chosen)}')
+            print(f'Wrote {search.write_chosen(table.name, chosen, own)}')
+    print(f'Report: {report_command(table.name, folder)}')
     if failed:
         for outcome in failed:
             print(f'{outcome.job.run}: {outcome.message}', file=sys.stderr)
         sys.exit(f'{len(failed)} runs failed; the same command tries again')
 
 
+def results_folder(table: Table, seeds: range, count: int) -> Path:
+    """Where results go by default: the committed ones are of the seeds and
+    epochs of their table, others are kept apart.
+
+    Args:
+        table: The table, with the epochs that are asked for.
+        seeds: The seeds that are asked for.
+        count: The number of seeds of committed results.
+    """
+    if seeds == range(count) and table.cells == load_table(table.name).cells:
+        return COMMITTED
+    epochs = max(cell.settings.get('epochs', 0) for cell in table.cells)
+    name = f'{table.name}-seeds{seeds[0]}to{seeds[-1]}-epochs{epochs}'
+    return RUNS / name
+
+
+def report_command(table: str, folder: Path) -> str:
+    """The command that makes the report of results.
+
+    Args:
+        table: The name of the table.
+        folder: The folder of the results.
+    """
+    arguments = ['python', '-m', 'benchmarks.report', table]
+    if not _is_committed(folder):
+        arguments += ['--results', os.path.relpath(folder)]
+    return shlex.join(arguments)
+
+
+def _is_committed(folder: Path) -> bool:
+    return folder.resolve() == COMMITTED.resolve()
+
+
 def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
     recorder.adopt()
     recorder.commit()
-    estimate = Estimate(store.read(recorder.path), options.root)
+    # The committed results know how long a cell takes, too.
+    known = store.read(COMMITTED / recorder.path.name)
+    estimate = Estimate([*known, *store.read(recorder.path)], options.root)
     pool = _make_pool(options.ray, options.workers, options.threads)
 
     def make_job(run: Run) -> Job:

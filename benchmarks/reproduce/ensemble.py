@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,7 +17,9 @@ from benchmarks.reproduce.work import PREDICTIONS
 from gmoe.training import GraphScore
 
 
-def ensemble(runs: Sequence[Run], metric: str, folder: Path) -> dict[str, Any]:
+def ensemble(
+    runs: Sequence[Run], metric: str, folder: Path
+) -> dict[str, Any] | None:
     """The test score of the runs' mean prediction.
 
     Args:
@@ -24,13 +28,24 @@ def ensemble(runs: Sequence[Run], metric: str, folder: Path) -> dict[str, Any]:
         folder: The folder of all runs.
 
     Returns:
-        The result.
+        The result, :obj:`None` if predictions cannot be read, as when the
+        machine went down while they were written.
     """
     predictions, target = [], None
     for run in runs:
-        with np.load(run.folder(folder) / PREDICTIONS) as arrays:
-            predictions.append(arrays['prediction'].astype(np.float64))
-            target = arrays['target']
+        try:
+            with np.load(run.folder(folder) / PREDICTIONS) as arrays:
+                predictions.append(arrays['prediction'].astype(np.float64))
+                target = arrays['target']
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            KeyError,
+            BadZipFile,
+            zlib.error,
+        ):
+            return None
     assert target is not None
     mean = torch.from_numpy(np.mean(predictions, axis=0))
     cell = runs[0].cell

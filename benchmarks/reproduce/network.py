@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -40,7 +42,7 @@ def train(job: Job) -> dict[str, Any]:
     trainer.fit(
         model,
         data,
-        ckpt_path=last if last.exists() else None,
+        ckpt_path=last if is_whole(last) else None,
         weights_only=True,
     )
     model.load_state_dict(log.best['weights'])
@@ -61,6 +63,19 @@ def train(job: Job) -> dict[str, Any]:
         'curve': log.curve,
         'measured': log.measured(),
     }
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint is there, and none of it is missing.
+
+    Args:
+        checkpoint: The file.
+    """
+    try:
+        with ZipFile(checkpoint) as archive:
+            return archive.testzip() is None
+    except (FileNotFoundError, BadZipFile, EOFError, zlib.error):
+        return False
 
 
 def make_data(job: Job) -> OGBMolDataModule:

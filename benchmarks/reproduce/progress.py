@@ -36,12 +36,21 @@ class Progress:
 
     @classmethod
     def read(cls, folder: Path) -> Progress:
-        """Reads it, nothing done where there is none.
+        """Reads it, nothing done where there is none, or none that can be
+        read, as when the machine went down while it was written.
 
         Args:
             folder: The folder of a run.
         """
         try:
-            return cls(**json.loads((folder / _NAME).read_text()))
-        except FileNotFoundError:
+            found = json.loads((folder / _NAME).read_bytes())
+        except (FileNotFoundError, ValueError, RecursionError):
             return cls()
+        match found:
+            case {
+                'epochs': int(epochs),
+                'seconds': float() | int() as seconds,
+                'process': int() | None as process,
+            }:
+                return cls(epochs, seconds, process)
+        return cls()

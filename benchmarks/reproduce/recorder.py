@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.reproduce import store
 from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.work import PREDICTIONS, RESULT, write_result
+from benchmarks.reproduce.work import (
+    PREDICTIONS,
+    RESULT,
+    read_result,
+    write_result,
+)
 
 
 class Recorder:
@@ -34,7 +39,7 @@ class Recorder:
         Args:
             run: The run.
         """
-        return (run.folder(self.runs) / RESULT).exists()
+        return read_result(run.folder(self.runs)) is not None
 
     def missing(self) -> list[Run]:
         """The runs that are neither recorded nor wait to be."""
@@ -57,8 +62,9 @@ class Recorder:
             for run in self.plan:
                 if run.key in known:
                     continue
-                if self.is_there(run):
-                    new.append(self._record(run))
+                result = read_result(run.folder(self.runs))
+                if result is not None:
+                    new.append(_record(run, result))
                 elif not gaps:
                     break
             return new
@@ -85,9 +91,12 @@ class Recorder:
 
         new = []
         for runs in self.open_ensembles():
-            path = runs[0].folder(self.runs) / RESULT
-            metric = json.loads(path.read_text())['metric']
-            new.append(ensemble(runs, metric, self.runs))
+            result = read_result(runs[0].folder(self.runs))
+            if result is None:
+                continue
+            mean = ensemble(runs, result['metric'], self.runs)
+            if mean is not None:
+                new.append(mean)
         return store.commit(self.path, lambda known: new)
 
     def adopt(self) -> None:
@@ -145,15 +154,15 @@ class Recorder:
             if path != self.path:
                 yield from store.read(path)
 
-    def _record(self, run: Run) -> store.Record:
-        result = json.loads((run.folder(self.runs) / RESULT).read_text())
-        cell = run.cell
-        return {
-            'kind': cell.kind,
-            'dataset': cell.dataset,
-            'row': cell.row,
-            'seed': run.seed,
-            'digest': run.digest,
-            'settings': cell.settings,
-            **result,
-        }
+
+def _record(run: Run, result: dict[str, Any]) -> store.Record:
+    cell = run.cell
+    return {
+        'kind': cell.kind,
+        'dataset': cell.dataset,
+        'row': cell.row,
+        'seed': run.seed,
+        'digest': run.digest,
+        'settings': cell.settings,
+        **result,
+    }

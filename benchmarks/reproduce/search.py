@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.record import replace_text
 from benchmarks.reproduce import store
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.store import Record
-from benchmarks.reproduce.tables import Cell, chosen_path, read_chosen
+from benchmarks.reproduce.tables import Cell, chosen_path
 
 NUM_EXPERTS = (4, 8)
 TOP_K = (1, 2, 4)
@@ -101,21 +102,24 @@ def choose(
     return chosen
 
 
-def write_chosen(table: str, chosen: dict[str, Any]) -> Path:
+def write_chosen(
+    table: str, chosen: dict[str, Any], path: Path | None = None
+) -> Path:
     """Records what was chosen; what is there of other cells stays.
 
     Args:
         table: The name of the table.
         chosen: What :func:`choose` returned.
+        path: The file. (default: the one that the table's cells refer to)
     """
-    path = chosen_path(table)
-    path.parent.mkdir(exist_ok=True)
-    merged = dict(sorted({**read_chosen(table), **chosen}.items()))
+    path = path or chosen_path(table)
+    there = yaml.safe_load(path.read_text()) if path.is_file() else None
+    merged = dict(sorted({**(there or {}), **chosen}.items()))
     head = (
         f'# Made by python -m benchmarks.reproduce {table} --search: the '
         'best on validation.\n'
     )
-    path.write_text(head + yaml.safe_dump(merged, sort_keys=False))
+    replace_text(path, head + yaml.safe_dump(merged, sort_keys=False))
     return path
 
 

@@ -8,9 +8,11 @@ import os
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-Record = dict[str, Any]
+from benchmarks import json_lines
+from benchmarks.json_lines import Record
+
 Key = tuple[Hashable, ...]
 
 
@@ -24,9 +26,7 @@ def read(path: Path) -> list[Record]:
     Raises:
         ValueError: If a line is not a JSON object.
     """
-    if not path.exists():
-        return []
-    return _parse(path.read_bytes(), path)
+    return json_lines.read(path, _check)
 
 
 def key_of(record: Record) -> Key:
@@ -55,7 +55,9 @@ def commit(path: Path, make: Callable[[set[Key]], list[Record]]) -> int:
     with _locked(path) as file:
         content = file.read()
         whole = content[: content.rfind(b'\n') + 1]
-        known = {key_of(record) for record in _parse(whole, path)}
+        known = {
+            key_of(record) for record in json_lines.parse(whole, path, _check)
+        }
         new = []
         for record in make(known):
             if key_of(record) not in known:
@@ -90,17 +92,5 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _parse(content: bytes, path: Path) -> list[Record]:
-    records = []
-    lines = content.split(b'\n')
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            record = json.loads(line)
-            key_of(record)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(
-                f"line {number} of '{path}' must be a JSON object with a "
-                f'result, got {line[:60]!r}: correct or remove it'
-            ) from error
-        records.append(record)
-    return records
+def _check(record: Record) -> None:
+    hash(key_of(record))

@@ -19,7 +19,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import provenance
+from benchmarks.record import provenance, replace_text
 from benchmarks.reproduce.run import Run
 
 RESULT = 'result.json'
@@ -78,7 +78,7 @@ def work(job: Job, patience: float = 0.0) -> bool:
     with _lock(job.folder / 'lock', patience) as is_mine:
         if not is_mine:
             return False
-        if not (job.folder / RESULT).exists():
+        if read_result(job.folder) is None:
             _do(job)
     return True
 
@@ -108,10 +108,21 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
         path: The file.
         result: The result, as plain values.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    partial.write_text(json.dumps(result, allow_nan=False))
-    os.replace(partial, path)
+    replace_text(path, json.dumps(result, allow_nan=False))
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """The result of a run, :obj:`None` if there is none, or none that can be
+    read, as when the machine went down while it was written.
+
+    Args:
+        folder: The folder of the run.
+    """
+    try:
+        result = json.loads((folder / RESULT).read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    return result if isinstance(result, dict) and result else None
 
 
 def _do(job: Job) -> None:

@@ -4,13 +4,15 @@
 
 Every model is trained once per seed, and gives one result for each protocol.
 Results are added to a file; the same command goes on where it was stopped.
-``--quick`` runs everything on a slice, in files of its own.
+``--quick`` runs everything on a slice, in files of its own, and so do other
+seeds and settings than those of the committed results.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import auto_cli
 
+from benchmarks.options import run
+from benchmarks.place import is_default
 from benchmarks.record import RESULTS, ROOT, provenance
 from benchmarks.webnlg import data, graph, results, text
 from benchmarks.webnlg.records import Run, records
 
 RUNS = ROOT / 'runs' / 'webnlg'
+COMMITTED = RESULTS / 'webnlg.jsonl'
 
 
 def main(
@@ -51,15 +55,21 @@ def main(
         bf16: Whether these compute in bfloat16.
         threads: The number of threads. (default: torch's)
         output: The file of results. (default: ``benchmarks/results/
-            webnlg.jsonl``)
+            webnlg.jsonl`` for the default seeds and settings, one of its own
+            in ``runs/webnlg`` for others)
     """
+    chosen = {'encoder': encoder, 'epochs': epochs, 'bf16': bf16}
+    chosen['seeds'] = seeds = tuple(seeds)
+    others = {'root': root, 'models': None, 'quick': False, 'threads': None}
+    is_committed = is_default(main, {**others, **chosen})
+    path = output or output_path(chosen, is_committed)
     known = [*graph.MODELS, *text.MODELS]
     for model in models or []:
         if model not in known:
             raise SystemExit(f"'models' must be of {known}, got '{model}'")
     if threads is not None:
         torch.set_num_threads(threads)
-    folder, path = RUNS, output or RESULTS / 'webnlg.jsonl'
+    folder = RUNS
     if quick:
         folder, path = RUNS / 'quick', output or RUNS / 'quick.jsonl'
         seeds, epochs = seeds[:1], 1
@@ -74,6 +84,24 @@ def main(
             else:
                 job = _graph_job(model, seed, root, quick)
             _do(job, parts, folder, path)
+    print(f'Results: {path}')
+    is_committed = path.resolve() == COMMITTED.resolve()
+    where = '' if is_committed else f' --path {shlex.quote(str(path))}'
+    print(f'Report: python -m benchmarks.webnlg.table{where}')
+
+
+def output_path(chosen: dict[str, Any], is_committed: bool) -> Path:
+    """Where results go by default.
+
+    Args:
+        chosen: The seeds and the settings.
+        is_committed: Whether they are those of the committed results.
+    """
+    if is_committed:
+        return COMMITTED
+    text = json.dumps(chosen, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return RUNS / f'settings-{digest[:8]}' / 'webnlg.jsonl'
 
 
 @dataclass(frozen=True)
@@ -144,4 +172,4 @@ def _do(job: Job, parts: data.Parts, folder: Path, path: Path) -> None:
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

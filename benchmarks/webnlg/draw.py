@@ -15,9 +15,10 @@ import matplotlib
 matplotlib.use('Agg')  # No screen is needed.
 
 import torch
-from jsonargparse import auto_cli
 from matplotlib import pyplot as plt
 
+from benchmarks.options import run
+from benchmarks.place import is_default
 from benchmarks.record import ROOT
 from benchmarks.webnlg.graph import CONFIGS
 from gmoe import cli
@@ -30,7 +31,7 @@ def main(
     model: str = 'gmoe-gin',
     graphs: tuple[int, ...] = (1400, 1500, 1600),
     layer: int = -1,
-    path: Path = ROOT / 'docs' / 'images' / 'webnlg_graphs.png',
+    path: Path | None = None,
     run_dir: Path = ROOT / 'runs' / 'webnlg' / 'draw',
 ) -> None:
     """Draws graphs.
@@ -41,9 +42,14 @@ def main(
         graphs: The positions of the graphs among the development graphs,
             which are sorted by size.
         layer: The layer whose routing is drawn.
-        path: The picture.
+        path: The picture. (default: that of the documentation for the default
+            model, graphs and layer, one in ``run_dir`` for others)
         run_dir: Where the trained model is.
     """
+    if path is None:
+        images = ROOT / 'docs' / 'images'
+        folder = images if is_default(main, locals()) else run_dir
+        path = folder / 'webnlg_graphs.png'
     arguments = [
         f'--config={CONFIGS / model}.yaml',
         f'--run_dir={run_dir / model}',
@@ -83,4 +89,4 @@ def main(
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

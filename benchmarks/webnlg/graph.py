@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -173,9 +174,25 @@ def train(
     sys.argv = sys.argv[:1]  # Lightning warns of arguments in two places.
     done = cli.run(arguments)
     assert done is not None
-    predicted = [
-        Epoch(**json.loads((folder / f'epoch-{number}.json').read_text()))
-        for number in range(1, settings['epochs'] + 1)
-    ]
+    predicted = read_epochs(folder, settings['epochs'])
+    if predicted is None:
+        # Those of epochs before its checkpoint: it starts again.
+        shutil.rmtree(folder)
+        return train(model, seed, folder, root, quick, epochs)
     trained = sum(p.numel() for p in done.model.parameters())
     return Run(trained, settings, predicted)
+
+
+def read_epochs(folder: Path, count: int) -> list[Epoch] | None:
+    """The predictions of each epoch, :obj:`None` if some cannot be read, as
+    when the machine went down while they were written.
+
+    Args:
+        folder: Where they are.
+        count: The number of epochs.
+    """
+    paths = [folder / f'epoch-{number + 1}.json' for number in range(count)]
+    try:
+        return [Epoch(**json.loads(path.read_bytes())) for path in paths]
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jsonargparse import auto_cli
 
 from benchmarks import markdown
+from benchmarks.options import run
+from benchmarks.place import is_default
+from benchmarks.record import ROOT
 from benchmarks.webnlg.table import DOCS
 from gmoe.datasets import WebNLGDataset, WebNLGEntry
 from gmoe.datasets.webnlg import triples_to_graph
@@ -92,20 +94,24 @@ def table(dataset: WebNLGDataset, holdouts: Sequence[int]) -> str:
 def main(
     root: str = 'data/webnlg',
     holdouts: tuple[int, ...] = (0, 1, 2, 3, 4, 5),
-    docs: Path = DOCS,
+    docs: Path | None = None,
 ) -> None:
     """Writes the table.
 
     Args:
         root: The folder that holds WebNLG.
         holdouts: The held-out parts.
-        docs: The page that has its place.
+        docs: The page that has its place. (default: that of the
+            documentation for the default parts, one below ``runs`` for
+            others)
     """
+    is_own = docs is None and not is_default(main, {'holdouts': holdouts})
+    docs = docs or (ROOT / 'runs/webnlg/parts.md' if is_own else DOCS)
     dataset = WebNLGDataset(
         root, dim=8, codes=True, text=False, download=False, log=False
     )
-    markdown.update([docs], NAME, table(dataset, holdouts))
+    markdown.update([docs], NAME, table(dataset, holdouts), is_own)
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

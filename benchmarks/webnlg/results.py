@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-Record = dict[str, Any]
+from benchmarks import json_lines
+from benchmarks.json_lines import Record
+from benchmarks.record import replace_text
 
 
 def read(path: Path) -> list[Record]:
-    """The results in a file, none if it does not exist.
+    """The results in a file, none if it does not exist. An append that was
+    cut off is left out: the run is done again.
 
     Args:
         path: The file.
@@ -20,21 +21,7 @@ def read(path: Path) -> list[Record]:
     Raises:
         ValueError: If a line is not a JSON object.
     """
-    if not path.exists():
-        return []
-    out = []
-    lines = path.read_text().splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
-        if number == len(lines) and not line.endswith('\n'):
-            break  # An append that was cut off; the run is done again.
-        try:
-            out.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f'line {number} of {path} must be a JSON object, got '
-                f'{line[:80]!r}'
-            ) from error
-    return out
+    return json_lines.read(path)
 
 
 def find(
@@ -69,9 +56,5 @@ def append(path: Path, new: Sequence[Record]) -> None:
         for r in read(path)
         if (r['model'], r['seed'], r['protocol']) not in replaced
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    with partial.open('w') as file:
-        for record in [*kept, *new]:
-            file.write(json.dumps(record, allow_nan=False) + '\n')
-    os.replace(partial, path)
+    lines = [json.dumps(r, allow_nan=False) + '\n' for r in [*kept, *new]]
+    replace_text(path, ''.join(lines))

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import scipy.stats
-from jsonargparse import auto_cli
 
 from benchmarks import markdown
+from benchmarks.options import run
+from benchmarks.place import Place
 from benchmarks.record import RESULTS, ROOT
 from benchmarks.webnlg import plot, results
 
@@ -206,16 +207,23 @@ def _spread(group: Sequence[Record], value: Callable[[Record], float]) -> str:
 
 def main(
     path: Path = RESULTS / 'webnlg.jsonl',
-    docs: Path = DOCS,
-    images: Path = IMAGES,
+    docs: Path | None = None,
+    images: Path | None = None,
 ) -> None:
     """Writes tables and pictures.
 
     Args:
         path: The file of results.
-        docs: The page that has their places.
-        images: The folder for pictures.
+        docs: The page that has their places. (default: that of the
+            documentation for the committed results, ``webnlg.md`` beside
+            them for others)
+        images: The folder for pictures. (default: that of the documentation
+            for the committed results, the folder of results for others)
     """
+    place = Place.choose('webnlg', True, path.parent)
+    create = place.is_own and docs is None
+    docs = docs or place.docs / 'webnlg.md'
+    images = images or (path.parent if place.is_own else IMAGES)
     found = results.read(path)
     if not found:
         raise SystemExit(f"'path' must be a file of results, got '{path}'")
@@ -225,7 +233,7 @@ def main(
         ('comparisons', comparisons(found)),
         ('costs', costs(found)),
     ):
-        markdown.update([docs], f'{NAME} {name}', content)
+        markdown.update([docs], f'{NAME} {name}', content, create)
     models = list(_by_model(found))
     shown = [model for model in CONFUSION if model in models]
     plot.confusion(found, images / 'webnlg_confusion.png', shown or models)
@@ -235,4 +243,4 @@ def main(
 
 
 if __name__ == '__main__':
-    auto_cli(main)
+    run(main)

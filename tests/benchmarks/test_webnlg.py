@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ pytest.importorskip('accelerate', reason=reason)
 pytest.importorskip('sklearn', reason=reason)
 
 from benchmarks import markdown  # noqa: E402
-from benchmarks.record import ROOT  # noqa: E402
+from benchmarks.record import RESULTS, ROOT  # noqa: E402
 from benchmarks.webnlg import graph, results, table  # noqa: E402
 from benchmarks.webnlg.__main__ import main  # noqa: E402
 from benchmarks.webnlg.data import Parts, load  # noqa: E402
@@ -160,6 +161,52 @@ def test_main(data_root, tmp_path, monkeypatch, capsys):
     assert text.count('| bert-moe-first |') == 3
     assert f'{found[0]["weighted_f1"]:.4f}' in text
     assert (tmp_path / 'webnlg_confusion.png').stat().st_size > 0
+    # By default, other results have a page beside them.
+    committed = table.DOCS.read_bytes()
+    docs.unlink()
+    table.main(path)
+    assert text.split() == docs.read_text().split()
+    assert table.DOCS.read_bytes() == committed
+
+
+def test_other_settings_have_a_file_of_their_own(tmp_path, monkeypatch):
+    paths = []
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    def note(path):
+        paths.append(path)
+        return stop()
+
+    monkeypatch.setattr('benchmarks.webnlg.data.load', lambda *_: None)
+    monkeypatch.setattr('benchmarks.webnlg.results.read', note)
+    for arguments in (
+        {},
+        {'models': ['gin'], 'threads': 1},
+        {'epochs': 1},
+        {'epochs': 2},
+        {'seeds': (7,)},
+        {'quick': True},
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            main('nowhere', **arguments)
+    committed = RESULTS / 'webnlg.jsonl'
+    assert paths[:2] == [committed, committed]
+    assert len(set(paths)) == 5
+    for path in paths[2:]:
+        assert path.is_relative_to(ROOT / 'runs')
+
+
+def test_epochs_that_were_cut_off(tmp_path):
+    assert graph.read_epochs(tmp_path, 1) is None
+    text = json.dumps(asdict(Epoch(1, 1.0, [0], [1], 0.1, 0.2)))
+    for number in (1, 2):
+        (tmp_path / f'epoch-{number}.json').write_text(text)
+    assert len(graph.read_epochs(tmp_path, 2) or []) == 2
+    for content in ('', text[:-9], '{}', '[]'):
+        (tmp_path / 'epoch-1.json').write_text(content)
+        assert graph.read_epochs(tmp_path, 2) is None
 
 
 def test_killed_run_goes_on(data_root, tmp_path):

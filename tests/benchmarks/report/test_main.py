@@ -154,6 +154,18 @@ def test_committed_pages_are_what_their_results_give(tmp_path):
         assert (tmp_path / page.name).read_text() == page.read_text()
 
 
+def test_other_results_leave_the_committed_pages_alone(tmp_path):
+    pages = [ROOT / 'docs' / 'reproduction.md', ROOT / 'README.md']
+    before = [page.read_bytes() for page in pages]
+    lines = [json.dumps(record) for record in results()]
+    (tmp_path / 'table2.jsonl').write_text('\n'.join(lines) + '\n')
+    main('all', results=tmp_path)
+    assert before == [page.read_bytes() for page in pages]
+    assert '1.150' in (tmp_path / 'reproduction.md').read_text()
+    assert 'GMoE-GCN over GCN' in (tmp_path / 'README.md').read_text()
+    assert (tmp_path / 'images' / 'reproduction-table2-cost.png').exists()
+
+
 def test_training():
     cell = load_table('table2', 4).select(['molesol/gmoe-gcn'], None)[0]
     records = [result(cell, 0, 1.2), result(cell, 1, 1.2)]

@@ -1,11 +1,17 @@
 """The command: interrupted at will, and asked for what is not there."""
 
+import shlex
 import signal
+import sys
 import time
 
 import pytest
+import torch
 from rich.console import Console
 
+from benchmarks.options import run as run_command
+from benchmarks.report.__main__ import main as write_report
+from benchmarks.reproduce import __main__ as command
 from benchmarks.reproduce import network, search, work
 from benchmarks.reproduce.__main__ import main
 from benchmarks.reproduce.display import Display
@@ -149,6 +155,113 @@ def test_stopped_after_its_last_checkpoint(
     assert starts == [0, 2]
     assert read(tmp_path) == read(undisturbed)[:1]
     assert not job.checkpoints.exists()
+
+
+def test_files_that_were_cut_off(undisturbed, data_root, tmp_path):
+    root = data_root / 'ogb'
+    do_here(tmp_path, root, tiny_gin(EPOCHS), 2)
+    folders = [
+        run.folder(tmp_path / 'runs')
+        for run in plan(tiny_gin(EPOCHS), range(2))
+    ]
+    # The machine went down while these were written.
+    (folders[0] / 'result.json').write_text('')
+    (folders[0] / 'progress.json').write_text('{"epo')
+    (folders[0] / 'checkpoints').mkdir()
+    (folders[0] / 'checkpoints' / 'last.ckpt').write_bytes(b'PK\x03\x04cut')
+    path = tmp_path / 'results' / 'table2.jsonl'
+    whole = path.read_text()
+    path.write_text(whole[:20])
+    do_here(tmp_path, root, tiny_gin(EPOCHS), 2)
+    assert read(tmp_path) == read(undisturbed)
+    # Predictions: without them, there is no mean of them.
+    predictions = folders[1] / 'predictions.npz'
+    for content in (b'', predictions.read_bytes()[:-300]):
+        predictions.write_bytes(content)
+        path.unlink()
+        do_here(tmp_path, root, tiny_gin(EPOCHS), 2)
+        assert read(tmp_path) == read(undisturbed)[:2]
+
+
+def test_whole_checkpoints(tmp_path):
+    path = tmp_path / 'last.ckpt'
+    assert not network.is_whole(path)
+    torch.save({'x': torch.ones(1000)}, path)
+    assert network.is_whole(path)
+    whole = path.read_bytes()
+    for cut in (0, 10, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        assert not network.is_whole(path)
+
+
+def test_small_run_has_its_own_folder(
+    data_root, tmp_path, monkeypatch, capsys
+):
+    kept = [
+        *(command.ROOT / 'docs').glob('*.md'),
+        *command.COMMITTED.glob('*.jsonl'),
+    ]
+    before = {path: path.read_bytes() for path in kept}
+    monkeypatch.setattr(command, 'RUNS', tmp_path)
+    monkeypatch.setattr(command, '_make_pool', lambda *_: InlinePool())
+    main(
+        [
+            *('table2', *SMALL, '--seeds', '1', '--epochs', '1'),
+            *('--root', str(data_root / 'ogb'), '--runs', str(tmp_path)),
+            *('--accelerator', 'cpu'),
+        ]
+    )
+    folder = tmp_path / 'table2-seeds0to0-epochs1'
+    assert [path.name for path in folder.iterdir()] == ['table2.jsonl']
+    said = capsys.readouterr().out.splitlines()[-1]
+    report = shlex.split(said.removeprefix('Report: '))
+    assert report[:4] == ['python', '-m', 'benchmarks.report', 'table2']
+    monkeypatch.setattr(sys, 'argv', ['report', *report[3:]])
+    run_command(write_report)
+    page = (folder / 'reproduction.md').read_text()
+    assert '| molfreesolv (rmse ↓) | tiny GIN |' in page
+    assert 'left out' not in page
+    assert list((folder / 'images').glob('reproduction-table2-*.png'))
+    assert before == {path: path.read_bytes() for path in kept}
+
+
+@pytest.mark.parametrize(
+    ('seeds', 'epochs', 'name'),
+    [
+        (range(10), None, None),
+        (range(10), 100, None),
+        (range(1), None, 'table2-seeds0to0-epochs100'),
+        (range(10), 2, 'table2-seeds0to9-epochs2'),
+        (range(10, 20), 100, 'table2-seeds10to19-epochs100'),
+    ],
+)
+def test_folder_of_results(seeds, epochs, name):
+    table = load_table('table2', epochs)
+    folder = command.results_folder(table, seeds, table.seeds)
+    expected = command.COMMITTED if name is None else command.RUNS / name
+    assert folder == expected
+    said = command.report_command('table2', folder)
+    assert said.startswith('python -m benchmarks.report table2')
+    assert ('--results' in said) == (name is not None)
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit):
+        main(['--help'])
+    text = ' '.join(capsys.readouterr().out.split())
+    assert 'the folder that results are added to' in text
+    assert 'the folder of checkpoints, logs and predictions' in text
+
+
+def test_home(monkeypatch):
+    monkeypatch.setenv('HOME', '/home/someone')
+    options = command._parse(
+        ['table2', '--root=~/a', '--results', '~/b', '--runs', '~/c']
+    )
+    paths = [options.root, options.results, options.runs]
+    assert [str(path) for path in paths] == [
+        f'/home/someone/{name}' for name in 'abc'
+    ]
 
 
 def test_search_does_not_score_the_test_split(data_root, tmp_path):

@@ -65,6 +65,11 @@ def test_grid_is_chosen_from_on_validation(tmp_path, monkeypatch):
         is_chosen = (cell['row'], cell['dataset']) == ('gmoe-gcn', 'molesol')
         cell['settings_from'] = 'search' if is_chosen else 'the test'
     (tmp_path / 'table2.yaml').write_text(yaml.safe_dump(table))
+    # A small search has a file of its own.
+    own = tmp_path / 'own' / 'chosen.yaml'
+    assert search.write_chosen('table2', chosen, own) == own
+    assert yaml.safe_load(own.read_text()) == chosen
+    assert not tables.read_chosen('table2')
     search.write_chosen('table2', chosen)
     (cell,) = load_table('table2').select(['molesol/gmoe-gcn'], None)
     settings = cell.settings['model']
