@@ -209,12 +209,26 @@ class FineTunedClassifier(TextClassifier):
             )
             if not self._is_own(config):
                 raise ValueError(f'it holds a {config.model_type!r}')
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False
+            load = AutoModelForSequenceClassification.from_pretrained
+            model, info = load(
+                folder,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
+            # Else drawn anew at random.
+            if info['missing_keys']:
+                raise ValueError(
+                    f'it does not hold {sorted(info["missing_keys"])[:3]}'
+                )
             names = model.config.id2label
             classes = check_labels([names[i] for i in range(len(names))])
             tokenizer = load_tokenizer(str(folder))
+            rows = model.get_input_embeddings().num_embeddings
+            if max(tokenizer.get_vocab().values()) >= rows:
+                raise ValueError(
+                    f'its tokenizer has more tokens than its encoder: {rows}'
+                )
         except Exception as error:
             raise ValueError(
                 f"{wanted}, got '{folder}': {str(error):.200}"

@@ -159,6 +159,7 @@ class TfidfClassifier(TextClassifier):
         self.__init__(**saved['settings'], seed=saved['seed'])  # type: ignore
         self.pipeline = self._pipeline(words)
         vectorizer, regression = self.pipeline
+        vectorizer.build_analyzer()  # Looks at the pattern.
         vectorizer.idf_ = read['idf']
         regression.coef_ = read['coef']
         regression.intercept_ = read['intercept']

@@ -154,13 +154,15 @@ def killed(train):
 
 @pytest.mark.filterwarnings('ignore:.*fork.*:DeprecationWarning')
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork here')
-@pytest.mark.parametrize('validation', [None, (TEXTS[:4], LABELS[:4])])
-def test_killed_in_the_middle(encoders, tmp_path, validation):
+@pytest.mark.parametrize(
+    ('validation', 'steps'), [(None, (2, 5)), ((TEXTS[:4], LABELS[:4]), (8,))]
+)
+def test_killed_in_the_middle(encoders, tmp_path, validation, steps):
     def kill():
         os.kill(os.getpid(), signal.SIGKILL)
 
     whole = fit(encoders, tmp_path / 'whole', validation=validation)
-    for step in (2, 5, 8):
+    for step in steps:
         status = killed(
             lambda step=step: fit(
                 encoders,

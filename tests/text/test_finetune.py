@@ -1,14 +1,18 @@
 """Training with transformers' Trainer."""
 
+import shutil
+
 import numpy as np
 import pytest
+import torch
 
 reason = "the extra 'text' is not installed"
 pytest.importorskip('transformers', reason=reason)
 pytest.importorskip('accelerate', reason=reason)
 pytest.importorskip('sklearn', reason=reason)
 
-from transformers import TrainerCallback  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from transformers import AutoModel, TrainerCallback  # noqa: E402
 
 from gmoe.text import (  # noqa: E402
     BertClassifier,
@@ -139,3 +143,49 @@ def test_an_interrupted_training_goes_on(folder, tmp_path):
     np.testing.assert_array_equal(resumed.predict_proba(TEXTS), whole)
     steps = [line['epoch'] for line in resumed.history if 'loss' in line]
     assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize('kind', [BertClassifier, BertMoeClassifier])
+def test_a_model_without_a_part_is_refused(kind, folder, tmp_path):
+    kind(folder, settings(epochs=1)).fit(TEXTS, LABELS).save(tmp_path)
+    path = tmp_path / 'model.safetensors'
+    weights = load_file(path)
+    del weights[max(weights)]
+    save_file(weights, path, {'format': 'pt'})
+    message = f'saved {kind.__name__}, got .*: it does not hold'
+    with pytest.raises(ValueError, match=message):
+        kind(folder).load(tmp_path)
+
+
+@pytest.mark.parametrize('kind', [BertClassifier, BertMoeClassifier])
+def test_more_tokens_than_the_encoder_has(kind, folder, tmp_path):
+    model = kind(folder, settings(epochs=1)).fit(TEXTS, LABELS)
+    model.tokenizer.add_tokens(['more'])
+    model.save(tmp_path)
+    with pytest.raises(ValueError, match='more tokens than its encoder'):
+        kind(folder).load(tmp_path)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('kind', [BertClassifier, BertMoeClassifier])
+def test_encoders_of_any_type_are_trained_in_float32(
+    kind, dtype, folder, tmp_path
+):
+    bert = AutoModel.from_pretrained(folder).to(dtype)
+    for name in ('low', 'high'):
+        shutil.copytree(folder, tmp_path / name)
+    bert.save_pretrained(tmp_path / 'low')
+    bert.float().save_pretrained(tmp_path / 'high')
+    model, other = (
+        kind(tmp_path / name, settings(epochs=1)).fit(TEXTS, LABELS)
+        for name in ('low', 'high')
+    )
+    assert {p.dtype for p in model.model.parameters()} == {torch.float32}
+    proba = model.predict_proba(TEXTS)
+    np.testing.assert_array_equal(proba, other.predict_proba(TEXTS))
+    # It may be made smaller afterwards.
+    model.model.to(dtype)
+    model.save(tmp_path / 'saved')
+    other = kind(folder, settings()).load(tmp_path / 'saved')
+    assert {p.dtype for p in other.model.parameters()} == {dtype}
+    np.testing.assert_allclose(other.predict_proba(TEXTS), proba, atol=0.05)

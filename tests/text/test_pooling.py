@@ -36,6 +36,21 @@ def test_without_a_mask(how):
     assert torch.equal(pool(HIDDEN, None, how), pool(HIDDEN, ones, how))
 
 
+@pytest.mark.parametrize('how', POOLINGS)
+def test_padding_on_the_left(how):
+    out = pool(HIDDEN.flip(1), MASK.flip(1), how)
+    expected = torch.tensor(EXPECTED[how])
+    if how == 'cls':
+        expected[0] = HIDDEN[0, 1]
+    torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize('how', ['mean', 'max'])
+def test_no_token(how):
+    out = pool(HIDDEN, torch.zeros_like(MASK), how)
+    assert torch.equal(out, torch.zeros(2, 2))
+
+
 def test_unknown():
     with pytest.raises(ValueError, match="must be one of.*'sum'"):
         pool(HIDDEN, MASK, 'sum')

@@ -1,29 +1,5 @@
 """A tiny BERT with random weights, and its tokenizer, in a folder."""
 
-from pathlib import Path
+from benchmarks.tiny_bert import WORDS, tiny_config, write_tiny_bert
 
-from transformers import BertConfig, BertModel, BertTokenizer
-
-WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
-WORDS += ['crew', 'moon', 'river', 'water', 'of', 'the']
-
-
-def tiny_config(**kwargs) -> BertConfig:
-    return BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=128,
-        **kwargs,
-    )
-
-
-def write_tiny_bert(folder: Path) -> str:
-    folder.mkdir(exist_ok=True)
-    (folder / 'vocab.txt').write_text('\n'.join(WORDS) + '\n')
-    tokenizer = BertTokenizer.from_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    BertModel(tiny_config()).save_pretrained(folder)
-    return str(folder)
+__all__ = ['WORDS', 'tiny_config', 'write_tiny_bert']
