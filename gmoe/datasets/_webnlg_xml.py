@@ -192,8 +192,9 @@ def _parse_xml(content: bytes, path: Path) -> Element:
         if isinstance(e, CorruptDatasetError):
             raise
         where = '' if eid is None else f' at or after entry {shown(eid)}'
+        what = str(e)[:100]  # An unknown encoding has any length.
         raise CorruptDatasetError(
-            path, f'it must be complete, well-formed XML, got {e}{where}'
+            path, f'it must be complete, well-formed XML, got {what}{where}'
         ) from e
     return builder.close()
 

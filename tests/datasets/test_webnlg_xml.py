@@ -160,6 +160,7 @@ def test_other_encodings_are_refused(said: str):
     ('old', 'new'),
     [
         ('Aarhus_Airport |', 'x' * 10**6),
+        ("'utf-8'", f"'{'x' * 10**6}'"),
         ('eid="Id1"', f'eid="{"x" * 10**6}" size="x"'),
         ('size="1"', f'size="{"1" * 10**6}"'),
         ('<entry', f'<{"x" * 10**6}/><entry'),
