@@ -37,6 +37,22 @@ def _signature(kind: Any) -> Signature:
     return full.replace(parameters=list(full.parameters.values())[1:])
 
 
+def _arguments(module: nn.Module) -> list[tuple[str, Parameter]]:
+    """What a convolution takes besides nodes and edges."""
+    kind: Any = type(module)
+    return _besides_graph(kind)
+
+
+@lru_cache(maxsize=256)
+def _besides_graph(kind: Any) -> list[tuple[str, Parameter]]:
+    return [
+        (name, argument)
+        for name, argument in list(_signature(kind).parameters.items())[1:]
+        if name not in ('edge_index', *NOT_FOR_NODES)
+        and argument.kind not in _VARIADIC
+    ]
+
+
 def in_channels(module: nn.Module) -> object:
     """The size of a convolution's input: an integer of at least one, or what
     it says in place of it.
@@ -148,26 +164,20 @@ def call(
         ValueError: If it needs an argument that is missing, or gives anything
             but one row per node.
     """
-    given = {k: v for k, v in others.items() if takes(module, k)}
+    given: dict[str, Any] = {}
+    if others:
+        given = {k: v for k, v in others.items() if takes(module, k)}
     if edge_attr is not None:
         given |= _edge_argument(module, edge_attr, given)
-    missing = [
-        argument
-        for name, argument in list(signature_of(module).parameters.items())[1:]
-        if name not in given
-        and name != 'edge_index'
-        and argument.kind not in _VARIADIC
-    ]
-    for argument in missing:
-        if argument.default is Parameter.empty:
+    for name, argument in _arguments(module):
+        if argument.default is Parameter.empty and name not in given:
             raise ValueError(
-                f"'{argument.name}' must be given for "
-                f'{type(module).__name__}, got None'
+                f"'{name}' must be given for {type(module).__name__}, got None"
             )
     try:
         out = module(x, edge_index=edge_index, **given)
     except _UNCLEAR as error:
-        names = [f"'{a.name}'" for a in missing if a.name not in NOT_FOR_NODES]
+        names = [f"'{n}'" for n, _ in _arguments(module) if n not in given]
         # Without anything left out, an error of a layer's own is as good.
         if isinstance(error, torch.OutOfMemoryError) or not (
             names or isinstance(error, AssertionError)
