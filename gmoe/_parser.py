@@ -18,6 +18,18 @@ _CLASSES = {
     'model': ('GraphPredictor', 'TriplePredictor'),
     'data': ('OGBMolDataModule', 'HopMixtureDataModule', 'WebNLGDataModule'),
 }
+_CKPT_PATH = (
+    "The checkpoint: 'last' or 'best' of the newest run below --run_dir, or a "
+    'file. It carries the settings of its network.'
+)
+#: Groups of options by one of theirs, in the order of the help.
+_GROUPS = {
+    'model': 'The network',
+    'data': 'The data',
+    'ckpt_path': 'The checkpoint to start from',
+    'checkpoint': 'How the best checkpoint is kept',
+    'trainer': 'The trainer of Lightning',
+}
 
 
 class Parser(LightningArgumentParser):
@@ -28,6 +40,27 @@ class Parser(LightningArgumentParser):
         super().__init__(*args, allow_abbrev=False, **kwargs)
         #: The parsers of the commands, if this is the one of all.
         self.commands: list[LightningArgumentParser] = []
+        #: Arguments of the network that the data gives.
+        self.linked: frozenset[str] = frozenset()
+
+    def format_help(self) -> str:
+        groups = self._action_groups
+        own: list[Any] = []
+        for key, title in _GROUPS.items():
+            for group in groups:
+                names = [action.dest for action in group._group_actions]
+                for action in group._group_actions:
+                    if action.dest == 'ckpt_path':
+                        action.help = _CKPT_PATH
+                if key in names and group not in own:
+                    group.title = title
+                    if key in _CLASSES:
+                        group.description = _options(key, self.linked)
+                    own.append(group)
+        # The first two are argparse's own.
+        others = [group for group in groups[2:] if group not in own]
+        self._action_groups = [*groups[:2], *own, *others]
+        return super().format_help()
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         # Parsers of nested classes leave it to that of the command.
@@ -93,6 +126,19 @@ class Parser(LightningArgumentParser):
         near = near or difflib.get_close_matches(name, known, 1, 0.75)
         hint = f": did you mean '--{near[0]}'?" if near else ''
         return f"'--{shown(name)}' is not an argument{hint}"
+
+
+def _options(key: str, linked: frozenset[str]) -> str:
+    lines = []
+    for name in _CLASSES[key]:
+        arguments = _arguments(f'gmoe.training.{name}')
+        options = ' '.join(
+            f'--{key}.{argument}'
+            for argument in arguments
+            if key != 'model' or argument not in linked
+        )
+        lines.append(f'{name} (--{key}.help {name}): {options}')
+    return '. '.join(lines)
 
 
 def shown(value: Any, length: int = 60) -> str:

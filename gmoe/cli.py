@@ -130,7 +130,9 @@ class GMoECLI(LightningCLI):
             help='The folder of the runs of this configuration.',
         )
         assert isinstance(self.parser, Parser)
+        assert isinstance(parser, Parser)
         self.parser.commands.append(parser)
+        parser.linked = frozenset(_LINKS.values())
         parser.set_defaults(
             {
                 'seed_everything': 0,

@@ -146,6 +146,20 @@ class Stuck(Callback):
             time.sleep(600)
 
 
+class Slow(Callback):
+    """Takes its time from the second epoch on, and says when it starts."""
+
+    def __init__(self, sign: str) -> None:
+        self.sign = Path(sign)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.current_epoch >= 1:
+            self.sign.touch()
+            time.sleep(0.5)
+
+
 class Broken(Callback):
     """A mistake in somebody's code."""
 

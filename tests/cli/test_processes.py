@@ -1,0 +1,155 @@
+"""The command line as processes: signals, races, a full disk."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from gmoe import cli
+from tests.training import tiny
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT = 240
+
+
+def start(folder, *arguments, **kwargs):
+    """A command as a process that writes to files in a folder."""
+    with (
+        (folder / 'stdout').open('w') as stdout,
+        (folder / 'stderr').open('w') as stderr,
+    ):
+        return subprocess.Popen(
+            [sys.executable, '-m', 'gmoe.cli', *map(str, arguments)],
+            cwd=folder,
+            env={
+                **os.environ,
+                'OMP_NUM_THREADS': '1',
+                'PYTHONPATH': str(ROOT),
+            },
+            stdout=stdout,
+            stderr=stderr,
+            **kwargs,
+        )
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_stopped_by_a_signal(tmp_path, number):
+    config = tiny.write_config(tmp_path)
+    sign = tmp_path / 'sign'
+    process = start(
+        tmp_path,
+        'fit',
+        f'--config={config}',
+        '--trainer.callbacks+=tests.training.tiny.Slow',
+        f'--trainer.callbacks.sign={sign}',
+    )
+    try:
+        end = time.monotonic() + TIMEOUT
+        while not sign.exists() and process.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(number)
+        status = process.wait(TIMEOUT)
+    finally:
+        process.kill()
+    error = (tmp_path / 'stderr').read_text()
+    assert status == 128 + number, error
+    assert error.splitlines()[-1].startswith(f'gmoe: stopped by {number.name}')
+    assert 'Traceback' not in error
+    last = tmp_path / 'runs' / 'version_0' / 'checkpoints' / 'last.ckpt'
+    assert torch.load(last, weights_only=True)['epoch'] == 0
+    done = cli.run(['fit', f'--config={config}', '--ckpt_path=last'])
+    assert done.trainer.current_epoch == 4
+    assert os.listdir(tmp_path / 'runs') == ['version_0']
+
+
+def test_runs_at_the_same_time(tmp_path):
+    """Each has a folder; none prints what is not about it."""
+    config = tiny.write_config(tmp_path)
+    limits = ['--trainer.max_epochs=1', '--trainer.enable_model_summary=true']
+    processes = []
+    for i in range(2):
+        (tmp_path / str(i)).mkdir()
+        arguments = ['fit', f'--config={config}', *limits]
+        processes.append(start(tmp_path / str(i), *arguments))
+    try:
+        codes = [process.wait(TIMEOUT) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for i in range(2):
+        error = (tmp_path / str(i) / 'stderr').read_text()
+        assert codes[i] == 0, error
+        assert 'GraphPredictor: ' in error
+        assert 'parameters' in error
+        for word in ('Tip', 'litlogger', 'FLOPs', 'deprecated', 'Warning'):
+            assert word not in error
+        assert (tmp_path / str(i) / 'stdout').read_text() == ''
+    runs = tmp_path / 'runs'
+    assert sorted(os.listdir(runs)) == [f'version_{i}' for i in range(2)]
+    for i in range(2):
+        names = os.listdir(runs / f'version_{i}' / 'checkpoints')
+        assert sorted(names) == ['best.ckpt', 'last.ckpt']
+
+
+def limit_files():
+    # As a full disk does, but for single files.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def test_disk_that_is_full(tmp_path):
+    config = tiny.write_config(tmp_path)
+    process = start(
+        tmp_path, 'fit', f'--config={config}', preexec_fn=limit_files
+    )
+    assert process.wait(TIMEOUT) == 2
+    error = (tmp_path / 'stderr').read_text()
+    assert 'Traceback' not in error
+    line = error.splitlines()[-1]
+    assert line.startswith('gmoe: error: ')
+    assert 'best.ckpt' in line
+    assert 'File too large' in line
+    assert not list(tmp_path.rglob('*.partial'))
+
+
+def test_printed_configuration_gives_the_same_run(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(sys, 'argv', ['gmoe'])
+    folder = tmp_path / 'Läufe (süß) 模型'
+    folder.mkdir()
+    config = tiny.write_config(folder, num_graphs=40)
+    arguments = ['--trainer.max_epochs=1', '--model.dropout=0.1']
+    with pytest.raises(SystemExit):
+        cli.run(['fit', f'--config={config}', *arguments, '--print_config'])
+    printed = folder / 'gedruckt.yaml'
+    printed.write_text(capsys.readouterr().out)
+    cli.run(['fit', f'--config={config}', *arguments])
+    cli.run(['fit', f'--config={printed}'])
+    cli.run(['predict', f'--config={printed}'])
+    runs = folder / 'runs'
+    a, b = (
+        torch.load(
+            runs / f'version_{i}' / 'checkpoints' / 'last.ckpt',
+            weights_only=True,
+        )['state_dict']
+        for i in range(2)
+    )
+    for key, value in a.items():
+        assert torch.equal(value, b[key]), key
+    a, b = (
+        yaml.safe_load((runs / f'version_{i}' / 'config.yaml').read_text())
+        for i in range(2)
+    )
+    for settings in (a, b):
+        del settings['checkpoint']['dirpath']
+    assert a == b
+    assert (runs / 'version_1' / 'predictions.csv').is_file()
