@@ -43,7 +43,9 @@ class Parser(LightningArgumentParser):
         #: Arguments of the network that the data gives.
         self.linked: frozenset[str] = frozenset()
 
-    def format_help(self) -> str:
+    def format_help(
+        self, formatter: argparse.HelpFormatter | None = None
+    ) -> str:
         groups = self._action_groups
         own: list[Any] = []
         for key, title in _GROUPS.items():
@@ -60,7 +62,7 @@ class Parser(LightningArgumentParser):
         # The first two are argparse's own.
         others = [group for group in groups[2:] if group not in own]
         self._action_groups = [*groups[:2], *own, *others]
-        return super().format_help()
+        return super().format_help(formatter)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         # Parsers of nested classes leave it to that of the command.

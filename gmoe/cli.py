@@ -79,13 +79,17 @@ class OtherDataError(ValueError):
 
 
 class SaveFitConfig(SaveConfigCallback):
-    """Writes the resolved configuration beside a run that trains."""
+    """Writes the resolved configuration beside a run once it trains."""
 
     def setup(
         self, trainer: Trainer, pl_module: LightningModule, stage: str
     ) -> None:
-        if stage == 'fit':
-            super().setup(trainer, pl_module, stage)
+        """Nothing yet: what is refused leaves the file as it is."""
+
+    def on_train_start(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        super().setup(trainer, pl_module, 'fit')
 
 
 class GMoECLI(LightningCLI):

@@ -7,6 +7,12 @@ from typing import Any
 from gmoe.nn import GNN
 from gmoe.training.module import CATEGORIES, TASK_TYPES, GraphModule
 
+#: The scores that fit a kind of task.
+_METRICS = {
+    'binary classification': ('rocauc', 'ap', 'acc'),
+    'regression': ('rmse',),
+}
+
 
 class GraphPredictor(GraphModule):
     """Trains a :class:`~gmoe.nn.GNN` to predict properties of graphs; see
@@ -43,6 +49,12 @@ class GraphPredictor(GraphModule):
             raise ValueError(
                 f"'task_type' must be one of {TASK_TYPES[::2]}, got "
                 f'{task_type!r}'
+            )
+        known = _METRICS.get(task_type, (metric,))
+        if metric not in known:
+            raise ValueError(
+                f"'metric' must be one of {known} for {task_type!r}, got "
+                f'{metric!r}'
             )
         gnn = GNN(**kwargs)
         super().__init__(

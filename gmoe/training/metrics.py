@@ -34,7 +34,7 @@ CATEGORY_SCORES = ('weighted_f1', 'accuracy', 'macro_f1')
 
 class GraphScore(Metric):
     r"""The score of all graphs of a split: OGB's official Evaluator for its
-    datasets, accuracy for others.
+    datasets, accuracy or the root of the mean squared error for others.
 
     Graphs that several processes saw, because a distributed sampler fills up
     its last batch, count once.
@@ -66,11 +66,11 @@ class GraphScore(Metric):
                 f"'metric' must be one of {known}, got {metric!r}"
             )
         of_ogb = name.startswith('ogbg-')
-        expected = ogb_mol_info(name).eval_metric if of_ogb else 'acc'
-        if metric != expected:
+        fits = [ogb_mol_info(name).eval_metric] if of_ogb else ['acc', 'rmse']
+        if metric not in fits:
             raise ValueError(
-                f"'metric' must be '{expected}' for the dataset '{name}', got "
-                f'{metric!r}'
+                f"'metric' must be {' or '.join(map(repr, fits))} for the "
+                f"dataset '{name}', got {metric!r}"
             )
         self.name = name
         self.metric = metric
@@ -96,6 +96,9 @@ class GraphScore(Metric):
         if not prediction[labelled].isfinite().all():
             return _undefined('a prediction is not finite')
         if not self.name.startswith('ogbg-'):
+            if self.metric == 'rmse':
+                error = prediction[labelled] - target[labelled]
+                return error.square().mean().sqrt()
             return binary_accuracy(
                 prediction[labelled], target[labelled].long()
             )

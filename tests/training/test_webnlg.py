@@ -248,6 +248,15 @@ def test_other_features_are_refused(config):
         )
 
 
+def test_linear_schedule_ends_where_it_did(config):
+    saved = config.parent / 'runs' / 'version_0' / 'config.yaml'
+    before = saved.read_text()
+    more = ['fit', f'--config={config}', '--ckpt_path=last']
+    with pytest.raises(ValueError, match="linear 'schedule' has"):
+        cli.run([*more, '--trainer.max_epochs=3'])
+    assert saved.read_text() == before
+
+
 def test_holdout_has_no_test(root):
     data = WebNLGDataModule(root, dim=16, holdout=0)
     data.setup()

@@ -1,0 +1,68 @@
+import errno
+
+import pytest
+import torch
+
+from gmoe.training.checkpoint import WholeCheckpoints, read_checkpoint
+
+CHECKPOINT = {
+    'state_dict': {'weight': torch.arange(6.0)},
+    'hyper_parameters': {'top_k': 2},
+    'epoch': 3,
+}
+
+
+def test_written_checkpoint_is_read(tmp_path):
+    path = tmp_path / 'a' / 'last.ckpt'
+    WholeCheckpoints().save_checkpoint(CHECKPOINT, path)
+    read = read_checkpoint(path)
+    assert read['state_dict']['weight'].tolist() == [0, 1, 2, 3, 4, 5]
+    assert [file.name for file in path.parent.iterdir()] == ['last.ckpt']
+    with pytest.raises(ValueError, match='optimizer_states'):
+        read_checkpoint(path, resume=True)
+
+
+def test_checkpoint_before_stays_where_the_next_one_fails(tmp_path):
+    path = tmp_path / 'last.ckpt'
+    WholeCheckpoints().save_checkpoint(CHECKPOINT, path)
+    before = path.read_bytes()
+    # What a killed process leaves is in nobody's way.
+    partial = tmp_path / '.last.ckpt.partial'
+    partial.write_bytes(before[:100])
+    WholeCheckpoints().save_checkpoint(CHECKPOINT, path)
+    assert not partial.exists()
+    partial.mkdir()
+    with pytest.raises(OSError, match='last.ckpt') as error:
+        WholeCheckpoints().save_checkpoint(CHECKPOINT, path)
+    assert error.value.errno == errno.EISDIR
+    assert read_checkpoint(path)['epoch'] == 3
+
+
+@pytest.mark.parametrize(
+    ('write', 'word'),
+    [
+        (lambda path: path.touch(), 'empty'),
+        (lambda path: path.mkdir(), 'directory'),
+        (lambda path: path.write_bytes(b'e' * 99), 'no archive'),
+        (lambda path: torch.save([1, 2], path), 'holds a list'),
+        (lambda path: torch.save({'weight': torch.ones(2)}, path), 'no '),
+        (
+            lambda path: torch.save(
+                CHECKPOINT, path, _use_new_zipfile_serialization=False
+            ),
+            'no archive',
+        ),
+        (
+            lambda path: torch.save(
+                {**CHECKPOINT, 'epoch': pytest.raises}, path
+            ),
+            'cannot be read',
+        ),
+    ],
+)
+def test_files_that_are_no_checkpoints(tmp_path, write, word):
+    path = tmp_path / 'some.ckpt'
+    write(path)
+    with pytest.raises(ValueError, match=word) as error:
+        read_checkpoint(path)
+    assert str(path) in str(error.value)
