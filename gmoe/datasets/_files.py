@@ -90,7 +90,6 @@ def temporary_file(target: Path) -> Iterator[BinaryIO]:
             try:
                 yield f
                 f.flush()
-                os.fsync(f.fileno())
                 if fcntl is None:
                     f.close()
                 os.replace(path, target)

@@ -1,4 +1,4 @@
-"""Processes that download at once, or are killed while they do.
+"""Processes that download at once, or are killed while they write.
 
     python -m tests.datasets.download_race --pairs 20 --kills 20
 
@@ -22,7 +22,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gmoe.datasets import OGBMolDataset, WebNLGDataset
+from gmoe.datasets._cache import TensorCache
 from gmoe.datasets.ogb_info import ogb_mol_info
 from tests.datasets.conftest import TABLES, write_tables
 from tests.datasets.webnlg_files import write_release
@@ -145,6 +148,28 @@ def kill(name: str, root: Path, url: str, delay: float) -> bool:
     return left
 
 
+def kill_save(folder: Path) -> bool:
+    """Kills a process while it writes a cache, and reads it here.
+
+    Returns:
+        Whether the process had left something behind.
+    """
+    own = folder / 'processed'
+    own.mkdir(parents=True)
+    tensors = {'x': torch.ones(4_000_000)}
+    process = start(TensorCache(folder, 'a' * 64).save, tensors)
+    end = time.monotonic() + 60
+    while not any(own.iterdir()) and time.monotonic() < end:
+        time.sleep(0.0005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(60)
+    left = any(path.name.startswith('.gmoe.pt-') for path in own.iterdir())
+    out = TensorCache(folder, 'a' * 64).load()
+    assert out is None or torch.equal(out['x'], tensors['x'])
+    assert {path.name for path in own.iterdir()} <= {'gmoe.pt'}
+    return left
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--pairs', type=int, default=20)
@@ -154,6 +179,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as path:
         folder = write_archives(Path(path))
         os.environ['GMOE_CACHE_DIR'] = str(folder / 'cache')
+        left = sum(
+            kill_save(folder / 'saves' / str(i))
+            for i in range(arguments.kills)
+        )
+        print(f'cache: {arguments.kills} killed, {left} with something left')
         with slow_server(folder, 0.2) as url:
             for name in NUM_GRAPHS:
                 counts: Counter[str] = Counter()
