@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.cli import (
     ArgsType,
     LightningArgumentParser,
@@ -30,7 +30,12 @@ from lightning.pytorch.utilities.exceptions import (
 import gmoe
 from gmoe._parser import DEBUG, Parser, shown
 from gmoe._settings import check_files, expand_home
-from gmoe.training import EpochSeed, LastCheckpoint, PredictionWriter
+from gmoe.training import (
+    BestCheckpoint,
+    EpochSeed,
+    LastCheckpoint,
+    PredictionWriter,
+)
 from gmoe.training.carried import (
     CARRIED,
     RunSettings,
@@ -123,7 +128,7 @@ class GMoECLI(LightningCLI):
         super().add_core_arguments_to_parser(parser)
         # Not as a callback of the trainer's: there may be none.
         parser.add_class_arguments(
-            ModelCheckpoint, 'checkpoint', fail_untyped=False, sub_configs=True
+            BestCheckpoint, 'checkpoint', fail_untyped=False, sub_configs=True
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -30,6 +30,10 @@ ROUTER_PRESETS: dict[str, dict[str, Any]] = {
 _SCORES = {'linear': LinearScore, 'attention': AttentionScore}
 
 
+class NonFiniteError(ValueError):
+    """Features, or scores made of them, that are NaN or infinite."""
+
+
 class Router(nn.Module):
     r"""The noisy top-k gate of `"Outrageously Large Neural Networks: The
     Sparsely-Gated Mixture-of-Experts Layer"
@@ -270,7 +274,7 @@ def _check_finite(logits: Tensor) -> None:
     finite = logits.isfinite().all(dim=1)
     if not bool(finite.all()):
         node = int((~finite).nonzero()[0])
-        raise ValueError(
+        raise NonFiniteError(
             "'x' must be finite (no NaN, no infinity), got a non-finite "
             f'score at node {node}, from its features or from the '
             "router's parameters"

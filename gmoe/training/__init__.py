@@ -1,6 +1,7 @@
 """Glue between the models and Lightning."""
 
 from gmoe.training.callbacks import (
+    BestCheckpoint,
     EpochSeed,
     LastCheckpoint,
     PredictionWriter,
@@ -10,6 +11,7 @@ from gmoe.training.data import (
     HopMixtureDataModule,
     OGBMolDataModule,
 )
+from gmoe.training.divergence import TrainingDivergedError
 from gmoe.training.graphs import GraphPredictor
 from gmoe.training.metrics import (
     METRIC_MODES,
@@ -23,6 +25,7 @@ from gmoe.training.webnlg import WebNLGDataModule
 
 __all__ = [
     'METRIC_MODES',
+    'BestCheckpoint',
     'CategoryScore',
     'EpochSeed',
     'ExpertUsage',
@@ -34,6 +37,7 @@ __all__ = [
     'LastCheckpoint',
     'OGBMolDataModule',
     'PredictionWriter',
+    'TrainingDivergedError',
     'TriplePredictor',
     'WebNLGDataModule',
 ]

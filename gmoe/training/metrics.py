@@ -16,6 +16,7 @@ from torchmetrics.functional.classification import (
 
 from gmoe.datasets import import_ogb, ogb_mol_info
 from gmoe.routing import Routing
+from gmoe.training.losses import UNKNOWN
 
 #: Whether more is better, by the name that OGB gives the metric.
 METRIC_MODES = {
@@ -121,14 +122,15 @@ class CategoryScore(Metric):
     number of graphs and unweighted. A category that is neither there nor
     predicted is left out of the average.
 
-    Graphs that several processes saw count once.
+    Graphs that several processes saw count once, those of unknown category
+    not at all.
 
     Args:
         num_classes: The number of categories.
 
     Shapes:
         - **update:** predictions :math:`(B, C)` (probabilities), categories
-          :math:`(B)`, graph ids :math:`(B)`
+          :math:`(B)` with -1 where it is not known, graph ids :math:`(B)`
 
     Raises:
         ValueError: If there are fewer than two categories.
@@ -153,15 +155,30 @@ class CategoryScore(Metric):
         self, prediction: Tensor, target: Tensor, graph_id: Tensor
     ) -> None:
         """Adds a batch."""
-        self.predictions.append(prediction.detach().argmax(dim=1))
+        prediction = prediction.detach()
+        finite = prediction.isfinite().all(dim=1)
+        self.predictions.append(
+            torch.where(finite, prediction.argmax(dim=1), UNKNOWN)
+        )
         self.targets.append(target.detach())
         self.graph_ids.append(graph_id)
 
     def compute(self) -> dict[str, Tensor]:
-        """The scores by name."""
+        """The scores by name; NaN, with a warning, where they are not
+        defined.
+        """
         keep = _each_once(_cat(self.graph_ids).cpu())
         prediction = _cat(self.predictions).cpu()[keep]
         target = _cat(self.targets).cpu()[keep]
+        known = target != UNKNOWN
+        prediction, target = prediction[known], target[known]
+        reason = None
+        if not known.any():
+            reason = 'no category is known'
+        elif (prediction == UNKNOWN).any():
+            reason = 'a prediction is not finite'
+        if reason is not None:
+            return dict.fromkeys(CATEGORY_SCORES, _undefined(reason))
         size = self.num_classes
         return {
             'weighted_f1': multiclass_f1_score(
@@ -174,6 +191,63 @@ class CategoryScore(Metric):
                 prediction, target, size, average='macro'
             ),
         }
+
+
+class SplitLoss(Metric):
+    """The loss of all labels of a split: the same in batches of any size, on
+    any number of processes. Graphs that several processes saw count once.
+
+    Shapes:
+        - **update:** losses :math:`(B, C)`, zero where there is no label,
+          whether there is one :math:`(B, C)`, graph ids :math:`(B)`
+    """
+
+    full_state_update = False
+    losses: list[Tensor]
+    labels: list[Tensor]
+    graph_ids: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        for state in ('losses', 'labels', 'graph_ids'):
+            self.add_state(state, default=[], dist_reduce_fx='cat')
+
+    def update(self, loss: Tensor, labelled: Tensor, graph_id: Tensor) -> None:
+        """Adds a batch."""
+        self.losses.append(loss.detach().sum(dim=1))
+        self.labels.append(labelled.sum(dim=1))
+        self.graph_ids.append(graph_id)
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        """The sum over all labels, and their number."""
+        keep = _each_once(_cat(self.graph_ids).cpu())
+        loss = _cat(self.losses).cpu()[keep].double()
+        return loss.sum(), _cat(self.labels).cpu()[keep].sum()
+
+
+class WeightedMean(Metric):
+    """The mean of values, each with a weight; NaN where all weights are zero.
+
+    ``MeanMetric`` of torchmetrics drops values that are NaN, or the weights.
+    """
+
+    full_state_update = False
+    total: Tensor
+    weight: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for state in ('total', 'weight'):
+            self.add_state(state, torch.tensor(0.0), dist_reduce_fx='sum')
+
+    def update(self, value: Tensor, weight: Tensor | int) -> None:
+        """Adds a value."""
+        self.total = self.total + value.detach() * weight
+        self.weight = self.weight + weight
+
+    def compute(self) -> Tensor:
+        """The mean."""
+        return self.total / self.weight
 
 
 class ExpertUsage(Metric):

@@ -5,34 +5,50 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.nn import functional
 from torch_geometric.data import Data
+from typing_extensions import Self
 
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss
-from gmoe.training.losses import labelled_loss
+from gmoe.routing.router import NonFiniteError
+from gmoe.training.divergence import WatchedModule
+from gmoe.training.losses import (
+    category_entry_loss,
+    category_loss,
+    entry_loss,
+    labelled_loss,
+)
 from gmoe.training.metrics import (
     METRIC_MODES,
     CategoryScore,
     ExpertUsage,
     GraphScore,
+    WeightedMean,
 )
+from gmoe.training.optimizer import check_trainer, make_optimizer
+from gmoe.training.split import SplitMetrics
 from gmoe.transforms import check_two_hop
 
 CATEGORIES = 'multiclass classification'
 TASK_TYPES = ('binary classification', CATEGORIES, 'regression')
 
 
-class GraphModule(LightningModule):
+class GraphModule(WatchedModule):
     r"""Trains a network to predict properties of graphs.
 
     The loss is that of the task (cross entropy or squared error), plus
     :math:`\lambda` times the importance and load losses of the routers,
     averaged over layers (`GMoE <https://arxiv.org/abs/2304.02806>`_). In
     distributed training, both are those of the joint batch of all processes.
+
+    The logged losses of tasks are means over labels, whatever the batches
+    are: of an epoch in training, of a split in evaluation; NaN where there is
+    no label. ``train/loss`` adds the balance loss, averaged over batches.
+
+    A training whose loss, weights or validation are no longer finite ends
+    with :class:`~gmoe.training.TrainingDivergedError`, and is not saved.
 
     Args:
         gnn: The network, which has :obj:`num_experts`, :obj:`moe_layers` and
@@ -98,17 +114,39 @@ class GraphModule(LightningModule):
         self.schedule = schedule
         self.decoupled = decoupled
         self.gnn = gnn
-        self.scores = nn.ModuleDict(
+        self.splits = nn.ModuleDict(
             {
-                split: CategoryScore(num_outputs)
-                if task_type == CATEGORIES
-                else GraphScore(dataset, metric)
+                split: SplitMetrics(
+                    CategoryScore(num_outputs)
+                    if task_type == CATEGORIES
+                    else GraphScore(dataset, metric)
+                )
                 for split in ('val', 'test', 'test_curve')
             }
         )
+        self.task_mean = WeightedMean()
+        self.balance_mean = WeightedMean()
         self.usage: ExpertUsage | None = None
         if gnn.moe_layers:
             self.usage = ExpertUsage(len(gnn.moe_layers), gnn.num_experts)
+
+    @classmethod
+    def load_from_checkpoint(
+        cls, *args: Any, weights_only: bool | None = True, **kwargs: Any
+    ) -> Self:
+        """Loads a trained network, ready to predict: in evaluation mode, and
+        on the CPU if its GPU is not there. ``Trainer.fit`` goes on training
+        it.
+
+        Args:
+            *args: Arguments of ``LightningModule.load_from_checkpoint``, the
+                first of which is the file.
+            weights_only: Whether the file may hold tensors and plain values
+                only. Others can run any code when they are loaded.
+            **kwargs: Further arguments.
+        """
+        kwargs['weights_only'] = weights_only
+        return super().load_from_checkpoint(*args, **kwargs).eval()
 
     @property
     def mode(self) -> str:
@@ -123,6 +161,8 @@ class GraphModule(LightningModule):
                 "'two_hop' of the data must be 'exact' or 'released' for a "
                 'network that looks at hop-2 edges, got None'
             )
+        if stage == 'fit':
+            check_trainer(self.trainer)
 
     def forward(self, data: Data) -> tuple[Tensor, list[Routing]]:
         """Predicts one row per graph: logits or values, and the routings.
@@ -151,39 +191,68 @@ class GraphModule(LightningModule):
         """The loss over labelled entries, as their mean over the joint batch
         of all processes; zero if there are none.
 
-        For categories, `y` is one integer per graph.
+        For categories, `y` is one integer per graph, -1 where it is not
+        known.
 
         Args:
             out: Logits or values of shape ``[num_graphs, num_tasks]``.
             y: Targets of the same shape, NaN where there is none.
         """
+        return self._task_loss(out, y)[0]
+
+    def _task_loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and how many graphs with all labels it is the mean of."""
         if self.task_type == CATEGORIES:
-            return functional.cross_entropy(
-                out.float(), y, label_smoothing=self.label_smoothing
-            )
-        return labelled_loss(out, y, self.task_type == 'regression')
+            return category_loss(out, y, self.label_smoothing)
+        loss, labels = labelled_loss(out, y, self.task_type == 'regression')
+        return loss, labels / out.size(1)
+
+    def _entry_loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        if self.task_type == CATEGORIES:
+            return category_entry_loss(out, y, self.label_smoothing)
+        return entry_loss(out, y, self.task_type == 'regression')
+
+    def _predict(self, batch: Data) -> tuple[Tensor, list[Routing]]:
+        try:
+            return self(batch)
+        except NonFiniteError as error:
+            if self.is_fitting:
+                step = self.global_step if self.training else None
+                self.end_as_diverged(f'a router says that {error}', step)
+            raise
+
+    def on_fit_start(self) -> None:
+        if not self.training:
+            self.train()  # It may come from 'load_from_checkpoint'.
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        # An epoch that was interrupted leaves its batches.
+        self.task_mean.reset()
+        self.balance_mean.reset()
+        if self.usage is not None:
+            self.usage.reset()
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
-        out, routings = self(batch)
-        task = self.task_loss(out, batch.y)
-        loss = task
-        log = {'train/task_loss': task}
+        out, routings = self._predict(batch)
+        task, weight = self._task_loss(out, batch.y)
+        self.task_mean.update(task, weight)
+        loss, means = task, {'train/task_loss': self.task_mean}
         if self.usage is not None:
             balance = balance_loss(routings, sync_dist=True)
             loss = task + self.balance_weight * balance
-            log['train/balance_loss'] = balance
+            self.balance_mean.update(balance, batch.num_graphs)
+            means['train/balance_loss'] = self.balance_mean
             self.usage.update(routings)
-        log['train/loss'] = loss
-        self.log_dict(
-            {name: value.detach() for name, value in log.items()},
-            on_step=False,
-            on_epoch=True,
-            sync_dist=True,
-            batch_size=batch.num_graphs,
-        )
+        self.log_dict(means, on_step=False, on_epoch=True)
         return loss
 
     def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        loss = self.task_mean.compute()
+        if self.usage is not None:
+            loss = loss + self.balance_weight * self.balance_mean.compute()
+        self.log('train/loss', loss, sync_dist=True)
         if self.usage is None:
             return
         share = self.usage.compute()
@@ -200,17 +269,12 @@ class GraphModule(LightningModule):
         )
 
     def _evaluate(self, split: str, batch: Data) -> None:
-        out, _ = self(batch)
-        loss = self.task_loss(out, batch.y)
-        self.log(
-            f'{split}/loss',
-            loss,
-            sync_dist=True,
-            batch_size=batch.num_graphs,
-            add_dataloader_idx=False,
-        )
-        self._score(split).update(
-            self.to_prediction(out), self._target(batch, out), batch.graph_id
+        out, _ = self._predict(batch)
+        self._split(split).update(
+            self.to_prediction(out),
+            self._target(batch, out),
+            self._entry_loss(out, batch.y),
+            batch.graph_id,
         )
 
     def _target(self, batch: Data, out: Tensor) -> Tensor:
@@ -224,25 +288,32 @@ class GraphModule(LightningModule):
             return out.softmax(dim=1)
         return out if self.task_type == 'regression' else out.sigmoid()
 
-    def _score(self, split: str) -> GraphScore | CategoryScore:
-        score = self.scores[split]
-        assert isinstance(score, (GraphScore, CategoryScore))
-        return score
+    def _split(self, name: str) -> SplitMetrics:
+        split = self.splits[name]
+        assert isinstance(split, SplitMetrics)
+        return split
 
-    def _log_score(self, split: str) -> None:
-        score = self._score(split)
-        if score.update_count > 0:
-            values = score.compute()
-            if not isinstance(values, dict):
-                values = {self.metric: values}
-            for name, value in values.items():
-                self.log(
-                    f'{split}/{name}',
-                    value.to(self.device, torch.float32),
-                    prog_bar=name == self.metric,
-                    sync_dist=True,
-                )
-        score.reset()
+    def _log_split(self, name: str) -> None:
+        split = self._split(name)
+        if split.is_empty:
+            return
+        loss, is_broken = split.mean_loss()
+        if is_broken and name == 'val' and self.is_fitting:
+            self.end_as_diverged('the validation loss is not finite')
+        for key, value in {'loss': loss, **split.scores()}.items():
+            self.log(
+                f'{name}/{key}',
+                value.to(self.device, torch.float32),
+                prog_bar=key == self.metric,
+                sync_dist=True,
+            )
+        split.reset()
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        # One that was interrupted leaves its batches.
+        self._split('val').reset()
+        self._split('test_curve').reset()
 
     def validation_step(
         self, batch: Data, batch_idx: int, dataloader_idx: int = 0
@@ -250,14 +321,17 @@ class GraphModule(LightningModule):
         self._evaluate(('val', 'test_curve')[dataloader_idx], batch)
 
     def on_validation_epoch_end(self) -> None:
-        self._log_score('val')
-        self._log_score('test_curve')
+        self._log_split('val')
+        self._log_split('test_curve')
+
+    def on_test_epoch_start(self) -> None:
+        self._split('test').reset()
 
     def test_step(self, batch: Data, batch_idx: int) -> None:
         self._evaluate('test', batch)
 
     def on_test_epoch_end(self) -> None:
-        self._log_score('test')
+        self._log_split('test')
 
     def predict_step(self, batch: Data, batch_idx: int) -> dict[str, Tensor]:
         out, _ = self(batch)
@@ -268,22 +342,10 @@ class GraphModule(LightningModule):
         }
 
     def configure_optimizers(self) -> Any:
-        optimizer = (
-            torch.optim.AdamW if self.decoupled else torch.optim.Adam
-        )(
-            self.parameters(),
-            lr=self.learning_rate,
-            weight_decay=self.weight_decay,
-            # One pass. On CUDA it does not go with clipped float16 gradients.
-            fused=self.device.type == 'cpu',
+        return make_optimizer(
+            self,
+            self.learning_rate,
+            self.weight_decay,
+            self.schedule,
+            self.decoupled,
         )
-        if self.schedule == 'constant':
-            return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = torch.optim.lr_scheduler.LinearLR(
-            optimizer, 1.0, 0.0, total_iters=steps
-        )
-        return {
-            'optimizer': optimizer,
-            'lr_scheduler': {'scheduler': scheduler, 'interval': 'step'},
-        }

@@ -277,7 +277,7 @@ def test_molecules(data_root, tmp_path, config, overrides, metric, num_tasks):
     if num_tasks == 12:
         assert pd.isna(targets).any()
     # What the test of the best checkpoint says is what the table says.
-    score = done.model.scores['test']
+    score = done.model.splits['test'].score
     score.reset()
     score.update(
         torch.tensor(predictions),

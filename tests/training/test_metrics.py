@@ -10,6 +10,7 @@ from gmoe.training import (
     ExpertUsage,
     GraphScore,
 )
+from gmoe.training.metrics import SplitLoss, WeightedMean
 
 # One dataset for each of OGB's metrics.
 DATASETS = {
@@ -102,6 +103,60 @@ def test_other_mistakes_are_no_undefined_score():
 def test_refused_metric(name, metric, accepted):
     with pytest.raises(ValueError, match=f'{accepted}.*got'):
         GraphScore(name, metric)
+
+
+def test_unknown_categories_do_not_count():
+    generator = torch.Generator().manual_seed(0)
+    prediction = torch.rand(30, 4, generator=generator)
+    target = torch.randint(4, (30,), generator=generator)
+    ids = torch.arange(30)
+    known, score = CategoryScore(4), CategoryScore(4)
+    known.update(prediction[10:], target[10:], ids[10:])
+    target[:10] = -1
+    score.update(prediction, target, ids)
+    assert score.compute() == known.compute()
+
+
+@pytest.mark.parametrize(
+    ('prediction', 'target', 'reason'),
+    [
+        (0.25, -1, 'no category is known'),
+        (float('nan'), 1, 'a prediction is not finite'),
+    ],
+)
+def test_undefined_scores_of_categories(prediction, target, reason):
+    score = CategoryScore(4)
+    score.update(
+        torch.full((3, 4), prediction),
+        torch.full((3,), target),
+        torch.arange(3),
+    )
+    with pytest.warns(UserWarning, match=reason):
+        values = score.compute()
+    assert set(values) == {'weighted_f1', 'accuracy', 'macro_f1'}
+    assert all(value.isnan() for value in values.values())
+
+
+def test_split_loss_counts_each_graph_once():
+    loss = SplitLoss()
+    losses = torch.tensor([[1.0, 0.0], [2.0, 3.0], [0.0, 0.0]])
+    labelled = torch.tensor([[True, False], [True, True], [False, False]])
+    ids = torch.tensor([4, 2, 9])
+    for rows in ([0, 1], [2], [1, 0]):
+        loss.update(losses[rows], labelled[rows], ids[rows])
+    total, count = loss.compute()
+    assert (total, count) == (6, 3)
+    assert total.dtype == torch.float64
+
+
+def test_weighted_mean():
+    mean = WeightedMean()
+    for value, weight in ((1.0, 3), (5.0, torch.tensor(1.0)), (9.0, 0)):
+        mean.update(torch.tensor(value), weight)
+    assert mean.compute() == 2
+    mean.reset()
+    mean.update(torch.tensor(1.0), 0)
+    assert mean.compute().isnan()
 
 
 def test_expert_usage():

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 import torch
 from lightning.pytorch import seed_everything
@@ -117,6 +119,69 @@ def test_checkpoint_loads_without_pickle(tmp_path):
     assert loaded.hparams == model.hparams
     for name, value in model.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[name])
+
+
+def predictions(model, batch):
+    with torch.no_grad():
+        return model.to_prediction(model(batch)[0])
+
+
+def test_loaded_network_is_ready_to_predict(tmp_path):
+    trainer = tiny.fit(tmp_path, max_epochs=2)
+    data = trainer.datamodule
+    loaded = GraphPredictor.load_from_checkpoint(tmp_path / 'last.ckpt')
+    assert not any(module.training for module in loaded.modules())
+    batch = data.two_hop(next(iter(data.test_dataloader())))
+    out = predictions(loaded, batch)
+    assert torch.equal(out, predictions(loaded, batch))
+    (expected,) = trainer.predict(trainer.lightning_module, data)
+    assert torch.equal(out, expected['prediction'])
+
+
+def test_loaded_network_can_be_trained_further(tmp_path):
+    tiny.fit(tmp_path, max_epochs=1)
+    losses = []
+    for mode in (True, False):
+        seed_everything(0)
+        model = GraphPredictor.load_from_checkpoint(tmp_path / 'last.ckpt')
+        model.train(mode)
+        trainer = tiny.make_trainer(max_epochs=1)
+        trainer.fit(model, tiny.make_data())
+        assert all(module.training for module in model.gnn.modules())
+        losses.append(trainer.callback_metrics['train/loss'])
+    assert losses[0] == losses[1]
+
+
+def test_checkpoint_of_a_gpu_loads_where_there_is_none(tmp_path, monkeypatch):
+    tiny.fit(tmp_path, max_epochs=1)
+    path = tmp_path / 'last.ckpt'
+    state = torch.load(path, weights_only=True)
+    # What a GPU's tensors are saved as.
+    monkeypatch.setattr(
+        torch.serialization, 'location_tag', lambda storage: 'cuda:0'
+    )
+    torch.save(state, tmp_path / 'gpu.ckpt')
+    monkeypatch.undo()
+    kwargs = {'map_location': 'cpu'} if torch.cuda.is_available() else {}
+    loaded = GraphPredictor.load_from_checkpoint(
+        tmp_path / 'gpu.ckpt', **kwargs
+    )
+    for name, value in loaded.state_dict().items():
+        assert torch.equal(value, state['state_dict'][name])
+
+
+def test_checkpoint_with_code_is_refused(tmp_path):
+    tiny.fit(tmp_path, max_epochs=1)
+    path = tmp_path / 'last.ckpt'
+    state = torch.load(path, weights_only=True)
+    state['hyper_parameters']['dataset'] = Unknown()
+    torch.save(state, path)
+    with pytest.raises(pickle.UnpicklingError, match='Unknown'):
+        GraphPredictor.load_from_checkpoint(path)
+
+
+class Unknown:
+    """What may do anything when it is loaded."""
 
 
 def test_optimizer_is_adam():

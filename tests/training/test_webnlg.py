@@ -89,9 +89,8 @@ def test_run(config):
     table = pd.read_csv(csv)
     for name in ('weighted_f1', 'accuracy', 'macro_f1'):
         assert table[f'val/{name}'].dropna().between(0, 1).all()
-    model = TriplePredictor.load_from_checkpoint(
-        best(config), weights_only=True
-    )
+    model = TriplePredictor.load_from_checkpoint(best(config))
+    assert not model.training
     assert model.features == 'hashed-1-16-3-5'
     assert model.gnn.head.out_features == 16
     # Texts are not part of the network.

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 import yaml
 from lightning.pytorch import Callback, Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
+from gmoe.datasets import HopMixture
 from gmoe.training import (
+    BestCheckpoint,
     EpochSeed,
     GraphPredictor,
     HopMixtureDataModule,
@@ -59,7 +61,7 @@ def make_trainer(
     kwargs.setdefault('enable_checkpointing', folder is not None)
     if folder is not None:
         kwargs.setdefault('logger', CSVLogger(folder, name='csv'))
-        best = ModelCheckpoint(
+        best = BestCheckpoint(
             folder,
             filename='best',
             monitor='val/acc',
@@ -130,6 +132,38 @@ def write_config(folder: Path, **data: Any) -> Path:
     path = folder / 'tiny.yaml'
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+class SomeLabels(HopMixtureDataModule):
+    """Graphs with three tasks, of which some have no label.
+
+    Args:
+        labels: Which labels there are: `some`, `none`, `none in validation`
+            or `one class in validation`.
+        **kwargs: Arguments of the base class.
+    """
+
+    num_tasks = 3
+
+    def __init__(self, labels: str = 'some', **kwargs: Any) -> None:
+        super().__init__(**{**DATA, 'drop_nodes': 0.0, **kwargs})
+        self.labels = labels
+
+    def load(self) -> HopMixture:
+        dataset = super().load()
+        generator = torch.Generator().manual_seed(0)
+        shape = len(dataset), self.num_tasks
+        y = torch.randint(2, shape, generator=generator).float()
+        y[torch.rand(shape, generator=generator) < 0.7] = torch.nan
+        valid = dataset.get_idx_split()['valid']
+        if self.labels == 'none in validation':
+            y[valid] = torch.nan
+        if self.labels == 'one class in validation':
+            y[valid] = 1.0
+        if self.labels == 'none':
+            y[:] = torch.nan
+        dataset._data.y = y
+        return dataset
 
 
 class Stuck(Callback):

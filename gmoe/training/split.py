@@ -1,0 +1,63 @@
+"""What a split's evaluation gives: its loss and its scores."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from gmoe.training.metrics import CategoryScore, GraphScore, SplitLoss
+
+
+class SplitMetrics(nn.Module):
+    """The loss and the scores of a split.
+
+    Args:
+        score: What gives the scores.
+    """
+
+    def __init__(self, score: GraphScore | CategoryScore) -> None:
+        super().__init__()
+        self.score = score
+        self.loss = SplitLoss()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no batch."""
+        return self.score.update_count == 0
+
+    def reset(self) -> None:
+        """Forgets all batches."""
+        self.score.reset()
+        self.loss.reset()
+
+    def update(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        loss: tuple[Tensor, Tensor],
+        graph_id: Tensor,
+    ) -> None:
+        """Adds a batch.
+
+        Args:
+            prediction: Predictions of the score.
+            target: Targets of the score.
+            loss: Losses and whether there is a label, of the same shape.
+            graph_id: The graphs.
+        """
+        self.score.update(prediction, target, graph_id)
+        self.loss.update(*loss, graph_id)
+
+    def mean_loss(self) -> tuple[Tensor, bool]:
+        """The mean over all labels, NaN if there are none, and whether there
+        are labels whose loss is not finite.
+        """
+        total, count = self.loss.compute()
+        return total / count, bool(count > 0 and not total.isfinite())
+
+    def scores(self) -> dict[str, Tensor]:
+        """The scores by name."""
+        scores = self.score.compute()
+        if isinstance(scores, dict):
+            return scores
+        assert isinstance(self.score, GraphScore)
+        return {self.score.metric: scores}
