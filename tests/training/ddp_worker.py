@@ -17,10 +17,11 @@ from torch_geometric.data import Batch, Data
 
 from gmoe import cli
 from gmoe.datasets import HopMixture
-from gmoe.training import GraphPredictor
+from gmoe.training import GraphPredictor, TrainingDivergedError
 from gmoe.transforms import TwoHop
 from tests.training import tiny
 
+SINGLE = {'num_experts': 1, 'num_experts_1hop': 1, 'top_k': None}
 CASES = {
     'gcn': {'conv': 'gcn'},
     'gin': {'conv': 'gin'},
@@ -31,7 +32,7 @@ CASES = {
         'moe_layers': [1],
     },
     'sparsemax': {'router': 'attention_sparsemax', 'top_k': None},
-    'single': {'num_experts': 1, 'num_experts_1hop': 1, 'top_k': None},
+    'single': SINGLE,
     # All scores are equal: the experts 0 and 1 get all nodes.
     'experts without nodes': {'conv': 'gcn'},
     # The mode of a graph decides, and each rank has the graphs of one mode.
@@ -109,6 +110,41 @@ def gradients(loss: nn.Module) -> dict[str, torch.Tensor | None]:
     }
 
 
+def log_some_labels(folder: Path, world_size: int) -> dict[str, torch.Tensor]:
+    """What a run logs of graphs of which some have no label."""
+    trainer = tiny.make_trainer(
+        max_epochs=1,
+        strategy='ddp',
+        devices=world_size,
+        default_root_dir=folder,
+    )
+    trainer.fit(tiny.make_still(), make_some_labels())
+    return dict(trainer.callback_metrics)
+
+
+def make_some_labels() -> tiny.SomeLabels:
+    """56 graphs to train on, 7 in each of the other parts."""
+    return tiny.SomeLabels(num_graphs=70, batch_size=3, test_curve=True)
+
+
+def diverge(folder: Path, rank: int, world_size: int) -> str:
+    """What ends a run of which one process meets an infinite weight."""
+    trainer = tiny.make_trainer(
+        max_epochs=2,
+        strategy='ddp',
+        devices=world_size,
+        default_root_dir=folder,
+        callbacks=[tiny.Breaks(8)] if rank == 1 else [],
+    )
+    model = tiny.make_still(learning_rate=1e-3, **SINGLE)
+    try:
+        # Seven steps in each epoch.
+        trainer.fit(model, tiny.SomeLabels(num_graphs=70, batch_size=4))
+    except TrainingDivergedError as error:
+        return str(error)
+    return 'nothing'
+
+
 def main(folder: Path, rank: int, world_size: int) -> None:
     """Computes all cases, then trains, scores and predicts."""
     dist.init_process_group(
@@ -132,6 +168,11 @@ def main(folder: Path, rank: int, world_size: int) -> None:
         loss(batch).backward()
     torch.save(results, folder / f'gradients{rank}.pt')
 
+    logged = log_some_labels(folder, world_size)
+    torch.save(logged, folder / f'some_labels{rank}.pt')
+    message = diverge(folder, rank, world_size)
+    (folder / f'diverged{rank}').write_text(message)
+
     arguments = [
         f'--config={folder / "tiny.yaml"}',
         '--trainer.strategy=ddp',
@@ -140,7 +181,7 @@ def main(folder: Path, rank: int, world_size: int) -> None:
     sys.argv = sys.argv[:1]
     done = cli.run(['fit', *arguments, '--trainer.max_epochs=2'])
     torch.save(done.model.state_dict(), folder / f'weights{rank}.pt')
-    done = cli.run(['validate', *arguments])
+    done = cli.run(['validate', *arguments, '--data.test_curve=true'])
     metrics = {k: float(v) for k, v in done.trainer.callback_metrics.items()}
     (folder / f'scores{rank}.json').write_text(json.dumps(metrics))
     cli.run(['predict', *arguments, '--data.predict_split=all'])

@@ -18,6 +18,7 @@ from tests.training.ddp_worker import (
     make_batch,
     make_halves,
     make_loss,
+    make_some_labels,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -123,8 +124,15 @@ def test_one_run_in_one_folder(folder):
 
 def test_each_graph_counts_once(folder, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['gmoe'])
-    done = cli.run(['validate', f'--config={folder / "tiny.yaml"}'])
-    expected = float(done.trainer.callback_metrics['val/acc'])
+    done = cli.run(
+        [
+            'validate',
+            f'--config={folder / "tiny.yaml"}',
+            '--data.test_curve=true',
+        ]
+    )
+    logged = done.trainer.callback_metrics
+    expected = float(logged['val/acc'])
     table = pd.read_csv(folder / 'runs' / 'version_0' / 'predictions.csv')
     assert table['graph_id'].tolist() == list(range(63))
     rows = table[table['split'] == 'valid']
@@ -132,4 +140,29 @@ def test_each_graph_counts_once(folder, monkeypatch):
     assert right.mean() == pytest.approx(expected)
     for rank in range(WORLD_SIZE):
         scores = json.loads((folder / f'scores{rank}.json').read_text())
-        assert scores['val/acc'] == pytest.approx(expected)
+        # The test part has an odd number of graphs.
+        assert set(scores) == set(logged) >= {'test_curve/loss'}
+        for name, value in logged.items():
+            assert scores[name] == pytest.approx(float(value)), name
+
+
+def test_losses_are_those_of_all_labels(folder):
+    model, data = tiny.make_still(), make_some_labels()
+    data.setup()
+    for rank in range(WORLD_SIZE):
+        logged = torch.load(
+            folder / f'some_labels{rank}.pt', weights_only=True
+        )
+        for name, split in {
+            'train/task_loss': 'train',
+            'val/loss': 'valid',
+            'test_curve/loss': 'test',
+        }.items():
+            expected = tiny.label_loss(model, data, split)
+            assert float(logged[name]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_all_processes_end_a_diverged_training(folder):
+    for rank in range(WORLD_SIZE):
+        message = (folder / f'diverged{rank}').read_text()
+        assert message.startswith('training diverged at epoch 1, step 8:')

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from lightning.pytorch import Callback, seed_everything
+from lightning.pytorch import seed_everything
 
 from gmoe import cli
 from gmoe.training import TrainingDivergedError
@@ -14,27 +14,6 @@ from tests.training import tiny
 
 SINGLE = {'num_experts': 1, 'num_experts_1hop': 1, 'top_k': None}
 NETWORKS = {'mixture': {}, 'single': SINGLE}
-
-
-class Breaks(Callback):
-    """Makes a weight infinite before or after a step, counted from zero."""
-
-    def __init__(self, step, after=False):
-        self.step = step
-        self.after = after
-
-    def change(self, trainer, pl_module):
-        if trainer.global_step == self.step + self.after:
-            with torch.no_grad():
-                next(pl_module.gnn.head.parameters()).fill_(math.inf)
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if not self.after:
-            self.change(trainer, pl_module)
-
-    def on_train_batch_end(self, trainer, pl_module, *args):
-        if self.after:
-            self.change(trainer, pl_module)
 
 
 def diverge(folder, match, callbacks=(), **kwargs):
@@ -86,7 +65,7 @@ def test_wild_learning_rate_of_short_epochs(tmp_path, num_graphs):
 @pytest.mark.parametrize('step', [12, 13, 17])
 def test_last_good_checkpoint_is_kept(tmp_path, step):
     match = f'at epoch 2, step {step}: the loss is not finite'
-    diverge(tmp_path, match, [Breaks(step)])
+    diverge(tmp_path, match, [tiny.Breaks(step)])
     epochs = saved(tmp_path)
     assert epochs['last'] == 1
     assert epochs['best'] <= 1
@@ -95,19 +74,21 @@ def test_last_good_checkpoint_is_kept(tmp_path, step):
 def test_step_of_accumulated_gradients(tmp_path):
     # Three steps in each epoch.
     match = 'at epoch 1, step 4: the loss is not finite'
-    diverge(tmp_path, match, [Breaks(4)], accumulate_grad_batches=2)
+    diverge(tmp_path, match, [tiny.Breaks(4)], accumulate_grad_batches=2)
     assert saved(tmp_path)['last'] == 0
 
 
 def test_validation_that_is_not_finite(tmp_path):
     match = 'at epoch 1, step 11: the validation loss is not finite'
-    diverge(tmp_path, match, [Breaks(11, after=True)])
+    diverge(tmp_path, match, [tiny.Breaks(11, after=True)])
     assert saved(tmp_path)['last'] == 0
 
 
 def test_weights_that_are_not_finite(tmp_path):
     match = 'at epoch 1, step 11: the weights are not finite'
-    diverge(tmp_path, match, [Breaks(11, after=True)], limit_val_batches=0)
+    diverge(
+        tmp_path, match, [tiny.Breaks(11, after=True)], limit_val_batches=0
+    )
     assert saved(tmp_path) == {'last': 0}
 
 

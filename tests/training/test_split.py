@@ -3,47 +3,17 @@
 import pytest
 import torch
 from lightning.pytorch import seed_everything
-from torch.nn import functional
-from torch_geometric.data import Batch
 
 from gmoe.training import GraphPredictor, OGBMolDataModule
 from tests.training import tiny
 
 SINGLE = {'num_experts': 1, 'num_experts_1hop': 1, 'top_k': None}
-#: Of which the predictions do not change in training.
-STILL = {
-    'learning_rate': 0.0,
-    'dropout': 0.0,
-    'norm': 'layer_norm',
-    'router_kwargs': {'noise': False},
-}
-
-
-def make_model(**kwargs):
-    seed_everything(0)
-    return tiny.make_model(**{'out_channels': 3, **STILL, **kwargs})
-
-
-def expected_loss(model, data, split):
-    """The mean over all labels, in float64."""
-    graphs = data.dataset[data.splits[split]]
-    batch = data.two_hop(Batch.from_data_list(list(graphs)))
-    with torch.no_grad():
-        out, _ = model(batch)
-    y = batch.y.view(out.shape).double()
-    labelled = ~y.isnan()
-    assert 0 < labelled.double().mean() < 1
-    return float(
-        functional.binary_cross_entropy_with_logits(
-            out.double()[labelled], y[labelled]
-        )
-    )
 
 
 @pytest.mark.parametrize('batch_size', [1, 7, 60])
 def test_losses_do_not_depend_on_the_batch_size(batch_size):
     data = tiny.SomeLabels(batch_size=batch_size, test_curve=True)
-    model = make_model()
+    model = tiny.make_still()
     trainer = tiny.make_trainer(max_epochs=1)
     trainer.fit(model, data)
     logged = dict(trainer.callback_metrics)
@@ -54,7 +24,7 @@ def test_losses_do_not_depend_on_the_batch_size(batch_size):
         'test/loss': 'test',
         'test_curve/loss': 'test',
     }.items():
-        expected = expected_loss(model, data, split)
+        expected = tiny.label_loss(model, data, split)
         assert float(logged[name]) == pytest.approx(expected, rel=1e-6), name
     total = logged['train/task_loss'] + 0.1 * logged['train/balance_loss']
     assert float(logged['train/loss']) == pytest.approx(float(total))
@@ -64,16 +34,16 @@ def test_steps_without_labels_weigh_nothing():
     # With one graph in each batch, most have no label of one task.
     data = tiny.SomeLabels(batch_size=1)
     data.num_tasks = 1
-    model = make_model(out_channels=1)
+    model = tiny.make_still(out_channels=1)
     trainer = tiny.make_trainer(max_epochs=1)
     trainer.fit(model, data)
-    expected = expected_loss(model, data, 'train')
+    expected = tiny.label_loss(model, data, 'train')
     loss = float(trainer.callback_metrics['train/task_loss'])
     assert loss == pytest.approx(expected, rel=1e-6)
 
 
 def test_no_label_is_nan():
-    model, data = make_model(), tiny.SomeLabels('none')
+    model, data = tiny.make_still(), tiny.SomeLabels('none')
     trainer = tiny.make_trainer(max_epochs=1)
     with pytest.warns(UserWarning, match='no entry is labelled'):
         trainer.fit(model, data)
@@ -84,7 +54,7 @@ def test_no_label_is_nan():
 
 
 def test_interrupted_epochs_leave_nothing():
-    model, data = make_model(), tiny.SomeLabels()
+    model, data = tiny.make_still(), tiny.SomeLabels()
     tiny.make_trainer().validate(model, data, verbose=False)
     (batch,) = data.val_dataloader()[0]
     batch = data.two_hop(batch)
@@ -95,7 +65,7 @@ def test_interrupted_epochs_leave_nothing():
     trainer = tiny.make_trainer(max_epochs=1)
     trainer.fit(model, data)
     for name, split in (('train/task_loss', 'train'), ('val/loss', 'valid')):
-        expected = expected_loss(model, data, split)
+        expected = tiny.label_loss(model, data, split)
         loss = float(trainer.callback_metrics[name])
         assert loss == pytest.approx(expected, rel=1e-6)
 

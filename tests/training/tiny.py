@@ -9,6 +9,8 @@ import torch
 import yaml
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import CSVLogger
+from torch.nn import functional
+from torch_geometric.data import Batch
 
 from gmoe.datasets import HopMixture
 from gmoe.training import (
@@ -164,6 +166,67 @@ class SomeLabels(HopMixtureDataModule):
             y[:] = torch.nan
         dataset._data.y = y
         return dataset
+
+
+def make_still(**kwargs: Any) -> GraphPredictor:
+    """A model for three tasks whose predictions do not change in training."""
+    seed_everything(0)
+    still = {
+        'out_channels': 3,
+        'learning_rate': 0.0,
+        'dropout': 0.0,
+        'norm': 'layer_norm',
+        'router_kwargs': {'noise': False},
+    }
+    return make_model(**{**still, **kwargs})
+
+
+def label_loss(
+    model: GraphPredictor, data: HopMixtureDataModule, split: str
+) -> float:
+    """The mean over all labels of a split, of which some are missing."""
+    graphs = data.dataset[data.splits[split]]
+    batch = data.two_hop(Batch.from_data_list(list(graphs)))
+    with torch.no_grad():
+        out, _ = model(batch)
+    y = batch.y.view(out.shape).double()
+    labelled = ~y.isnan()
+    assert 0 < labelled.double().mean() < 1
+    return float(
+        functional.binary_cross_entropy_with_logits(
+            out.double()[labelled], y[labelled]
+        )
+    )
+
+
+class Breaks(Callback):
+    """Makes a weight infinite before or after a step, counted from zero.
+
+    Args:
+        step: The step.
+        after: Whether after it.
+    """
+
+    def __init__(self, step: int, after: bool = False) -> None:
+        self.step = step
+        self.after = after
+
+    def _change(self, trainer: Trainer, pl_module: Any) -> None:
+        if trainer.global_step == self.step + self.after:
+            with torch.no_grad():
+                next(pl_module.gnn.head.parameters()).fill_(torch.inf)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: Any, *args: Any
+    ) -> None:
+        if not self.after:
+            self._change(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, *args: Any
+    ) -> None:
+        if self.after:
+            self._change(trainer, pl_module)
 
 
 class Stuck(Callback):
