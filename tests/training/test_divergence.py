@@ -131,4 +131,5 @@ def test_all_finite():
     state = {'a': torch.ones(3), 'b': torch.ones(2, dtype=torch.long), 'c': 1}
     assert all_finite(state)
     assert all_finite({})
+    assert all_finite({**state, 'd': torch.full((4,), 3e38)})
     assert not all_finite({**state, 'd': torch.tensor([0.0, math.inf])})
