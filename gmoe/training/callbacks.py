@@ -232,6 +232,12 @@ class PredictionWriter(BasePredictionWriter):
             key: torch.cat([batch[key].cpu() for batch in predictions])
             for key in ('graph_id', 'target', 'prediction')
         }
+        wrong = ~joined['prediction'].isfinite().all(dim=1)
+        if wrong.any():
+            rank_zero_warn(
+                f'The predictions of {int(wrong.sum())} of {len(wrong)} '
+                'graphs are not finite'
+            )
         data = trainer.datamodule  # type: ignore[attr-defined]
         graph_id = joined['graph_id'].numpy()
         columns: dict[str, Any] = {'graph_id': graph_id}

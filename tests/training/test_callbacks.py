@@ -276,3 +276,28 @@ def test_predictions_go_to_the_run(model, tmp_path):
     )
     trainer.predict(model, tiny.make_data())
     assert len(pd.read_csv(tmp_path / 'predictions.csv')) == 6
+
+
+def test_predictions_beside_missing_labels(tmp_path):
+    data = tiny.SomeLabels(batch_size=7, predict_split='all')
+    trainer = tiny.make_trainer(
+        callbacks=[PredictionWriter()], default_root_dir=tmp_path
+    )
+    trainer.predict(tiny.make_still(), data)
+    table = pd.read_csv(tmp_path / 'predictions.csv')
+    targets = torch.tensor(table.filter(like='target_').to_numpy())
+    y = data.dataset._data.y.double()
+    assert torch.equal(targets.isnan(), y.isnan())
+    assert torch.equal(targets.nan_to_num(), y.nan_to_num())
+    assert table.filter(like='prediction_').notna().all(axis=None)
+
+
+def test_predictions_that_are_not_finite_are_told(tmp_path):
+    model = tiny.make_still(num_experts=1, num_experts_1hop=1, top_k=None)
+    with torch.no_grad():
+        next(model.gnn.head.parameters()).fill_(NAN)
+    trainer = tiny.make_trainer(
+        callbacks=[PredictionWriter()], default_root_dir=tmp_path
+    )
+    with pytest.warns(UserWarning, match='6 of 6 graphs are not finite'):
+        trainer.predict(model, tiny.SomeLabels())
