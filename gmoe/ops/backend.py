@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from threading import Lock, _DummyThread, current_thread
+from typing import Any
 
 import torch
 
 #: The most experts that the gate's ops for CUDA serve.
 MAX_CUDA_EXPERTS = 256
-
-_enabled = True
 
 # What the binary must have.
 _OPS = (
@@ -30,17 +31,32 @@ _OPS = (
     'two_hop',
 )
 
-# What the binary for CUDA must have.
-_CUDA_OPS = (
-    'expert_norm',
-    'group_by_expert',
-    'grouped_linear',
-    'noisy_topk',
-    'norm_combine',
-    'relu_dropout',
-    'routed_message',
-    'two_hop',
-)
+# What there is for the CPU only; the binary for CUDA must have all others.
+_CPU_ONLY = ('expert_mlp', 'gcn_experts', 'prefers_onednn', 'routed_mlp')
+
+
+def registered_ops(key: str | None = None) -> set[str]:
+    """The names of the ops that are registered, ``'two_hop'`` and so on.
+
+    Args:
+        key: Those that have a kernel for this dispatch key only, ``'CPU'`` or
+            ``'CUDA'``.
+    """
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    return {
+        name.removeprefix('gmoe::')
+        for name in torch._C._dispatch_get_all_op_names()
+        if name.startswith('gmoe::') and (not key or has_kernel(name, key))
+    }
+
+
+def cuda_ops() -> list[str]:
+    """The names of the ops that the binary for CUDA must have."""
+    return sorted(
+        name
+        for name in registered_ops()
+        if name.removesuffix('_backward') not in _CPU_ONLY
+    )
 
 
 def _load(name: str) -> bool:
@@ -59,16 +75,10 @@ def _load(name: str) -> bool:
     return True
 
 
-def _load_whole(name: str, ops: tuple[str, ...], key: str) -> bool:
+def _load_whole(name: str, ops: Iterable[str], key: str) -> bool:
     if not _load(name):
         return False
-    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
-    missing = [
-        op
-        for op in ops
-        if not hasattr(torch.ops.gmoe, op)
-        or not has_kernel(f'gmoe::{op}', key)
-    ]
+    missing = sorted(set(ops) - registered_ops(key))
     if missing:
         warnings.warn(
             f"The fused ops in '{name}' were built from other sources: "
@@ -86,8 +96,50 @@ AVAILABLE = _load_whole('_C.so', _OPS, 'CPU')
 CUDA_AVAILABLE = (
     AVAILABLE
     and torch.cuda.is_available()
-    and _load_whole('_C_cuda.so', _CUDA_OPS, 'CUDA')
+    and _load_whole('_C_cuda.so', cuda_ops(), 'CUDA')
 )
+
+
+def register_fake(name: str, fake: Callable[..., Any]) -> None:
+    """Registers what an op gives without its kernel: to a compiler, and for
+    tensors without values. All tensors must be on one device.
+
+    Args:
+        name: The op.
+        fake: Gives outputs without values.
+    """
+    op = getattr(torch.ops.gmoe, name).default
+    names = [argument.name for argument in op._schema.arguments]
+
+    def checked(*args: Any) -> Any:
+        device = None
+        for argument, value in zip(names, args):
+            for tensor in value if isinstance(value, list) else [value]:
+                if not isinstance(tensor, torch.Tensor):
+                    continue
+                device = device or tensor.device
+                if tensor.device != device:
+                    raise RuntimeError(
+                        f"'{argument}' must be on the device of the other "
+                        f'arguments, {device}, got {tensor.device}'
+                    )
+        return fake(*args)
+
+    torch.library.register_fake(f'gmoe::{name}', checked)
+
+
+# How many contexts of eager_ops are open here, and in all threads.
+_here: ContextVar[int] = ContextVar('gmoe.ops.eager_ops', default=0)
+_everywhere = 0
+_lock = Lock()
+
+
+def _is_eager() -> bool:
+    # Threads of PyTorch's own, which run the backward pass on CUDA, have no
+    # context: to them, one that is open anywhere is theirs.
+    if _everywhere == 0:
+        return False
+    return _here.get() > 0 or isinstance(current_thread(), _DummyThread)
 
 
 def use_native(*tensors: torch.Tensor | None, cuda: bool = True) -> bool:
@@ -97,7 +149,7 @@ def use_native(*tensors: torch.Tensor | None, cuda: bool = True) -> bool:
         *tensors: The arguments of the op; :obj:`None` counts for nothing.
         cuda: Whether there is such an op for CUDA.
     """
-    if not (AVAILABLE and _enabled):
+    if not AVAILABLE or _is_eager():
         return False
     devices = {t.device for t in tensors if t is not None}
     types = {device.type for device in devices}
@@ -106,12 +158,20 @@ def use_native(*tensors: torch.Tensor | None, cuda: bool = True) -> bool:
     )
 
 
+def _count(step: int) -> None:
+    global _everywhere
+    with _lock:
+        _everywhere += step
+    _here.set(_here.get() + step)
+
+
 @contextmanager
 def eager_ops() -> Iterator[None]:
-    """Uses the eager version of every op while the context is open."""
-    global _enabled
-    before, _enabled = _enabled, False
+    """Uses the eager version of every op while the context is open, in the
+    thread or task that opens it. Contexts may be opened and closed in any
+    order: the fused ops are back when all are closed."""
+    _count(1)
     try:
         yield
     finally:
-        _enabled = before
+        _count(-1)

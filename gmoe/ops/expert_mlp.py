@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.routed_message import refuse_double_backward
 
 #: From this size in bytes on, the outcome of the first map is not kept: to get
@@ -148,8 +148,8 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::expert_mlp', _fake)
-    torch.library.register_fake('gmoe::expert_mlp_backward', _fake_backward)
+    register_fake('expert_mlp', _fake)
+    register_fake('expert_mlp_backward', _fake_backward)
     torch.library.register_autograd(
         'gmoe::expert_mlp', _backward, setup_context=_setup_context
     )

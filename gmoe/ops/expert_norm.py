@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import group_of
 from gmoe.ops.routed_message import refuse_double_backward
@@ -140,8 +140,8 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::expert_norm', _fake)
-    torch.library.register_fake('gmoe::expert_norm_backward', _fake_backward)
+    register_fake('expert_norm', _fake)
+    register_fake('expert_norm_backward', _fake_backward)
     torch.library.register_autograd(
         'gmoe::expert_norm', _backward, setup_context=_setup_context
     )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 
 
 def gather_rows(x: Tensor, index: Tensor) -> Tensor:
@@ -63,8 +63,8 @@ def _backward_add(ctx: Any, grad: Tensor) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::gather_rows', _fake)
-    torch.library.register_fake('gmoe::add_rows', _fake_add)
+    register_fake('gather_rows', _fake)
+    register_fake('add_rows', _fake_add)
     torch.library.register_autograd(
         'gmoe::gather_rows', _backward, setup_context=_setup_context
     )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import grouped_linear
 from gmoe.ops.message import MessageHop
@@ -238,8 +238,8 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::gcn_experts', _fake)
-    torch.library.register_fake('gmoe::gcn_experts_backward', _fake_backward)
+    register_fake('gcn_experts', _fake)
+    register_fake('gcn_experts_backward', _fake_backward)
     torch.library.register_autograd(
         'gmoe::gcn_experts', _backward, setup_context=_setup_context
     )

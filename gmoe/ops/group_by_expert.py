@@ -7,7 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, MAX_CUDA_EXPERTS, use_native
+from gmoe.ops.backend import (
+    AVAILABLE,
+    MAX_CUDA_EXPERTS,
+    register_fake,
+    use_native,
+)
 
 
 class GroupedSlots(NamedTuple):
@@ -117,7 +122,7 @@ def _backward(ctx: Any, grad_weight: Tensor, *unused: Any) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::group_by_expert', _fake)
+    register_fake('group_by_expert', _fake)
     torch.library.register_autograd(
         'gmoe::group_by_expert', _backward, setup_context=_setup_context
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 
 
 def grouped_linear(
@@ -151,8 +151,8 @@ def _backward_outer(ctx: Any, grad: Tensor) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::grouped_linear', _fake)
-    torch.library.register_fake('gmoe::grouped_outer', _fake_outer)
+    register_fake('grouped_linear', _fake)
+    register_fake('grouped_outer', _fake_outer)
     torch.library.register_autograd(
         'gmoe::grouped_linear', _backward, setup_context=_setup_context
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -49,4 +49,4 @@ def _fake(x: Tensor) -> bool:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::prefers_onednn', _fake)
+    register_fake('prefers_onednn', _fake)

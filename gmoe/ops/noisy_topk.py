@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gmoe.ops.backend import AVAILABLE, MAX_CUDA_EXPERTS, use_native
+from gmoe.ops.backend import (
+    AVAILABLE,
+    MAX_CUDA_EXPERTS,
+    register_fake,
+    use_native,
+)
 
 
 class NoisyTopK(NamedTuple):
@@ -195,8 +200,8 @@ def _double_backward(ctx: Any, *grads: Any) -> None:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::noisy_topk', _fake)
-    torch.library.register_fake('gmoe::noisy_topk_backward', _fake_backward)
+    register_fake('noisy_topk', _fake)
+    register_fake('noisy_topk_backward', _fake_backward)
     torch.library.register_autograd(
         'gmoe::noisy_topk', _backward, setup_context=_setup_context
     )

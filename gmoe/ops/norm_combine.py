@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.routed_message import refuse_double_backward
 
 
@@ -123,8 +123,8 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::norm_combine', _fake)
-    torch.library.register_fake('gmoe::norm_combine_backward', _fake_backward)
+    register_fake('norm_combine', _fake)
+    register_fake('norm_combine_backward', _fake_backward)
     torch.library.register_autograd(
         'gmoe::norm_combine', _backward, setup_context=_setup_context
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.routed_message import refuse_double_backward
 
 
@@ -69,8 +69,8 @@ def _backward(ctx: Any, grad: Tensor) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::relu_dropout', _fake)
-    torch.library.register_fake('gmoe::relu_dropout_backward', _fake_backward)
+    register_fake('relu_dropout', _fake)
+    register_fake('relu_dropout_backward', _fake_backward)
     torch.library.register_autograd(
         'gmoe::relu_dropout', _backward, setup_context=_setup_context
     )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.message import MessageHop, eager_message
 
 #: Channels per word of the bits that the forward pass keeps.
@@ -289,10 +289,8 @@ def refuse_double_backward(name: str) -> Any:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::routed_message', _fake)
-    torch.library.register_fake(
-        'gmoe::routed_message_backward', _fake_backward
-    )
+    register_fake('routed_message', _fake)
+    register_fake('routed_message_backward', _fake_backward)
     torch.library.register_autograd(
         'gmoe::routed_message', _backward, setup_context=_setup_context
     )

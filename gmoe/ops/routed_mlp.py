@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.routed_message import refuse_double_backward
 
 #: What may stand between the two maps, in the order of the fused op.
@@ -126,8 +126,8 @@ def _backward(ctx: Any, grad: Tensor | None, _: Any) -> tuple:
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::routed_mlp', _fake)
-    torch.library.register_fake('gmoe::routed_mlp_backward', _fake_backward)
+    register_fake('routed_mlp', _fake)
+    register_fake('routed_mlp_backward', _fake_backward)
     torch.library.register_autograd(
         'gmoe::routed_mlp', _backward, setup_context=_setup_context
     )

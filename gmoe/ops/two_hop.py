@@ -16,7 +16,7 @@ from gmoe.ops._two_hop_size import (
     num_paths,
     sample_two_hop,
 )
-from gmoe.ops.backend import AVAILABLE, use_native
+from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 
 Mode = Literal['exact', 'released']
 MODES = ('exact', 'released')
@@ -292,4 +292,4 @@ def _fake(
 
 
 if AVAILABLE:
-    torch.library.register_fake('gmoe::two_hop', _fake)
+    register_fake('two_hop', _fake)

@@ -1,8 +1,12 @@
 """The switch between the fused ops and their eager versions."""
 
+import _thread
+import re
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -84,3 +88,59 @@ def test_binary_of_other_sources_is_left_aside(tmp_path):
     subprocess.run(
         [sys.executable, '-c', code], check=True, timeout=120, cwd=tmp_path
     )
+
+
+def test_overlapping_switches():
+    # Whichever is closed first, the fused ops are back when both are.
+    x = torch.zeros(1)
+    one, two = eager_ops(), eager_ops()
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    assert not use_native(x)
+    two.__exit__(None, None, None)
+    assert use_native(x) == AVAILABLE
+
+
+def test_a_switch_is_its_threads_own():
+    x = torch.zeros(1)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(use_native, x).result() == AVAILABLE
+        with eager_ops():
+            assert pool.submit(use_native, x).result() == AVAILABLE
+            assert not use_native(x)
+            # The backward pass runs in this thread, or in one of PyTorch's.
+            y = torch.ones(1, requires_grad=True)
+            seen = []
+            y.register_hook(lambda grad: seen.append(use_native(x)))
+            y.sum().backward()
+            assert seen == [False]
+
+
+def test_a_switch_reaches_threads_without_python():
+    # As those are that run the backward pass on CUDA.
+    seen = []
+    with eager_ops():
+        _thread.start_new_thread(
+            lambda: seen.append(use_native(torch.zeros(1))), ()
+        )
+        while not seen:
+            time.sleep(0.01)
+    assert seen == [False]
+
+
+@pytest.mark.skipif(not AVAILABLE, reason='no fused ops built')
+def test_ops_of_the_binaries_are_those_registered():
+    # As the sources have them; those for CUDA need not be built here.
+    sources = Path(gmoe.__file__).parent / 'csrc' / 'ops'
+    if not sources.exists():
+        pytest.skip('the sources are not here')
+
+    def implemented(folder):
+        text = ''.join(path.read_text() for path in folder.iterdir())
+        return set(re.findall(r'm\.impl\("(\w+)"', text))
+
+    assert implemented(sources / 'cpu') == backend.registered_ops('CPU')
+    assert implemented(sources / 'cuda') == set(backend.cuda_ops())
+    assert {'gather_rows', 'add_rows'} <= set(backend.cuda_ops())
+    assert set(backend._OPS) <= backend.registered_ops('CPU')

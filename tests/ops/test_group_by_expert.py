@@ -89,12 +89,24 @@ def test_gradcheck_and_opcheck():
 def test_refused_arguments():
     weight, expert, ptr, n = make_case([[2, 0], [1, 2]], 3)
     for arguments, message in (
-        ((weight, expert, ptr, 2), "'expert' must hold ids from 0 to 1"),
-        ((weight, expert - 1, ptr, n), "'expert' must hold ids from 0 to 2"),
-        ((weight, expert, ptr[:-1], n), "'ptr' must rise from 0 to .* 4"),
-        ((weight, expert, ptr.flip(0), n), "'ptr' must rise from 0"),
-        ((weight[1:], expert, ptr, n), "'weight' must be as long"),
-        ((weight, expert, ptr.int(), n), "'ptr' of its type"),
+        ((weight, expert, ptr, 2), "'expert' must hold .* from 0 to 1, got 2"),
+        (
+            (weight, expert - 1, ptr, n),
+            "'expert' must hold .* from 0 to 2, got -1",
+        ),
+        (
+            (weight, expert, ptr[:-1], n),
+            "'ptr' must begin with 0 and end with 4",
+        ),
+        (
+            (weight, expert, ptr.flip(0), n),
+            "'ptr' must begin with 0 .* got 4 and 0",
+        ),
+        (
+            (weight[1:], expert, ptr, n),
+            r"'weight' must have shape \[4\], got \[3\]",
+        ),
+        ((weight, expert, ptr.int(), n), "'ptr' must be int64, got int32"),
         ((weight, expert.short(), ptr.short(), n), 'int32 or int64'),
     ):
         with pytest.raises(RuntimeError, match=message):

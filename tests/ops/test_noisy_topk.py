@@ -266,11 +266,14 @@ def test_second_derivative_is_refused():
 def test_refused_arguments():
     clean, raw, noise, *_ = make_case(4, 2)
     for arguments, message in (
-        ((clean[0], None, None, 2), "'clean' must have two dimensions"),
+        ((clean[0], None, None, 2), "'clean' must have 2 dimensions"),
         ((clean, None, None, 5), "'top_k' must be from 1"),
         ((clean, None, None, 0), "'top_k' must be from 1"),
-        ((clean, raw[1:], noise, 2), "'raw' must have the type and the rows"),
-        ((clean, raw, noise.float(), 2), "'noise' must have the type"),
+        ((clean, raw[1:], noise, 2), "'raw' must have shape"),
+        (
+            (clean, raw, noise.float(), 2),
+            "'noise' must be float64, got float32",
+        ),
         ((clean.long(), None, None, 2), "'clean' must be float32"),
     ):
         with pytest.raises(RuntimeError, match=message):

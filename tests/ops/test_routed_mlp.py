@@ -158,9 +158,13 @@ def test_non_contiguous():
 def test_bad_indices():
     tensors, expert, ptr = make()
     for wrong in (expert + 3, expert - 3):
-        with pytest.raises(RuntimeError, match='ids from 0 to 2'):
+        with pytest.raises(
+            RuntimeError, match="'expert' must hold values from 0 to 2"
+        ):
             routed_mlp(*tensors, wrong, ptr)
-    with pytest.raises(RuntimeError, match='must rise from 0 to 6'):
+    with pytest.raises(
+        RuntimeError, match="'ptr' must begin with 0 and end with 6"
+    ):
         routed_mlp(*tensors, expert, ptr.flip(0))
 
 

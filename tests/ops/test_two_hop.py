@@ -312,8 +312,8 @@ def test_native_opcheck_and_compile():
         ((torch.zeros(3, 1).long(), torch.zeros(1).long(), 1), 'edge_index'),
         ((torch.zeros(2, 1), torch.zeros(1), 1), 'int32 or int64'),
         ((torch.zeros(2, 2).long(), torch.zeros(1).long(), 1), 'blocked'),
-        ((torch.ones(2, 1).long(), torch.zeros(1).long(), 1), 'node ids'),
-        ((-torch.ones(2, 1).long(), torch.zeros(1).long(), 1), 'node ids'),
+        ((torch.ones(2, 1).long(), torch.zeros(1).long(), 1), 'edge_index'),
+        ((-torch.ones(2, 1).long(), torch.zeros(1).long(), 1), 'edge_index'),
     ],
 )
 def test_native_refuses_what_it_cannot_read(args: tuple, match: str):

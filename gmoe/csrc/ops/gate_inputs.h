@@ -30,25 +30,27 @@ struct GateInputs {
   }
 
   void check() const {
-    STD_TORCH_CHECK(clean.dim() == 2, "'clean' must have two dimensions");
+    check_real("clean", clean, false);
+    check_dim("clean", clean, 2);
     STD_TORCH_CHECK(
-        top_k >= 1 && top_k <= num_experts(),
-        "'top_k' must be from 1 to the number of experts");
+        top_k >= 1 && top_k <= num_experts(), "'top_k' must be from 1 to ",
+        num_experts(), ", the number of experts, got ", top_k);
     STD_TORCH_CHECK(
         raw.has_value() == noise.has_value(),
-        "'raw' and 'noise' must be given together");
-    check_like("raw", raw, num_experts());
-    check_like("noise", noise, num_experts());
+        "'raw' must be given with 'noise' and only then, got ",
+        raw.has_value() ? "it" : "'noise'", " alone");
+    check_rows("raw", raw, num_rows(), num_experts());
+    check_rows("noise", noise, num_rows(), num_experts());
   }
 
-  void check_like(const char* name, const MaybeTensor& t, int64_t width)
-      const {
-    STD_TORCH_CHECK(
-        !t.has_value() ||
-            (t->dim() == 2 && t->size(0) == num_rows() &&
-             t->size(1) == width && t->scalar_type() == clean.scalar_type()),
-        "'", name, "' must have the type and the rows of 'clean', and ",
-        width, " columns");
+  // Any strides will do.
+  void check_rows(
+      const char* name, const MaybeTensor& t, int64_t rows,
+      int64_t width) const {
+    if (t.has_value()) {
+      Arguments("clean", clean)
+          .check(name, *t, clean.scalar_type(), {rows, width});
+    }
   }
 
   // The weights, the experts, the logits and the load.
@@ -76,16 +78,18 @@ struct GateGradients {
   MaybeTensor weight, logits, load;
 
   void check(const GateInputs& in) {
+    const int64_t N = in.num_rows(), n = in.num_experts();
+    const bool noisy = in.noise.has_value();
+    in.check_rows("grad_weight", weight, N, in.top_k);
+    in.check_rows("grad_logits", logits, noisy ? N : 0, n);
+    in.check_rows("grad_load", load, in.has_load() ? N : 0, n);
     // What has no gradient is empty, and so is the gradient of it.
-    if (!in.noise.has_value()) {
+    if (!noisy) {
       logits.reset();
     }
     if (!in.has_load()) {
       load.reset();
     }
-    in.check_like("grad_weight", weight, in.top_k);
-    in.check_like("grad_logits", logits, in.num_experts());
-    in.check_like("grad_load", load, in.num_experts());
   }
 };
 

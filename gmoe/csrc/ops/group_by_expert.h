@@ -37,17 +37,17 @@ using GroupedSlots =
 // Calls f with the Slots of these tensors.
 template <typename F>
 GroupedSlots with_slots(
-    const Tensor& weight,
-    const Tensor& expert,
-    const Tensor& ptr,
-    int64_t num_experts,
-    F f) {
+    Tensor weight, Tensor expert, Tensor ptr, int64_t num_experts, F f) {
+  const Arguments arguments("expert", expert);
+  check_integer("expert", expert);
+  check_real("weight", weight, false);
+  check_count("num_experts", num_experts);
+  arguments.take("expert", expert, expert.scalar_type(), {kAny});
   const int64_t S = expert.numel();
-  STD_TORCH_CHECK(
-      weight.numel() == S && ptr.numel() >= 1 &&
-          ptr.scalar_type() == expert.scalar_type(),
-      "'weight' must be as long as 'expert', and 'ptr' of its type and not "
-      "empty");
+  arguments.take("weight", weight, weight.scalar_type(), {S});
+  arguments.take("ptr", ptr, expert.scalar_type(), {kAny});
+  check_ptr("ptr", ptr, S);
+  check_ids("expert", expert, num_experts);
   auto index = [&](int64_t size) {
     return torch::stable::new_empty(expert, {size});
   };
@@ -79,9 +79,6 @@ GroupedSlots with_slots(
       case 4:
         return run(uint32_t(), index_value);
       default:
-        STD_TORCH_CHECK(
-            weight.element_size() == 8,
-            "'weight' must be float32, float64, float16 or bfloat16");
         return run(uint64_t(), index_value);
     }
   });

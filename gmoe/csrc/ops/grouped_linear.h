@@ -1,34 +1,34 @@
 // What the ops on groups of rows take.
 #pragma once
 
-#include <torch/csrc/stable/tensor.h>
-#include <torch/headeronly/core/ScalarType.h>
+#include "check.h"
 
 namespace gmoe {
 
-inline void check_groups(
-    const torch::stable::Tensor& x,
-    const torch::stable::Tensor& other,
-    const torch::stable::Tensor& ptr) {
-  STD_TORCH_CHECK(x.dim() == 2, "'x' must have two dimensions");
-  STD_TORCH_CHECK(
-      other.scalar_type() == x.scalar_type(),
-      "all rows and parameters must have the same type");
-  STD_TORCH_CHECK(
-      ptr.dim() == 1 && ptr.numel() >= 1 && ptr.is_contiguous() &&
-          ptr.scalar_type() == torch::headeronly::ScalarType::Long,
-      "'ptr' must be contiguous, of one dimension and the type int64");
+inline void take_groups(const Arguments& arguments, Tensor& x, Tensor& ptr) {
+  check_real("x", x, false);
+  arguments.take("x", x, x.scalar_type(), {kAny, kAny});
+  arguments.take("ptr", ptr, ScalarType::Long, {kAny});
+  check_ptr("ptr", ptr, x.size(0), true);
 }
 
-inline void check_weight(
-    const torch::stable::Tensor& x,
-    const torch::stable::Tensor& weight,
-    const torch::stable::Tensor& ptr) {
-  STD_TORCH_CHECK(
-      weight.dim() == 3 && weight.size(0) == ptr.numel() - 1 &&
-          weight.size(1) == x.size(1),
-      "'weight' must have shape [", ptr.numel() - 1, ", ", x.size(1),
-      ", channels]");
+// The weights of each group are dense, or the transposes of such.
+inline void take_weight(
+    const Arguments& arguments, const Tensor& x, Tensor& weight,
+    std::optional<Tensor>& bias, const Tensor& ptr) {
+  const int64_t num_groups = ptr.numel() - 1;
+  arguments.check(
+      "weight", weight, x.scalar_type(), {num_groups, x.size(1), kAny});
+  if (!torch::stable::transpose(weight, 1, 2).is_contiguous()) {
+    make_dense(weight);
+  }
+  arguments.take("bias", bias, x.scalar_type(), {num_groups, weight.size(2)});
+}
+
+inline void take_outer(
+    const Arguments& arguments, Tensor& x, Tensor& y, Tensor& ptr) {
+  take_groups(arguments, x, ptr);
+  arguments.take("y", y, x.scalar_type(), {x.size(0), kAny});
 }
 
 } // namespace gmoe

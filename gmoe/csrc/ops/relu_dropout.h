@@ -33,12 +33,30 @@ GMOE_HOST_DEVICE uint64_t drop_below(double p) {
   return static_cast<uint64_t>(p * 4294967296.0);
 }
 
-inline void check_dropout(const Tensor& seed, double p) {
-  STD_TORCH_CHECK(
-      seed.scalar_type() == ScalarType::Long && seed.numel() == 1,
-      "'seed' must be one int64");
+inline void take_dropout(
+    const char* name, Tensor& x, Tensor& seed, double p) {
+  check_real(name, x, false);
+  make_dense(x);
+  Arguments(name, x).take("seed", seed, ScalarType::Long, {1});
   STD_TORCH_CHECK(
       p >= 0 && p < 1, "'p' must be at least 0 and less than 1, got ", p);
+}
+
+// What was given back of a tensor like grad. Without the ReLU it is not looked
+// at.
+inline void take_dropped(const Tensor& grad, Tensor& out, bool relu) {
+  const Arguments arguments("grad", grad);
+  if (!relu) {
+    return arguments.check_device("out", out);
+  }
+  STD_TORCH_CHECK(
+      out.scalar_type() == grad.scalar_type() &&
+          text_of(out.sizes()) == text_of(grad.sizes()),
+      "'out' must have the type and the shape of 'grad', ",
+      name_of(grad.scalar_type()), " ", text_of(grad.sizes()), ", got ",
+      name_of(out.scalar_type()), " ", text_of(out.sizes()));
+  arguments.check_device("out", out);
+  make_dense(out);
 }
 
 } // namespace gmoe

@@ -7,19 +7,16 @@
 
 namespace gmoe {
 
-inline void check_two_hop(
-    const Tensor& edge_index, const Tensor& blocked, int64_t num_nodes) {
-  STD_TORCH_CHECK(
-      edge_index.dim() == 2 && edge_index.size(0) == 2,
-      "'edge_index' must have the shape [2, num_edges]");
-  STD_TORCH_CHECK(
-      blocked.dim() == 1 && blocked.size(0) == edge_index.size(1) &&
-          blocked.scalar_type() == edge_index.scalar_type(),
-      "'blocked' must have the type of 'edge_index' and one value per edge");
-  STD_TORCH_CHECK(
-      edge_index.is_contiguous() && blocked.is_contiguous(),
-      "'edge_index' and 'blocked' must be contiguous");
-  STD_TORCH_CHECK(num_nodes >= 0, "'num_nodes' must be non-negative");
+// A value of blocked that is no node blocks none.
+inline void take_two_hop(
+    Tensor& edge_index, Tensor& blocked, int64_t num_nodes) {
+  const Arguments arguments("edge_index", edge_index);
+  check_integer("edge_index", edge_index);
+  const ScalarType index = edge_index.scalar_type();
+  arguments.take("edge_index", edge_index, index, {2, kAny});
+  arguments.take("blocked", blocked, index, {edge_index.size(1)});
+  check_count("num_nodes", num_nodes);
+  check_ids("edge_index", edge_index, num_nodes);
 }
 
 // Edges grouped by source, in their order: those from node u are at positions

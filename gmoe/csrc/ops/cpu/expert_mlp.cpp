@@ -5,6 +5,7 @@
 
 #include <torch/csrc/stable/library.h>
 
+#include "../expert_norm.h"
 #include "inputs.h"
 #include "linear.h"
 #include "message.h"
@@ -17,31 +18,22 @@ namespace {
 struct Inputs {
   Tensor x, weight1, gamma, beta, weight2, ptr;
 
-  void check() const {
+  void take(const Arguments& arguments) {
+    check_real("x", x, true);
     const ScalarType type = x.scalar_type();
-    STD_TORCH_CHECK(
-        type == ScalarType::Float || type == ScalarType::Double,
-        "'x' must be float32 or float64");
-    STD_TORCH_CHECK(
-        x.dim() == 2 && weight1.dim() == 3 && weight2.dim() == 3 &&
-            weight1.size(1) == x.size(1) &&
-            weight2.size(1) == weight1.size(2),
-        "'weight1' and 'weight2' must have shapes [num_experts, ", x.size(1),
-        ", hidden] and [num_experts, hidden, channels]");
-    for (const Tensor& t : {weight1, gamma, beta, weight2}) {
-      STD_TORCH_CHECK(
-          t.scalar_type() == type && t.size(0) == weight1.size(0),
-          "parameters must have the type of 'x' and a row per expert");
-    }
-    STD_TORCH_CHECK(
-        ptr.scalar_type() == ScalarType::Long &&
-            ptr.numel() == weight1.size(0) + 1,
-        "'ptr' must have one element more than there are experts");
-    const int64_t* at = ptr.const_data_ptr<int64_t>();
-    STD_TORCH_CHECK(
-        at[0] == 0 && at[ptr.numel() - 1] == x.size(0),
-        "'ptr' must begin with 0 and end with the number of rows, ",
-        x.size(0));
+    arguments.take("x", x, type, {kAny, kAny});
+    arguments.take("weight1", weight1, type, {kAny, x.size(1), kAny});
+    const int64_t n = num_experts(), H = hidden();
+    arguments.take("gamma", gamma, type, {n, H});
+    arguments.take("beta", beta, type, {n, H});
+    arguments.take("weight2", weight2, type, {n, H, kAny});
+    take_expert_ptr(arguments, ptr, n, x.size(0));
+  }
+
+  // What has a value for each expert and hidden channel.
+  void take_hidden(
+      const Arguments& arguments, const char* name, Tensor& tensor) const {
+    arguments.take(name, tensor, x.scalar_type(), {num_experts(), hidden()});
   }
 
   int64_t first(int64_t o) const { return ptr.const_data_ptr<int64_t>()[o]; }
@@ -135,8 +127,16 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> expert_mlp(
     bool training,
     double eps,
     bool save) {
-  const Inputs in{x, weight1, gamma, beta, weight2, ptr};
-  in.check();
+  Inputs in{x, weight1, gamma, beta, weight2, ptr};
+  const Arguments arguments("x", x);
+  in.take(arguments);
+  in.take_hidden(arguments, "bias1", bias1);
+  in.take_hidden(arguments, "running_mean", running_mean);
+  in.take_hidden(arguments, "running_var", running_var);
+  arguments.take(
+      "bias2", bias2, x.scalar_type(), {in.num_experts(), weight2.size(2)});
+  check_eps(eps);
+  x = in.x, weight1 = in.weight1, weight2 = in.weight2;
   const int64_t H = in.hidden(), most = in.most_rows();
   Tensor out = torch::stable::new_empty(x, {x.size(0), weight2.size(2)});
   Tensor hidden =
@@ -185,12 +185,21 @@ expert_mlp_backward(
     Tensor ptr,
     bool training,
     double eps) {
-  const Inputs in{x, weight1, gamma, beta, weight2, ptr};
-  in.check();
+  Inputs in{x, weight1, gamma, beta, weight2, ptr};
+  const Arguments arguments("x", x);
+  in.take(arguments);
+  in.take_hidden(arguments, "mean", mean);
+  in.take_hidden(arguments, "var", var);
+  in.take_hidden(arguments, "bias1", bias1);
+  arguments.take("hidden", hidden, x.scalar_type(), {kAny, in.hidden()});
+  arguments.take(
+      "grad", grad, x.scalar_type(), {x.size(0), weight2.size(2)});
+  check_eps(eps);
   const bool saved = hidden.size(0) > 0;
   STD_TORCH_CHECK(
       !saved || hidden.size(0) == x.size(0), "'hidden' must have ",
       x.size(0), " rows or none, got ", hidden.size(0));
+  x = in.x, weight1 = in.weight1, gamma = in.gamma, weight2 = in.weight2;
   const int64_t n = in.num_experts(), H = in.hidden(), most = in.most_rows();
   const int64_t D = weight2.size(2);
   Tensor grad_x = torch::stable::empty_like(x);

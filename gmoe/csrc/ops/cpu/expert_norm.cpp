@@ -2,25 +2,12 @@
 #include <torch/csrc/stable/library.h>
 
 #include "../expert_norm.h"
-#include "../grouped_linear.h"
 #include "inputs.h"
 #include "norm.h"
 
 namespace gmoe::cpu {
 
 namespace {
-
-void check(
-    const Tensor& h, const Tensor& gamma, const Tensor& beta,
-    const Tensor& ptr) {
-  check_norm(h, gamma, beta);
-  check_groups(h, gamma, ptr);
-  STD_TORCH_CHECK(
-      ptr.numel() == gamma.size(0) + 1 &&
-          ptr.const_data_ptr<int64_t>()[gamma.size(0)] == h.size(0),
-      "'ptr' must have ", gamma.size(0) + 1, " elements and end with ",
-      h.size(0));
-}
 
 template <typename T>
 void normalize(
@@ -54,7 +41,9 @@ std::tuple<Tensor, Tensor, Tensor> expert_norm(
     bool training,
     double eps,
     bool relu) {
-  check(h, gamma, beta, ptr);
+  const Arguments arguments("h", h);
+  take_norm(arguments, h, gamma, beta, running_mean, running_var, true, eps);
+  take_expert_ptr(arguments, ptr, gamma.size(0), h.size(0));
   Tensor out = torch::stable::empty_like(h);
   Tensor mean = torch::stable::clone(running_mean);
   Tensor var = torch::stable::clone(running_var);
@@ -93,7 +82,10 @@ std::tuple<Tensor, Tensor, Tensor> expert_norm_backward(
     bool training,
     double eps,
     bool relu) {
-  check(h, gamma, beta, ptr);
+  const Arguments arguments("h", h);
+  take_norm(arguments, h, gamma, beta, mean, var, false, eps);
+  take_expert_ptr(arguments, ptr, gamma.size(0), h.size(0));
+  arguments.take("grad", grad, h.scalar_type(), {h.size(0), h.size(1)});
   Tensor grad_h = torch::stable::empty_like(h);
   Tensor grad_gamma = torch::stable::empty_like(gamma);
   Tensor grad_beta = torch::stable::empty_like(beta);

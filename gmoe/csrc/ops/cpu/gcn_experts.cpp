@@ -103,19 +103,22 @@ struct Inputs {
   Tensor x, weight, root, node, expert;
   HopInputs hops;
 
-  void check() const {
+  void take(const Arguments& arguments) {
+    check_real("x", x, true);
+    check_integer("node", node);
+    const ScalarType type = x.scalar_type(), index = node.scalar_type();
+    arguments.take("x", x, type, {kAny, kAny});
+    arguments.take("weight", weight, type, {kAny, x.size(1), kAny});
+    const int64_t n = weight.size(0), D = weight.size(2);
+    arguments.take("root", root, type, {n, D});
     STD_TORCH_CHECK(
-        x.dim() == 2 && weight.dim() == 3 && weight.size(1) == x.size(1),
-        "'weight' must have shape [num_experts, ", x.size(1), ", channels]");
+        !hops.root_weight.empty(),
+        "'root_weight' must have an element per hop, got none");
+    hops.take(arguments, type, index, D, n);
+    const int64_t N = hops.num_nodes();
     STD_TORCH_CHECK(
-        x.scalar_type() == ScalarType::Float ||
-            x.scalar_type() == ScalarType::Double,
-        "'x' must be float32 or float64");
-    STD_TORCH_CHECK(
-        root.dim() == 2 && root.size(0) == weight.size(0) &&
-            root.size(1) == weight.size(2) && !hops.root_weight.empty(),
-        "'root' must have shape [num_experts, channels]");
-    hops.check(x.scalar_type(), node.scalar_type(), weight.size(2));
+        x.size(0) == N, "'x' must have ", N, " rows, got ", x.size(0));
+    take_slots(arguments, node, expert, kAny, N, n);
   }
 
   template <typename T, typename Index>
@@ -175,17 +178,8 @@ class Experts {
     gathered_ = torch::stable::new_empty(in.x, {round_up(most), in.x.size(1)});
   }
 
-  void check(int64_t num_messages) const {
-    STD_TORCH_CHECK(
-        num_messages == 0 || message_.back() <= num_messages,
-        "'num_messages' must be at least ", message_.back(), ", got ",
-        num_messages);
-  }
-
-  void check_mask(int64_t rows) const {
-    STD_TORCH_CHECK(
-        message_.back() <= rows, "'mask' must have a row for each of ",
-        message_.back(), " messages, got ", rows);
+  const std::vector<int64_t>& message() const {
+    return message_;
   }
 
   void forward(T* out, uint32_t* mask) {
@@ -387,19 +381,18 @@ std::tuple<Tensor, Tensor> gcn_experts(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     int64_t num_messages) {
-  const Inputs in{
+  Inputs in{
       x, weight, root, node, expert,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
-  in.check();
+  in.take(Arguments("x", x));
   const int64_t D = weight.size(2);
   Tensor out = torch::stable::new_empty(x, {node.numel(), D});
-  Tensor mask = torch::stable::new_empty(
-      x, {num_messages, num_blocks(D)}, ScalarType::Int);
+  Tensor mask;
   dispatch_wide(in, [&](auto value, auto index) {
     using T = decltype(value);
     Experts<T, decltype(index)> experts(in);
-    experts.check(num_messages);
+    mask = new_mask(in.hops, x, experts.message(), num_messages, D);
     experts.forward(
         out.template mutable_data_ptr<T>(),
         num_messages == 0
@@ -426,20 +419,22 @@ std::vector<Tensor> gcn_experts_backward(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     bool needs_x) {
-  const Inputs in{
+  Inputs in{
       x, weight, root, node, expert,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
-  in.check();
+  const Arguments arguments("x", x);
+  in.take(arguments);
+  take_saved(arguments, in.x, node.numel(), weight.size(2), grad, mask);
   auto zeros = [](const Tensor& like) {
     Tensor out = torch::stable::empty_like(like);
     return torch::stable::zero_(out);
   };
-  std::vector<Tensor> out{x, torch::stable::empty_like(weight)};
-  for (const Tensor& table : tables) {
+  std::vector<Tensor> out{in.x, torch::stable::empty_like(in.weight)};
+  for (const Tensor& table : in.hops.tables) {
     out.push_back(zeros(table));
   }
-  out.push_back(zeros(root));
+  out.push_back(zeros(in.root));
   dispatch_wide(in, [&](auto value, auto index) {
     using T = decltype(value);
     ParameterGrads<T> grads{{}, nullptr, nullptr};
@@ -452,7 +447,7 @@ std::vector<Tensor> gcn_experts_backward(
     }
     grads.root = out[next].template mutable_data_ptr<T>();
     Experts<T, decltype(index)> experts(in);
-    experts.check_mask(mask.size(0));
+    check_mask(experts.message(), mask);
     out[0] = experts.backward(
         grad.template const_data_ptr<T>(),
         reinterpret_cast<const uint32_t*>(mask.const_data_ptr<int32_t>()),

@@ -14,14 +14,10 @@ namespace {
 
 // Calls f with the number of each group that has rows, and its rows.
 template <typename F>
-void for_each_group(const Tensor& ptr, int64_t num_rows, const F& f) {
+void for_each_group(const Tensor& ptr, const F& f) {
   const int64_t* bound = ptr.const_data_ptr<int64_t>();
   const int64_t num_groups = ptr.numel() - 1;
-  STD_TORCH_CHECK(
-      bound[0] == 0 && bound[num_groups] <= num_rows, "'ptr' must go from 0 to ",
-      num_rows, " at most, got ", bound[0], " and ", bound[num_groups]);
   for (int64_t g = 0; g < num_groups; ++g) {
-    STD_TORCH_CHECK(bound[g] <= bound[g + 1], "'ptr' must not decrease");
     if (bound[g] < bound[g + 1]) {
       f(g, bound[g], bound[g + 1]);
     }
@@ -30,12 +26,12 @@ void for_each_group(const Tensor& ptr, int64_t num_rows, const F& f) {
 
 Tensor grouped_linear(
     Tensor x, Tensor weight, std::optional<Tensor> bias, Tensor ptr) {
-  check_groups(x, weight, ptr);
-  check_weight(x, weight, ptr);
-  STD_TORCH_CHECK(x.is_contiguous(), "'x' must be contiguous");
+  const Arguments arguments("x", x);
+  take_groups(arguments, x, ptr);
+  take_weight(arguments, x, weight, bias, ptr);
   const int64_t num_rows = x.size(0), num_groups = ptr.numel() - 1;
   Tensor out = torch::stable::new_empty(x, {num_rows, weight.size(2)});
-  for_each_group(ptr, num_rows, [&](int64_t g, int64_t begin, int64_t end) {
+  for_each_group(ptr, [&](int64_t g, int64_t begin, int64_t end) {
     const Tensor map = torch::stable::select(weight, 0, g);
     std::optional<Tensor> added;
     if (bias.has_value()) {
@@ -53,15 +49,11 @@ Tensor grouped_linear(
 }
 
 Tensor grouped_outer(Tensor x, Tensor y, Tensor ptr) {
-  check_groups(x, y, ptr);
-  STD_TORCH_CHECK(
-      y.dim() == 2 && y.size(0) == x.size(0) && x.is_contiguous() &&
-          y.is_contiguous(),
-      "'x' and 'y' must be contiguous, with as many rows each");
+  take_outer(Arguments("x", x), x, y, ptr);
   const int64_t num_groups = ptr.numel() - 1;
   Tensor out =
       torch::stable::new_zeros(x, {num_groups, x.size(1), y.size(1)});
-  for_each_group(ptr, x.size(0), [&](int64_t g, int64_t begin, int64_t end) {
+  for_each_group(ptr, [&](int64_t g, int64_t begin, int64_t end) {
     Factor(rows(x, begin, end))
         .multiply_transposed(
             torch::stable::select(out, 0, g), rows(y, begin, end));

@@ -171,7 +171,7 @@ void Product::copy_to(const Tensor& out) const {
     const char* source = static_cast<const char*>(from.data_ptr());
     char* to = static_cast<char*>(out.data_ptr()) + begin * bytes;
     torch::stable::parallel_for(
-        0, end - begin, std::max<int64_t>(1, (1 << 17) / bytes),
+        0, end - begin, std::max<int64_t>(1, (1 << 17) / std::max<int64_t>(1, bytes)),
         [&](int64_t first, int64_t last) {
           std::memcpy(
               to + first * bytes, source + first * bytes,

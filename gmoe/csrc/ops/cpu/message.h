@@ -14,7 +14,7 @@
 
 #include <torch/csrc/stable/ops.h>
 
-#include "../routed_message.h"
+#include "../inputs.h"
 #include "blocks.h"
 
 namespace gmoe::cpu {
@@ -95,6 +95,63 @@ std::vector<int64_t> message_ptr(const RoutedMessage<T, Index>& op) {
         (hop.root_weight != nullptr);
   }
   return ptr;
+}
+
+// The bits of the messages, or no rows where they are not kept.
+inline Tensor new_mask(
+    const HopInputs& hops, const Tensor& x,
+    const std::vector<int64_t>& message, int64_t num_messages,
+    int64_t channels) {
+  hops.check_messages(
+      num_messages, message.back(), static_cast<int64_t>(message.size()) - 1);
+  return torch::stable::new_empty(
+      x, {num_messages, num_blocks(channels)}, ScalarType::Int);
+}
+
+// What the backward pass gets: the gradients of the slots, and the bits.
+inline void take_saved(
+    const Arguments& arguments, const Tensor& x, int64_t num_slots,
+    int64_t channels, Tensor& grad, Tensor& mask) {
+  arguments.take("grad", grad, x.scalar_type(), {num_slots, channels});
+  arguments.take("mask", mask, ScalarType::Int, {kAny, num_blocks(channels)});
+}
+
+inline void check_mask(
+    const std::vector<int64_t>& message, const Tensor& mask) {
+  STD_TORCH_CHECK(
+      message.back() <= mask.size(0), "'mask' must have a row for each of ",
+      message.back(), " messages, got ", mask.size(0));
+}
+
+// Rows of x are named by row_of where a slot looks at the pair, and else it
+// has no meaning; no two pairs share a row.
+template <typename T, typename Index>
+void check_rows_of(const RoutedMessage<T, Index>& op, int64_t num_rows) {
+  if (op.row_of == nullptr) {
+    return;
+  }
+  std::vector<int64_t> owner(num_rows, -1);
+  auto look = [&](int64_t o, int64_t j) {
+    const int64_t pair = o * op.num_nodes + j, row = op.row_of[pair];
+    STD_TORCH_CHECK(
+        row >= 0 && row < num_rows, "'row_of' must hold rows from 0 to ",
+        num_rows - 1, ", got ", row, " for expert ", o, " and node ", j);
+    STD_TORCH_CHECK(
+        owner[row] == -1 || owner[row] == pair,
+        "'row_of' must hold a row for one expert and node only, got ", row,
+        " for two");
+    owner[row] = pair;
+  };
+  for (int64_t s = 0; s < op.num_slots; ++s) {
+    const int64_t i = op.node[s], o = op.expert[s];
+    const auto& hop = op.hop_of(o);
+    for (int64_t e = hop.ptr[i]; e < hop.ptr[i + 1]; ++e) {
+      look(o, hop.source[e]);
+    }
+    if (hop.root_weight != nullptr) {
+      look(o, i);
+    }
+  }
 }
 
 // The outputs of the slots begin..end, and the bits unless mask is null.
@@ -219,6 +276,10 @@ struct SlotOf {
   SlotOf(const Index* node, int64_t begin, int64_t end, int64_t num_nodes)
       : slot(num_nodes, -1) {
     for (int64_t s = begin; s < end; ++s) {
+      STD_TORCH_CHECK(
+          slot[node[s]] == -1,
+          "'node' must hold each node once for an expert, got ", node[s],
+          " twice");
       slot[node[s]] = s;
     }
   }

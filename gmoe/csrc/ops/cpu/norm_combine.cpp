@@ -2,6 +2,7 @@
 // CPU. Normalised rows are never written.
 #include <torch/csrc/stable/library.h>
 
+#include "../expert_norm.h"
 #include "blocks.h"
 #include "inputs.h"
 #include "message.h"
@@ -39,22 +40,6 @@ std::vector<Affine<T>> affines(
   return out;
 }
 
-void check(
-    const Tensor& h, const Tensor& weight, const Tensor& gamma,
-    const Tensor& beta) {
-  STD_TORCH_CHECK(
-      h.dim() == 2 && gamma.dim() == 2 && gamma.size(1) == h.size(1) &&
-          beta.numel() == gamma.numel(),
-      "'gamma' and 'beta' must have shape [num_experts, ", h.size(1), "]");
-  STD_TORCH_CHECK(
-      weight.numel() == h.size(0), "'weight' must have ", h.size(0),
-      " elements, got ", weight.numel());
-  STD_TORCH_CHECK(
-      gamma.scalar_type() == h.scalar_type() &&
-          beta.scalar_type() == h.scalar_type(),
-      "'gamma' and 'beta' must have the type of 'h'");
-}
-
 std::tuple<Tensor, Tensor, Tensor> norm_combine(
     Tensor h,
     Tensor weight,
@@ -67,7 +52,10 @@ std::tuple<Tensor, Tensor, Tensor> norm_combine(
     int64_t num_nodes,
     bool training,
     double eps) {
-  check(h, weight, gamma, beta);
+  const Arguments arguments("h", h);
+  take_norm(arguments, h, gamma, beta, running_mean, running_var, true, eps);
+  check_count("num_nodes", num_nodes);
+  take_weighted_slots(arguments, h, weight, node, expert, num_nodes, gamma);
   const int64_t D = h.size(1), n = gamma.size(0);
   Tensor out = torch::stable::new_empty(h, {num_nodes, D});
   Tensor mean = torch::stable::clone(running_mean);
@@ -123,7 +111,11 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> norm_combine_backward(
     Tensor expert,
     bool training,
     double eps) {
-  check(h, weight, gamma, beta);
+  const Arguments arguments("h", h);
+  take_norm(arguments, h, gamma, beta, mean, var, false, eps);
+  arguments.take("grad", grad, h.scalar_type(), {kAny, h.size(1)});
+  take_weighted_slots(
+      arguments, h, weight, node, expert, grad.size(0), gamma);
   Tensor grad_h = torch::stable::empty_like(h);
   Tensor grad_weight = torch::stable::empty_like(weight);
   Tensor grad_gamma = torch::stable::empty_like(gamma);

@@ -61,7 +61,7 @@ void drop(
 }
 
 Tensor relu_dropout(Tensor x, Tensor seed, double p, bool relu) {
-  check_dropout(seed, p);
+  take_dropout("x", x, seed, p);
   Tensor out = torch::stable::empty_like(x);
   with_channel_type("x", x.scalar_type(), [&](auto value) {
     drop<decltype(value)>(x, out, seed, p, relu);
@@ -71,7 +71,8 @@ Tensor relu_dropout(Tensor x, Tensor seed, double p, bool relu) {
 
 Tensor relu_dropout_backward(
     Tensor grad, Tensor out, Tensor seed, double p, bool relu) {
-  check_dropout(seed, p);
+  take_dropout("grad", grad, seed, p);
+  take_dropped(grad, out, relu);
   Tensor grad_x = torch::stable::empty_like(grad);
   with_channel_type("grad", grad.scalar_type(), [&](auto value) {
     using T = decltype(value);

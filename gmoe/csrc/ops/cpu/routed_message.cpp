@@ -121,23 +121,20 @@ std::tuple<Tensor, Tensor> routed_message(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     int64_t num_messages) {
-  const MessageInputs in{
+  MessageInputs in{
       x, node, expert, row_of, root, self_scale, num_experts, own_rows,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
-  in.check();
+  in.take(Arguments("x", x));
   const int64_t D = x.size(1);
-  Tensor out = torch::stable::new_empty(x, {node.numel(), D});
-  Tensor mask = torch::stable::new_empty(
-      x, {num_messages, num_blocks(D)}, ScalarType::Int);
+  Tensor out = torch::stable::new_empty(x, {in.node.numel(), D});
+  Tensor mask;
   dispatch(x.scalar_type(), node.scalar_type(), [&](auto value, auto index) {
     using T = decltype(value);
     const auto op = in.view<T, decltype(index)>();
     const auto message = message_ptr(op);
-    STD_TORCH_CHECK(
-        num_messages == 0 || message.back() <= num_messages,
-        "'num_messages' must be at least ", message.back(), ", got ",
-        num_messages);
+    check_rows_of(op, x.size(0));
+    mask = new_mask(in.hops, x, message, num_messages, D);
     forward(
         op, message, 0, op.num_slots, out.template mutable_data_ptr<T>(),
         num_messages == 0
@@ -167,27 +164,31 @@ std::vector<Tensor> routed_message_backward(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     bool needs_edge_weight) {
-  const MessageInputs in{
+  MessageInputs in{
       x, node, expert, row_of, root, self_scale, num_experts, own_rows,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
-  in.check();
+  const Arguments arguments("x", x);
+  in.take(arguments);
+  in.check_needs(needs_edge_weight);
+  take_saved(arguments, in.x, in.node.numel(), x.size(1), grad, mask);
   auto zeros = [](const Tensor& like) {
     Tensor out = torch::stable::empty_like(like);
     return torch::stable::zero_(out);
   };
-  std::vector<Tensor> out{own_rows ? zeros(x) : torch::stable::empty_like(x)};
-  for (const Tensor& table : tables) {
+  std::vector<Tensor> out{
+      own_rows ? zeros(in.x) : torch::stable::empty_like(in.x)};
+  for (const Tensor& table : in.hops.tables) {
     out.push_back(zeros(table));
   }
   if (root) {
-    out.push_back(zeros(*root));
+    out.push_back(zeros(*in.root));
   }
   if (self_scale) {
-    out.push_back(zeros(*self_scale));
+    out.push_back(zeros(*in.self_scale));
   }
   if (needs_edge_weight) {
-    for (const Tensor& weight : edge_weight) {
+    for (const Tensor& weight : in.hops.edge_weight) {
       out.push_back(zeros(weight));
     }
   }
@@ -196,9 +197,8 @@ std::vector<Tensor> routed_message_backward(
     using Index = decltype(index);
     const auto op = in.view<T, Index>();
     const auto message = message_ptr(op);
-    STD_TORCH_CHECK(
-        message.back() <= mask.size(0), "'mask' must have a row for each of ",
-        message.back(), " messages, got ", mask.size(0));
+    check_rows_of(op, x.size(0));
+    check_mask(message, mask);
     const auto experts = expert_ptr(op);
     const Saved<T, Index> saved{
         op, message,

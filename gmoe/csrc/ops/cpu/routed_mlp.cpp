@@ -9,16 +9,12 @@
 
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
-#include <torch/csrc/stable/tensor.h>
-#include <torch/headeronly/core/ScalarType.h>
 
+#include "../check.h"
 #include "../routed_mlp.h"
 #include "few_rows.h"
 
 namespace gmoe::cpu {
-
-using torch::headeronly::ScalarType;
-using torch::stable::Tensor;
 
 namespace {
 
@@ -43,33 +39,23 @@ struct Inputs {
   int64_t channels() const { return weight1.size(2); }
   int64_t outputs() const { return weight2.size(2); }
 
-  void check() const {
+  void take(const Arguments& arguments) {
+    check_real("x", x, true);
     const ScalarType type = x.scalar_type();
-    STD_TORCH_CHECK(
-        type == ScalarType::Float || type == ScalarType::Double,
-        "'x' must be float32 or float64");
-    STD_TORCH_CHECK(
-        x.dim() == 2 && weight1.dim() == 3 && channels() == x.size(1) &&
-            weight2.dim() == 3 && weight2.size(0) == experts() &&
-            weight2.size(1) == hidden() && bias2.dim() == 2 &&
-            bias2.size(0) == experts() && bias2.size(1) == outputs(),
-        "'weight1', 'weight2' and 'bias2' must have shapes [num_experts, "
-        "hidden, ", x.size(1), "], [num_experts, hidden, channels] and "
-        "[num_experts, channels]");
-    for (const Tensor& t : {weight1, weight2, bias2, gate}) {
-      STD_TORCH_CHECK(
-          t.scalar_type() == type, "all but indices must have the type of "
-          "'x'");
-    }
-    STD_TORCH_CHECK(
-        expert.scalar_type() == ScalarType::Long &&
-            ptr.scalar_type() == ScalarType::Long &&
-            gate.numel() == slots() && ptr.numel() == nodes() + 1,
-        "'expert' and 'ptr' must be int64, 'gate' as long as 'expert', and "
-        "'ptr' have one element more than 'x' has rows");
+    arguments.take("x", x, type, {kAny, kAny});
+    arguments.take("weight1", weight1, type, {kAny, kAny, x.size(1)});
+    const int64_t n = experts();
+    arguments.take("weight2", weight2, type, {n, hidden(), kAny});
+    arguments.take("bias2", bias2, type, {n, outputs()});
+    arguments.take("expert", expert, ScalarType::Long, {kAny});
+    arguments.take("gate", gate, type, {slots()});
+    arguments.take("ptr", ptr, ScalarType::Long, {nodes() + 1});
+    check_ptr("ptr", ptr, slots());
+    check_ids("expert", expert, n);
     STD_TORCH_CHECK(
         activation >= 0 && activation < kNumActivations,
-        "'activation' must be from 0 to ", kNumActivations - 1);
+        "'activation' must be from 0 to ", kNumActivations - 1, ", got ",
+        activation);
   }
 };
 
@@ -82,19 +68,9 @@ struct Order {
     const int64_t n = in.experts(), S = in.slots();
     const int64_t* expert = in.expert.const_data_ptr<int64_t>();
     const int64_t* begin = in.ptr.const_data_ptr<int64_t>();
-    bool valid = begin[0] == 0 && begin[in.nodes()] == S;
-    for (int64_t i = 0; i < in.nodes(); ++i) {
-      valid &= begin[i] <= begin[i + 1];
+    for (int64_t s = 0; s < S; ++s) {
+      ++ptr[expert[s] + 1];
     }
-    for (int64_t s = 0; s < S && valid; ++s) {
-      valid = expert[s] >= 0 && expert[s] < n;
-      if (valid) {
-        ++ptr[expert[s] + 1];
-      }
-    }
-    STD_TORCH_CHECK(
-        valid, "'ptr' must rise from 0 to ", S, " and 'expert' hold ids from "
-        "0 to ", n - 1);
     for (int64_t o = 0; o < n; ++o) {
       ptr[o + 1] += ptr[o];
     }
@@ -287,14 +263,11 @@ std::tuple<Tensor, Tensor> routed_mlp(
     Tensor expert,
     Tensor ptr,
     int64_t activation) {
-  const Inputs in{x, weight1, weight2, bias2, gate, expert, ptr, activation};
-  in.check();
-  STD_TORCH_CHECK(
-      bias1.dim() == 2 && bias1.size(0) == in.experts() &&
-          bias1.size(1) == in.hidden() &&
-          bias1.scalar_type() == x.scalar_type(),
-      "'bias1' must have the shape [num_experts, hidden] and the type of "
-      "'x'");
+  Inputs in{x, weight1, weight2, bias2, gate, expert, ptr, activation};
+  const Arguments arguments("x", x);
+  in.take(arguments);
+  arguments.take(
+      "bias1", bias1, x.scalar_type(), {in.experts(), in.hidden()});
   Tensor out = torch::stable::new_empty(x, {in.nodes(), in.outputs()});
   Tensor hidden = torch::stable::new_empty(x, {in.slots(), in.hidden()});
   dispatch(x.scalar_type(), [&](auto value) {
@@ -320,23 +293,21 @@ routed_mlp_backward(
     Tensor ptr,
     int64_t activation,
     bool needs_x) {
-  const Inputs in{x, weight1, weight2, bias2, gate, expert, ptr, activation};
-  in.check();
-  STD_TORCH_CHECK(
-      grad.dim() == 2 && grad.size(0) == in.nodes() &&
-          grad.size(1) == in.outputs() && hidden.dim() == 2 &&
-          hidden.size(0) == in.slots() && hidden.size(1) == in.hidden() &&
-          grad.scalar_type() == x.scalar_type() &&
-          hidden.scalar_type() == x.scalar_type(),
-      "'grad' and 'hidden' must have the shapes of the outputs");
+  Inputs in{x, weight1, weight2, bias2, gate, expert, ptr, activation};
+  const Arguments arguments("x", x);
+  in.take(arguments);
+  arguments.take(
+      "grad", grad, x.scalar_type(), {in.nodes(), in.outputs()});
+  arguments.take(
+      "hidden", hidden, x.scalar_type(), {in.slots(), in.hidden()});
   Tensor grad_x =
       torch::stable::new_empty(x, {needs_x ? in.nodes() : 0, in.channels()});
-  Tensor grad_weight1 = torch::stable::empty_like(weight1);
+  Tensor grad_weight1 = torch::stable::empty_like(in.weight1);
   Tensor grad_bias1 =
       torch::stable::new_empty(x, {in.experts(), in.hidden()});
-  Tensor grad_weight2 = torch::stable::empty_like(weight2);
-  Tensor grad_bias2 = torch::stable::empty_like(bias2);
-  Tensor grad_gate = torch::stable::empty_like(gate);
+  Tensor grad_weight2 = torch::stable::empty_like(in.weight2);
+  Tensor grad_bias2 = torch::stable::empty_like(in.bias2);
+  Tensor grad_gate = torch::stable::empty_like(in.gate);
   dispatch(x.scalar_type(), [&](auto value) {
     using T = decltype(value);
     auto data = [](Tensor& t) { return t.template mutable_data_ptr<T>(); };

@@ -37,10 +37,6 @@ struct Grouped {
         edge(num_edges),
         blocked(num_edges) {
     for (int64_t e = 0; e < num_edges; ++e) {
-      STD_TORCH_CHECK(
-          std::min(source[e], to[e]) >= 0 &&
-              std::max(source[e], to[e]) < num_nodes,
-          "'edge_index' must hold node ids from 0 to 'num_nodes' - 1");
       ++ptr[source[e] + 1];
     }
     for (int64_t e = 0; e < num_edges; ++e) {
@@ -143,13 +139,10 @@ std::tuple<Tensor, Tensor> run(
 
 std::tuple<Tensor, Tensor> two_hop(
     Tensor edge_index, Tensor blocked, int64_t num_nodes, bool coalesce) {
-  check_two_hop(edge_index, blocked, num_nodes);
+  take_two_hop(edge_index, blocked, num_nodes);
   if (edge_index.scalar_type() == ScalarType::Int) {
     return run<int32_t, int32_t>(edge_index, blocked, num_nodes, coalesce);
   }
-  STD_TORCH_CHECK(
-      edge_index.scalar_type() == ScalarType::Long,
-      "'edge_index' must have the type int32 or int64");
   const int64_t highest = std::max(num_nodes, edge_index.size(1));
   if (highest <= std::numeric_limits<int32_t>::max()) {
     return run<int64_t, int32_t>(edge_index, blocked, num_nodes, coalesce);

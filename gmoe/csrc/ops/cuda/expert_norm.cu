@@ -4,7 +4,6 @@
 #include <torch/csrc/stable/library.h>
 
 #include "../expert_norm.h"
-#include "../grouped_linear.h"
 #include "norm_launch.h"
 
 namespace gmoe::cuda {
@@ -34,15 +33,7 @@ __global__ void __launch_bounds__(kThreads) normalize(
   }
 }
 
-ExpertRows check(
-    const Tensor& h, const Tensor& gamma, const Tensor& beta,
-    const Tensor& mean, const Tensor& var, const Tensor& ptr) {
-  check_norm(h, gamma, beta);
-  check_groups(h, gamma, ptr);
-  check_device(h, {gamma, beta, mean, var, ptr});
-  STD_TORCH_CHECK(
-      ptr.numel() == gamma.size(0) + 1, "'ptr' must have ", gamma.size(0) + 1,
-      " elements");
+ExpertRows rows_of(const Tensor& h, const Tensor& gamma, const Tensor& ptr) {
   return {
       ptr.const_data_ptr<int64_t>(), gamma.size(0), h.size(0), h.size(1)};
 }
@@ -57,8 +48,10 @@ std::tuple<Tensor, Tensor, Tensor> expert_norm(
     bool training,
     double eps,
     bool relu) {
-  const ExpertRows rows =
-      check(h, gamma, beta, running_mean, running_var, ptr);
+  const Arguments arguments("h", h);
+  take_norm(arguments, h, gamma, beta, running_mean, running_var, true, eps);
+  take_expert_ptr(arguments, ptr, gamma.size(0), h.size(0));
+  const ExpertRows rows = rows_of(h, gamma, ptr);
   const torch::stable::accelerator::DeviceGuard guard(h.get_device_index());
   Tensor out = torch::stable::empty_like(h);
   Tensor mean = torch::stable::clone(running_mean);
@@ -93,7 +86,11 @@ std::tuple<Tensor, Tensor, Tensor> expert_norm_backward(
     bool training,
     double eps,
     bool relu) {
-  const ExpertRows rows = check(h, gamma, beta, mean, var, ptr);
+  const Arguments arguments("h", h);
+  take_norm(arguments, h, gamma, beta, mean, var, false, eps);
+  take_expert_ptr(arguments, ptr, gamma.size(0), h.size(0));
+  arguments.take("grad", grad, h.scalar_type(), {h.size(0), h.size(1)});
+  const ExpertRows rows = rows_of(h, gamma, ptr);
   const torch::stable::accelerator::DeviceGuard guard(h.get_device_index());
   Tensor grad_h = torch::stable::empty_like(h);
   Tensor grad_gamma = torch::stable::empty_like(gamma);

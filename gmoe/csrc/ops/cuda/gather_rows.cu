@@ -40,15 +40,17 @@ __global__ void __launch_bounds__(kThreads) add_each(
   }
 }
 
-void check(const Tensor& x, const Tensor& index) {
-  STD_TORCH_CHECK(
-      x.dim() == 2 && index.dim() == 1,
-      "'x' must have two dimensions and 'index' one");
-  check_device(x, {index});
+Arguments take(Tensor& x, Tensor& index) {
+  const Arguments arguments("x", x);
+  check_real("x", x, false);
+  check_integer("index", index);
+  arguments.take("x", x, x.scalar_type(), {kAny, kAny});
+  arguments.take("index", index, index.scalar_type(), {kAny});
+  return arguments;
 }
 
 Tensor gather_rows(Tensor x, Tensor index) {
-  check(x, index);
+  take(x, index);
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   const int64_t size = index.numel(), D = x.size(1);
   Tensor out = torch::stable::new_empty(x, {size, D});
@@ -68,7 +70,8 @@ Tensor gather_rows(Tensor x, Tensor index) {
 }
 
 Tensor add_rows(Tensor x, Tensor index, int64_t num_rows) {
-  check(x, index);
+  take(x, index).take("x", x, x.scalar_type(), {index.numel(), kAny});
+  check_count("num_rows", num_rows);
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   const int64_t D = x.size(1);
   Tensor out = torch::stable::new_empty(x, {num_rows, D});

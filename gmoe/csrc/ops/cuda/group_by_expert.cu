@@ -95,7 +95,6 @@ __global__ void __launch_bounds__(kThreads) move_slots(
 
 GroupedSlots group_by_expert(
     Tensor weight, Tensor expert, Tensor ptr, int64_t num_experts) {
-  check_device(expert, {weight, ptr});
   STD_TORCH_CHECK(
       num_experts >= 0 && num_experts <= kMaxExperts,
       "there must be at most ", kMaxExperts, " experts, got ", num_experts);

@@ -130,18 +130,9 @@ int64_t parts_for(int64_t tiles, int64_t rows_per_group) {
 
 Tensor grouped_linear(
     Tensor x, Tensor weight, std::optional<Tensor> bias, Tensor ptr) {
-  check_groups(x, weight, ptr);
-  check_weight(x, weight, ptr);
-  check_device(x, {weight, ptr});
-  STD_TORCH_CHECK(x.is_contiguous(), "'x' must be contiguous");
-  if (bias.has_value()) {
-    check_device(x, {*bias});
-    STD_TORCH_CHECK(
-        bias->is_contiguous() && bias->scalar_type() == x.scalar_type() &&
-            bias->numel() == weight.size(0) * weight.size(2),
-        "'bias' must be contiguous, of the type of 'x' and of shape [",
-        weight.size(0), ", ", weight.size(2), "]");
-  }
+  const Arguments arguments("x", x);
+  take_groups(arguments, x, ptr);
+  take_weight(arguments, x, weight, bias, ptr);
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   const int64_t num_rows = x.size(0), columns = weight.size(2);
   Tensor out = torch::stable::new_empty(x, {num_rows, columns});
@@ -165,12 +156,7 @@ Tensor grouped_linear(
 }
 
 Tensor grouped_outer(Tensor x, Tensor y, Tensor ptr) {
-  check_groups(x, y, ptr);
-  check_device(x, {y, ptr});
-  STD_TORCH_CHECK(
-      y.dim() == 2 && y.size(0) == x.size(0) && x.is_contiguous() &&
-          y.is_contiguous(),
-      "'x' and 'y' must be contiguous, with as many rows each");
+  take_outer(Arguments("x", x), x, y, ptr);
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   const int64_t num_groups = ptr.numel() - 1;
   Tensor out =

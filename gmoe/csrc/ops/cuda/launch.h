@@ -27,14 +27,6 @@ constexpr int64_t kMaxExperts = 256;
 // Channels per word of the bits that the op on the CPU keeps.
 constexpr int64_t kMaskBits = 32;
 
-inline void check_device(const Tensor& x, const std::vector<Tensor>& others) {
-  for (const Tensor& tensor : others) {
-    STD_TORCH_CHECK(
-        tensor.is_cuda() && tensor.get_device_index() == x.get_device_index(),
-        "all tensors must be on the same device");
-  }
-}
-
 inline cudaStream_t current_stream(const Tensor& tensor) {
   void* stream = nullptr;
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(

@@ -78,17 +78,6 @@ __global__ void __launch_bounds__(kThreads) grad_weight(
   }
 }
 
-void check(
-    const Tensor& h, const Tensor& weight, const Tensor& gamma,
-    const Tensor& beta, const Tensor& mean, const Tensor& var,
-    const Tensor& node, const Tensor& expert) {
-  check_norm(h, gamma, beta);
-  STD_TORCH_CHECK(
-      weight.numel() == h.size(0), "'weight' must have ", h.size(0),
-      " elements, got ", weight.numel());
-  check_device(h, {weight, gamma, beta, mean, var, node, expert});
-}
-
 // The rows, whose expert pointer is made in the tensor ptr.
 template <typename Index>
 ExpertRows rows_of(
@@ -114,7 +103,10 @@ std::tuple<Tensor, Tensor, Tensor> norm_combine(
     int64_t num_nodes,
     bool training,
     double eps) {
-  check(h, weight, gamma, beta, running_mean, running_var, node, expert);
+  const Arguments arguments("h", h);
+  take_norm(arguments, h, gamma, beta, running_mean, running_var, true, eps);
+  check_count("num_nodes", num_nodes);
+  take_weighted_slots(arguments, h, weight, node, expert, num_nodes, gamma);
   const torch::stable::accelerator::DeviceGuard guard(h.get_device_index());
   Tensor out = torch::stable::new_empty(h, {num_nodes, h.size(1)});
   Tensor mean = torch::stable::clone(running_mean);
@@ -158,7 +150,11 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> norm_combine_backward(
     Tensor expert,
     bool training,
     double eps) {
-  check(h, weight, gamma, beta, mean, var, node, expert);
+  const Arguments arguments("h", h);
+  take_norm(arguments, h, gamma, beta, mean, var, false, eps);
+  arguments.take("grad", grad, h.scalar_type(), {kAny, h.size(1)});
+  take_weighted_slots(
+      arguments, h, weight, node, expert, grad.size(0), gamma);
   const torch::stable::accelerator::DeviceGuard guard(h.get_device_index());
   Tensor grad_h = torch::stable::empty_like(h);
   Tensor grad_of_weight = torch::stable::empty_like(weight);

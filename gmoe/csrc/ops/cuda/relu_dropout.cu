@@ -113,8 +113,7 @@ void drop(
 }
 
 Tensor relu_dropout(Tensor x, Tensor seed, double p, bool relu) {
-  check_dropout(seed, p);
-  check_device(x, {seed});
+  take_dropout("x", x, seed, p);
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   Tensor out = torch::stable::empty_like(x);
   with_channel_type("x", x.scalar_type(), [&](auto value) {
@@ -125,8 +124,8 @@ Tensor relu_dropout(Tensor x, Tensor seed, double p, bool relu) {
 
 Tensor relu_dropout_backward(
     Tensor grad, Tensor out, Tensor seed, double p, bool relu) {
-  check_dropout(seed, p);
-  check_device(grad, {out, seed});
+  take_dropout("grad", grad, seed, p);
+  take_dropped(grad, out, relu);
   const torch::stable::accelerator::DeviceGuard guard(grad.get_device_index());
   Tensor grad_x = torch::stable::empty_like(grad);
   with_channel_type("grad", grad.scalar_type(), [&](auto value) {

@@ -13,22 +13,6 @@ namespace gmoe::cuda {
 
 namespace {
 
-void check(const MessageInputs& in) {
-  in.check();
-  check_device(in.x, {in.node, in.expert});
-  for (const auto& tensor : {in.row_of, in.root, in.self_scale}) {
-    if (tensor.has_value()) {
-      check_device(in.x, {*tensor});
-    }
-  }
-  const HopInputs& hops = in.hops;
-  for (const auto* list :
-       {&hops.ptr, &hops.source, &hops.tables, &hops.codes,
-        &hops.edge_weight, &hops.root_weight}) {
-    check_device(in.x, *list);
-  }
-}
-
 // Calls f with the pack of channels that all rows allow.
 template <typename T, typename Index, typename F>
 void with_message_pack(
@@ -227,11 +211,12 @@ std::tuple<Tensor, Tensor> routed_message(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     int64_t num_messages) {
-  const MessageInputs in{
+  MessageInputs in{
       x, node, expert, row_of, root, self_scale, num_experts, own_rows,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
-  check(in);
+  in.take(Arguments("x", x));
+  in.hops.check_messages(num_messages, 0, node.numel());
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   const int64_t D = x.size(1);
   Tensor out = torch::stable::new_empty(x, {node.numel(), D});
@@ -274,13 +259,16 @@ std::vector<Tensor> routed_message_backward(
     std::vector<Tensor> edge_weight,
     std::vector<Tensor> root_weight,
     bool needs_edge_weight) {
-  const MessageInputs in{
+  MessageInputs in{
       x, node, expert, row_of, root, self_scale, num_experts, own_rows,
       {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
        root_weight}};
-  check(in);
+  const Arguments arguments("x", x);
+  in.take(arguments);
+  in.check_needs(needs_edge_weight);
+  arguments.take("grad", grad, x.scalar_type(), {node.numel(), x.size(1)});
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  std::vector<Tensor> out{torch::stable::empty_like(x)};
+  std::vector<Tensor> out{torch::stable::empty_like(in.x)};
   torch::stable::zero_(out[0]); // Rows that no slot looks at.
   auto add_like = [&](const Tensor& tensor) {
     out.push_back(torch::stable::empty_like(tensor));
@@ -293,22 +281,23 @@ std::vector<Tensor> routed_message_backward(
     size_t next = 0;
     for (size_t h = 0; h < num_tables.size(); ++h) {
       for (int64_t t = 0; t < num_tables[h]; ++t, ++next) {
+        const Tensor& table = in.hops.tables[next];
         backward.table(
-            static_cast<int>(h), tables[next], codes[next],
-            add_like(tables[next]).template mutable_data_ptr<T>());
+            static_cast<int>(h), table, in.hops.codes[next],
+            add_like(table).template mutable_data_ptr<T>());
       }
     }
     if (root) {
-      backward.root(add_like(*root).template mutable_data_ptr<T>());
+      backward.root(add_like(*in.root).template mutable_data_ptr<T>());
     }
     if (self_scale) {
       backward.self_scale(
-          add_like(*self_scale).template mutable_data_ptr<T>());
+          add_like(*in.self_scale).template mutable_data_ptr<T>());
     }
     for (size_t h = 0; needs_edge_weight && h < edge_weight.size(); ++h) {
       backward.edge_weight(
           static_cast<int>(h),
-          add_like(edge_weight[h]).template mutable_data_ptr<acc_t<T>>());
+          add_like(in.hops.edge_weight[h]).template mutable_data_ptr<acc_t<T>>());
     }
   });
   return out;

@@ -199,16 +199,12 @@ std::tuple<Tensor, Tensor> run(
 
 std::tuple<Tensor, Tensor> two_hop(
     Tensor edge_index, Tensor blocked, int64_t num_nodes, bool coalesce) {
-  check_two_hop(edge_index, blocked, num_nodes);
-  check_device(edge_index, {blocked});
+  take_two_hop(edge_index, blocked, num_nodes);
   const torch::stable::accelerator::DeviceGuard guard(
       edge_index.get_device_index());
   if (edge_index.scalar_type() == ScalarType::Int) {
     return run<int32_t>(edge_index, blocked, num_nodes, coalesce);
   }
-  STD_TORCH_CHECK(
-      edge_index.scalar_type() == ScalarType::Long,
-      "'edge_index' must have the type int32 or int64");
   return run<int64_t>(edge_index, blocked, num_nodes, coalesce);
 }
 
