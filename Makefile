@@ -3,6 +3,7 @@
 # make test      the tests
 # make lint      style and types
 # make cuda      the fused ops for CUDA: needs nvcc, but no GPU
+# make sanitize  the ops under AddressSanitizer and UBSan: their tests, a fuzz
 # make wheel     the wheel and the source archive, in dist
 # Another torch, another folder:  make test TORCH=2.11.0 VENV=/tmp/venv
 PYTHON ?= python3
@@ -18,7 +19,7 @@ export GMOE_DATA_ROOT := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: install train test lint cuda docs wheel clean
+.PHONY: install train test lint cuda sanitize docs wheel clean
 install: $(STAMP)
 
 # torch first: a dependency on plain torch would pull the CUDA build.
@@ -43,6 +44,21 @@ lint: $(STAMP)
 
 cuda: $(STAMP)
 	$(BIN)/python setup.py build_cuda --strict
+
+# A build of its own, in build/sanitize; reports of faults are written there.
+SANITIZED := $(abspath build/sanitize)
+PRELOAD := $(foreach name,asan ubsan stdc++,$(shell $(CXX) -print-file-name=lib$(name).so))
+sanitize: $(STAMP)
+	rm -rf $(SANITIZED)/report.*
+	GMOE_SANITIZE=1 $(BIN)/python setup.py build_ext \
+	    --build-lib $(SANITIZED) --build-temp $(SANITIZED)/objects
+	export LD_PRELOAD="$(PRELOAD)" OMP_NUM_THREADS=1 \
+	    GMOE_LIBRARIES=$(SANITIZED)/gmoe \
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$(SANITIZED)/report \
+	    UBSAN_OPTIONS=print_stacktrace=1:log_path=$(SANITIZED)/report; \
+	$(BIN)/python -c "from gmoe.ops import AVAILABLE; assert AVAILABLE" && \
+	$(BIN)/python -m pytest -q tests/ops -m "not real_data" && \
+	$(BIN)/python -m benchmarks.fuzz_ops --calls 5000 --results $(SANITIZED)
 
 docs: $(STAMP)
 	$(BIN)/python -m pip install -q -e ".[docs]"

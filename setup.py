@@ -4,7 +4,9 @@ The fused ops are built where torch can be imported (``pip install
 --no-build-isolation``) and a compiler is found; without them gmoe is pure
 Python. Those for CUDA are a library of their own, as their symbols are missing
 from a torch without CUDA, and need nvcc and a torch with CUDA. Environment
-variables: ``GMOE_NO_EXT=1`` builds none, ``FORCE_CUDA=1`` those for CUDA
+variables: ``GMOE_NO_EXT=1`` builds none, ``GMOE_SANITIZE=1`` those for the CPU
+with checks of every access to memory and of undefined behaviour (see ``make
+sanitize``), ``FORCE_CUDA=1`` those for CUDA
 whatever torch has, ``TORCH_CUDA_ARCH_LIST`` names their architectures.
 """
 
@@ -23,6 +25,14 @@ ROOT = Path(__file__).parent
 # serves every later one.
 TORCH_TARGET_VERSION = '0x020a000000000000ULL'
 CUDA_ARCHITECTURES = '8.0;9.0+PTX'
+SANITIZE = '-fsanitize=address,undefined'
+
+
+def optimisation() -> list[str]:
+    if not is_set('GMOE_SANITIZE'):
+        return ['-O3', '-g0']
+    kept = ('-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer')
+    return ['-O1', '-g', SANITIZE, *kept]
 
 
 def is_set(name: str) -> bool:
@@ -124,12 +134,14 @@ def extensions() -> dict:
         [str(path.relative_to(ROOT)) for path in sources],
         extra_compile_args={
             'cxx': [
-                '-O3',
-                '-g0',
+                *optimisation(),
                 '-fvisibility=hidden',
+                # Errors name the sources, not the folder they were built in.
+                f'-ffile-prefix-map={ROOT.resolve()}/=',
                 f'-DTORCH_TARGET_VERSION={TORCH_TARGET_VERSION}',
             ]
         },
+        extra_link_args=[SANITIZE] if is_set('GMOE_SANITIZE') else [],
         py_limited_api=True,
     )
     extension.optional = True  # Its absence is no error to setuptools.
@@ -148,6 +160,8 @@ def extensions() -> dict:
                     'the fused ops could not be built, so gmoe is '
                     f'installed in pure Python. Everything works. ({error})'
                 )
+                return
+            if is_set('GMOE_SANITIZE'):
                 return
             if torch.version.cuda or is_set('FORCE_CUDA'):
                 self.build_cuda()

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from gmoe.ops.check import check_ids, check_ptr, check_shape, sees_values
+
 T = TypeVar('T')
 
 #: How to mend hop-2 edges that are out of date.
@@ -16,6 +18,9 @@ TWO_HOP_LAST = (
     'apply gmoe.transforms.TwoHop last, after all that changes nodes or '
     'edges, as in NeighborLoader(..., transform=TwoHop())'
 )
+
+# The key of the mark of edges that are known to be right.
+_CHECKED = 'checked'
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,11 @@ class Neighborhood:
             :math:`(E)`; :obj:`None` if they were given in this order.
         edge_mask: What each edge's messages are multiplied by while a
             prediction is explained, of shape :math:`(E)`, or :obj:`None`.
+
+    Raises:
+        ValueError: If the edges are not grouped by target as :obj:`ptr` tells,
+            or a shape, a type or a node id is wrong. Values are looked at on
+            the CPU only, once for all layers.
     """
 
     ptr: Tensor
@@ -51,6 +61,11 @@ class Neighborhood:
     order: Tensor | None = None
     edge_mask: Tensor | None = None
     _memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if _CHECKED not in self._memo:
+            _check_grouped(self)
+            self._memo[_CHECKED] = True
 
     @classmethod
     def from_edge_index(
@@ -87,6 +102,7 @@ class Neighborhood:
             target=target,
             edge_attr=edge_attr,
             order=order,
+            _memo={_CHECKED: True},
         )
 
     @property
@@ -225,6 +241,36 @@ def check_dense(edge_index: object, name: str = 'edge_index') -> Tensor:
         "a sparse adjacency 'adj_t', give its column and row indices: "
         'torch_geometric.utils.to_edge_index(adj_t)[0].flip(0)'
     )
+
+
+def _check_grouped(hop: Neighborhood) -> None:
+    """Checks edges that somebody else has grouped, once for all layers."""
+    for name in ('ptr', 'source', 'target'):
+        index = getattr(hop, name)
+        if index.dtype != torch.long:
+            raise ValueError(
+                f"'{name}' must have the type torch.int64, got {index.dtype}"
+            )
+    check_shape('source', hop.source, [None])
+    check_shape('target', hop.target, hop.source.shape)
+    check_ptr('ptr', hop.ptr, hop.num_edges)
+    check_ids('source', hop.source, hop.num_nodes)
+    if sees_values(hop.ptr):
+        nodes = torch.arange(hop.num_nodes)
+        target = nodes.repeat_interleave(hop.ptr.diff())
+        if not torch.equal(hop.target, target):
+            at = int((hop.target != target).nonzero()[0])
+            raise ValueError(
+                f"'target' must hold node {int(target[at])} at position {at}, "
+                f"as 'ptr' tells, got {int(hop.target[at])}"
+            )
+    for name in ('edge_attr', 'order', 'edge_mask'):
+        value = getattr(hop, name)
+        if value is not None and value.shape[:1] != hop.source.shape:
+            raise ValueError(
+                f"'{name}' must have a row for each of the {hop.num_edges} "
+                f'edges, got shape {list(value.shape)}'
+            )
 
 
 def _check_edges(

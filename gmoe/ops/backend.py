@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -60,7 +61,8 @@ def cuda_ops() -> list[str]:
 
 
 def _load(name: str) -> bool:
-    path = Path(__file__).resolve().parent.parent / name
+    folder = os.environ.get('GMOE_LIBRARIES')
+    path = Path(folder or Path(__file__).resolve().parent.parent) / name
     if not path.exists():
         return False
     try:
@@ -137,8 +139,9 @@ _lock = Lock()
 def _is_eager() -> bool:
     # Threads of PyTorch's own, which run the backward pass on CUDA, have no
     # context: to them, one that is open anywhere is theirs.
-    if _everywhere == 0:
-        return False
+    # So it is to a compiler, which cannot look at contexts.
+    if _everywhere == 0 or torch.compiler.is_compiling():
+        return _everywhere > 0
     return _here.get() > 0 or isinstance(current_thread(), _DummyThread)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gmoe.ops.check import check_ids, check_shape
 from gmoe.ops.gather_rows import gather_rows
 
 
@@ -31,13 +32,21 @@ def combine(
 
     Returns:
         Node features of shape :math:`(N, D)`, in the type of :obj:`h`.
+
+    Raises:
+        ValueError: If a shape, a node or a position is wrong.
     """
+    check_shape('weight', weight, h.shape[:1])
+    check_shape('node', node, h.shape[:1])
+    check_shape('order', order, h.shape[:1])
     weighted = h * weight.unsqueeze(-1)
     if slots_per_node is None:
+        check_ids('node', node, num_nodes)
         out = weighted.new_zeros(num_nodes, h.size(1))
         out = out.index_add(0, node, weighted)
     else:
         # A gather in place of a scatter: the same bits on every device.
+        check_ids('order', order, order.numel())
         position = torch.empty_like(order)
         position[order] = torch.arange(order.numel(), device=order.device)
         out = gather_rows(weighted, position)

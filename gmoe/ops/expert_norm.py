@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.check import check_ptr, check_shape
 from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import group_of
 from gmoe.ops.routed_message import refuse_double_backward
@@ -49,6 +50,10 @@ def expert_norm(
     Returns:
         Rows of shape :math:`(S, D)`, in the type of :obj:`h`, and the means
         and the biased variances used, of shape :math:`(n, D)`.
+
+    Raises:
+        ValueError: If a shape or the pointer is wrong; the fused op raises
+            :obj:`RuntimeError`.
     """
     accumulate = torch.promote_types(h.dtype, torch.float32)
     statistics = (running_mean, running_var)
@@ -82,6 +87,12 @@ def _eager(
     eps: float,
     relu: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    check_shape('gamma', gamma, [None, h.size(1)])
+    check_shape('beta', beta, gamma.shape)
+    check_shape('running_mean', running_mean, gamma.shape)
+    check_shape('running_var', running_var, gamma.shape)
+    check_shape('ptr', ptr, [gamma.size(0) + 1])
+    check_ptr('ptr', ptr, h.size(0))
     x = h.to(torch.promote_types(h.dtype, running_mean.dtype))
     expert = group_of(ptr, h.size(0))
     # Copies: backward needs them as they are now.

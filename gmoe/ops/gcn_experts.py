@@ -61,6 +61,10 @@ def gcn_experts(
 
     Returns:
         Outputs of shape :math:`(S, D)`.
+
+    Raises:
+        RuntimeError: If a shape, a type or an index is wrong;
+            :obj:`ValueError` without the fused op.
     """
     hops = _fold_bias(hops, bias)
     root = root + bias

@@ -13,6 +13,7 @@ from gmoe.ops.backend import (
     register_fake,
     use_native,
 )
+from gmoe.ops.check import check_ids, check_ptr, check_shape
 
 
 class GroupedSlots(NamedTuple):
@@ -54,7 +55,8 @@ def group_by_expert(
         The grouped slots, indices in the type of :obj:`expert`.
 
     Raises:
-        RuntimeError: If an expert or a pointer is out of range. On CUDA the
+        RuntimeError: If an expert or a pointer is out of range;
+            :obj:`ValueError` without the fused op. On CUDA the
             host does not wait for the slots: experts are checked on the
             device, pointers are not.
     """
@@ -83,6 +85,10 @@ def inverse_permutation(order: Tensor) -> Tensor:
 def _eager(
     weight: Tensor, expert: Tensor, ptr: Tensor, num_experts: int
 ) -> GroupedSlots:
+    check_shape('expert', expert, [None])
+    check_shape('weight', weight, expert.shape)
+    check_ptr('ptr', ptr, expert.size(0))
+    check_ids('expert', expert, num_experts)
     order = torch.argsort(expert, stable=True)
     count = expert.new_zeros(num_experts + 1)
     count.index_add_(0, expert + 1, torch.ones_like(expert))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.check import check_ptr, check_shape
 
 
 def grouped_linear(
@@ -27,6 +28,10 @@ def grouped_linear(
 
     Returns:
         Rows of shape :math:`(R, D_{out})`.
+
+    Raises:
+        ValueError: If the pointer or the bias does not fit; the fused op
+            raises :obj:`RuntimeError`.
     """
     if not use_native(x, weight, bias, ptr):
         return _eager(x, weight, bias, ptr)
@@ -56,6 +61,10 @@ def group_of(ptr: Tensor, num_rows: int) -> Tensor:
 def _eager(
     x: Tensor, weight: Tensor, bias: Tensor | None, ptr: Tensor
 ) -> Tensor:
+    check_shape('ptr', ptr, [weight.size(0) + 1])
+    check_ptr('ptr', ptr, x.size(0), rest=True)
+    if bias is not None:
+        check_shape('bias', bias, [weight.size(0), weight.size(2)])
     # split and unbind have one gradient each; slices would have one of full
     # size per group. Empty groups are kept: they give their parameters a zero
     # gradient, so that no process waits for it in distributed training.

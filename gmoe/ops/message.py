@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
 
+from gmoe.ops.check import check_ids, check_ptr, check_rising, check_shape
+
 
 class MessageHop(NamedTuple):
     r"""The edges that some of the experts look at, ordered by target.
@@ -36,6 +38,46 @@ class MessageHop(NamedTuple):
     codes: Sequence[Tensor] = ()
     edge_weight: Tensor | None = None
     root_weight: Tensor | None = None
+
+
+def check_slots(
+    node: Tensor, expert: Tensor, hops: Sequence[MessageHop], num_nodes: int
+) -> None:
+    """Refuses slots or edges that name what there is not.
+
+    Args:
+        node: The node of each slot, of shape :math:`(S)`.
+        expert: The expert of each slot, of shape :math:`(S)`.
+        hops: The edges that the experts look at.
+        num_nodes: Number of nodes :math:`N`.
+
+    Raises:
+        ValueError: If a shape or a value is wrong.
+    """
+    check_shape('node', node, [None])
+    check_shape('expert', expert, node.shape)
+    check_ids('node', node, num_nodes)
+    check_ids('expert', expert, sum(hop.num_experts for hop in hops))
+    check_rising('expert', expert)
+    for hop in hops:
+        edges = hop.source.shape
+        check_shape('source', hop.source, [None])
+        check_shape('ptr', hop.ptr, [num_nodes + 1])
+        check_ptr('ptr', hop.ptr, hop.source.size(0))
+        check_ids('source', hop.source, num_nodes)
+        for table, code in zip(hop.tables, hop.codes):
+            check_shape('codes', code, edges)
+            check_ids('codes', code, table.size(1))
+            if table.size(0) not in (1, hop.num_experts):
+                raise ValueError(
+                    f"'tables' must have rows for 1 or {hop.num_experts} "
+                    f'experts, got shape {list(table.shape)}'
+                )
+        for name in ('edge_weight', 'root_weight'):
+            weight = getattr(hop, name)
+            if weight is not None:
+                size = edges if name == 'edge_weight' else [num_nodes]
+                check_shape(name, weight, size)
 
 
 def hop_slots(
@@ -65,6 +107,13 @@ def eager_message(
 ) -> Tensor:
     """:func:`gmoe.ops.routed_message` on one tensor of all messages."""
     num_experts = sum(hop.num_experts for hop in hops)
+    num_nodes = hops[0].ptr.numel() - 1
+    check_slots(node, expert, hops, num_nodes)
+    if row_of is not None:
+        check_shape('row_of', row_of, [num_experts, num_nodes])
+    else:
+        rows = num_nodes * num_experts if interleaved else num_nodes
+        check_shape('x', x, [rows, None])
 
     def row(expert: Tensor, node: Tensor) -> Tensor:
         if row_of is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gmoe.ops.message import MessageHop
+from gmoe.ops.message import MessageHop, check_slots
 
 
 def needed_rows(
@@ -36,7 +36,11 @@ def needed_rows(
         of shape :math:`(n + 1)`; and the row of each (expert, node) pair,
         int64 of shape :math:`(n, N)`, which has a meaning only where the pair
         is needed.
+
+    Raises:
+        ValueError: If a shape, a node, an expert or a pointer is wrong.
     """
+    check_slots(node, expert, hops, num_nodes)
     num_experts = sum(hop.num_experts for hop in hops)
     routed = torch.zeros(
         num_experts * num_nodes, dtype=torch.int32, device=node.device

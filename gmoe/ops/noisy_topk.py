@@ -14,6 +14,7 @@ from gmoe.ops.backend import (
     register_fake,
     use_native,
 )
+from gmoe.ops.check import check_shape
 
 
 class NoisyTopK(NamedTuple):
@@ -58,7 +59,21 @@ def noisy_topk(
         top_k: Number of selected experts :math:`k`.
         topk_first: Whether the softmax is over the selected experts only,
             else over all.
+
+    Raises:
+        ValueError: If a shape is wrong, noise lacks its scale, or the scale
+            its noise, or :obj:`top_k` is out of range (:obj:`RuntimeError`
+            of the fused op).
     """
+    if (raw is None) != (noise is None):
+        alone = 'noise' if raw is None else 'raw'
+        raise ValueError(
+            f"'raw' must be given with 'noise' and only then, got '{alone}' "
+            'alone'
+        )
+    for name, value in (('raw', raw), ('noise', noise)):
+        if value is not None:
+            check_shape(name, value, clean.shape)
     on_cuda = clean.size(-1) <= MAX_CUDA_EXPERTS
     if not use_native(clean, raw, noise, cuda=on_cuda):
         return _eager(clean, raw, noise, top_k, topk_first)
@@ -118,6 +133,11 @@ def _eager(
     top_k: int,
     topk_first: bool,
 ) -> NoisyTopK:
+    if not 1 <= top_k <= clean.size(-1):
+        raise ValueError(
+            f"'top_k' must be from 1 to {clean.size(-1)}, the number of "
+            f'experts, got {top_k}'
+        )
     logits, scale = clean, None
     if raw is not None and noise is not None:
         scale = noise_scale(raw)

@@ -32,7 +32,12 @@ def relu_dropout(
 
     Returns:
         A tensor of the shape of :obj:`x`.
+
+    Raises:
+        ValueError: If :obj:`p` is no probability.
     """
+    if not 0 <= p <= 1:
+        raise ValueError(f"'p' must be from 0 to 1, got {p}")
     if not training:
         p = 0.0
     if p == 0.0 and not relu:

@@ -58,6 +58,10 @@ def routed_message(
 
     Returns:
         Messages of shape :math:`(S, D)`.
+
+    Raises:
+        RuntimeError: If a shape, a type or an index is wrong;
+            :obj:`ValueError` without the fused op.
     """
     tables = [table for hop in hops for table in hop.tables]
     floats = [t for t in (x, *tables, root, self_scale) if t is not None]

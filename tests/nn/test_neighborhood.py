@@ -12,6 +12,7 @@ from gmoe.nn import (
     OGBGCNConv,
     OGBGINConv,
     RelationalConv,
+    neighborhood,
 )
 from gmoe.ops import eager_ops
 from tests.graphs import EDGE_DIMS, graphs, random_graph
@@ -141,3 +142,56 @@ def test_a_network_takes_tensors():
         ValueError, match="'edge_index' must be a tensor.*Neig"
     ):
         net(data.x, hop)
+
+
+WRONG_GROUPS = {
+    'ptr': [[0, 5, 2, 2], [0, 1, 1, 3], [1, 1, 2, 2], [0, 0, -1, 2], []],
+    'source': [[0, 3], [-1, 0], [0]],
+    'target': [[0, 0], [1, 0], [0]],
+}
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        (name, value)
+        for name, values in WRONG_GROUPS.items()
+        for value in values
+    ],
+)
+def test_groups_that_are_none_are_refused(name, value):
+    # Edges 0 -> 0 and 1 -> 1 of three nodes.
+    right = {'ptr': [0, 1, 2, 2], 'source': [0, 1], 'target': [0, 1]}
+    tensors = {
+        key: torch.tensor(item, dtype=torch.long)
+        for key, item in {**right, name: value}.items()
+    }
+    with pytest.raises(ValueError, match=r"'(ptr|source|target)' must"):
+        Neighborhood(**tensors)
+
+
+def test_groups_are_looked_at_once(monkeypatch):
+    seen = []
+    check = neighborhood._check_grouped
+    monkeypatch.setattr(
+        neighborhood, '_check_grouped', lambda hop: seen.append(check(hop))
+    )
+    edge_index = torch.tensor([[0, 1], [1, 0]])
+    sorted_here = Neighborhood.from_edge_index(edge_index, None, 3)
+    assert not seen
+    made = Neighborhood(
+        sorted_here.ptr, sorted_here.source, sorted_here.target
+    )
+    conv = GMoEConv(GCNExperts(4, 6, 3), top_k=2).eval()
+    x = torch.randn(3, 4)
+    first = conv(x, made)
+    assert torch.equal(first, conv(x, made))
+    assert torch.equal(first, conv(x, edge_index))
+    assert len(seen) == 1
+    for wrong in ('edge_attr', 'order'):
+        with pytest.raises(ValueError, match=f"'{wrong}' must have a row for"):
+            Neighborhood(
+                made.ptr, made.source, made.target, **{wrong: x[:, 0]}
+            )
+    with pytest.raises(ValueError, match="'ptr' must have the type"):
+        Neighborhood(made.ptr.int(), made.source, made.target)
