@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from threading import Lock, _DummyThread, current_thread
+from threading import Lock, _DummyThread, get_ident
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import torch
@@ -142,7 +143,10 @@ def _is_eager() -> bool:
     # So it is to a compiler, which cannot look at contexts.
     if _everywhere == 0 or torch.compiler.is_compiling():
         return _everywhere > 0
-    return _here.get() > 0 or isinstance(current_thread(), _DummyThread)
+    if _here.get() > 0:
+        return True
+    own = [t for t in enumerate_threads() if t.ident == get_ident()]
+    return not own or isinstance(own[0], _DummyThread)
 
 
 def use_native(*tensors: torch.Tensor | None, cuda: bool = True) -> bool:
