@@ -38,7 +38,6 @@ def combine(
     """
     check_shape('weight', weight, h.shape[:1])
     check_shape('node', node, h.shape[:1])
-    check_shape('order', order, h.shape[:1])
     weighted = h * weight.unsqueeze(-1)
     if slots_per_node is None:
         check_ids('node', node, num_nodes)
@@ -46,6 +45,7 @@ def combine(
         out = out.index_add(0, node, weighted)
     else:
         # A gather in place of a scatter: the same bits on every device.
+        check_shape('order', order, h.shape[:1])
         check_ids('order', order, order.numel())
         position = torch.empty_like(order)
         position[order] = torch.arange(order.numel(), device=order.device)

@@ -58,7 +58,6 @@ def check_slots(
     check_shape('expert', expert, node.shape)
     check_ids('node', node, num_nodes)
     check_ids('expert', expert, sum(hop.num_experts for hop in hops))
-    check_rising('expert', expert)
     for hop in hops:
         edges = hop.source.shape
         check_shape('source', hop.source, [None])
@@ -109,6 +108,7 @@ def eager_message(
     num_experts = sum(hop.num_experts for hop in hops)
     num_nodes = hops[0].ptr.numel() - 1
     check_slots(node, expert, hops, num_nodes)
+    check_rising('expert', expert)
     if row_of is not None:
         check_shape('row_of', row_of, [num_experts, num_nodes])
     else:
