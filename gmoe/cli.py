@@ -252,7 +252,8 @@ class GMoECLI(LightningCLI):
         folder = str(self.run_dir.path)
         config = self.config_init[self.subcommand]
         callbacks = self.trainer_defaults['callbacks']
-        callbacks.append(RunSettings(plain(self.config[self.subcommand])))
+        settings = plain(self.config[self.subcommand])
+        callbacks.append(RunSettings(settings, self.subcommand == 'fit'))
         if config.trainer.get('enable_checkpointing') is not False:
             callbacks.append(config.checkpoint)
             # After the one for the best epoch, whose state it saves.

@@ -28,16 +28,18 @@ class RunSettings(Callback):
 
     Args:
         settings: The settings: plain values, lists and dictionaries.
+        is_fit: Whether this is a training, in which changes are of interest.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], is_fit: bool = True) -> None:
         self.settings = settings
+        self.is_fit = is_fit
 
     def state_dict(self) -> dict[str, Any]:
         return {name: self.settings.get(name) for name in (*CARRIED, *FREE)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for name in FREE:
+        for name in FREE if self.is_fit else ():
             new = dict(named(self.settings.get(name), name))
             for key, old in named(state_dict.get(name), name):
                 if key in new and new[key] != old:
