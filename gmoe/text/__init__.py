@@ -7,9 +7,9 @@ first use; that also registers the model with ``AutoConfig`` and
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gmoe._lazy import lazy
 from gmoe.text.classifier import TextClassifier
 from gmoe.text.linearize import (
     SPECIAL_TOKENS,
@@ -47,23 +47,14 @@ __all__ = [
     'offline_encoder',
 ]
 
-_LAZY = {
-    'BertClassifier': 'finetune',
-    'BertMoeClassifier': 'finetune',
-    'BertMoeConfig': 'bert_moe',
-    'BertMoeForSequenceClassification': 'bert_moe',
-    'BertMoeOutput': 'bert_moe',
-    'FineTuning': 'fine_tuning',
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    value = getattr(import_module(f'{__name__}.{_LAZY[name]}'), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        'BertClassifier': 'gmoe.text.finetune',
+        'BertMoeClassifier': 'gmoe.text.finetune',
+        'BertMoeConfig': 'gmoe.text.bert_moe',
+        'BertMoeForSequenceClassification': 'gmoe.text.bert_moe',
+        'BertMoeOutput': 'gmoe.text.bert_moe',
+        'FineTuning': 'gmoe.text.fine_tuning',
+    },
+)
