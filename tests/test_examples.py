@@ -1,0 +1,27 @@
+"""The examples run, and learn."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / 'examples'
+#: What is exceeded; guessing gives a quarter, and twice a half.
+ACCURACIES = {
+    'convert_model': 0.6,
+    'own_dataset': 0.8,
+    'own_layer': 0.9,
+}
+
+
+def test_all_examples_are_run():
+    assert {path.stem for path in EXAMPLES.glob('*.py')} == set(ACCURACIES)
+
+
+@pytest.mark.parametrize('name', ACCURACIES)
+def test_example(name, tmp_path, monkeypatch):
+    path = EXAMPLES / f'{name}.py'
+    assert len(path.read_text().splitlines()) <= 60
+    monkeypatch.chdir(tmp_path)
+    main = runpy.run_path(str(path))['main']
+    assert main() > ACCURACIES[name]
