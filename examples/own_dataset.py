@@ -46,9 +46,8 @@ def main(epochs: int = 8) -> float:
         *(data.name, data.task_type, data.eval_metric),
         node_dims=data.node_dims,
         edge_dims=None,  # No features of edges.
-        hidden_channels=32,
-        num_experts=4,
-        top_k=2,
+        **{'hidden_channels': 32, 'num_layers': 2},
+        **{'num_experts': 4, 'top_k': 2},
         learning_rate=0.01,
     )
     trainer = Trainer(max_epochs=epochs, accelerator='cpu')
