@@ -26,8 +26,9 @@ def encoder_fingerprint(name: str) -> str:
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        config = require('transformers').AutoConfig.from_pretrained(name)
-        commit = getattr(config, '_commit_hash', None)
+        hub = require('transformers.utils.hub')
+        # Kept as snapshots/<commit>/config.json.
+        commit = Path(hub.cached_file(name, 'config.json')).parent.name
         return f'hub {name} {commit}'
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
@@ -77,13 +78,24 @@ def encoder_features(
 
     Raises:
         ImportError: If `transformers` is not installed.
-        OSError: If there is no such encoder.
+        OSError: If there is no such encoder, or its weights are not in
+            safetensors: pickles are not read.
+        ValueError: If it has no tokenizer.
     """
     transformers = require('transformers')
     folder = Path(name).expanduser()
     source = str(folder) if folder.is_dir() else name
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-    model = transformers.AutoModel.from_pretrained(source).float().eval()
+    # Without its files, one that knows no word is made.
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise ValueError(
+            "'encoder' must be an encoder with a tokenizer, got "
+            f'{name!r}, which has none'
+        )
+    model = transformers.AutoModel.from_pretrained(
+        source, use_safetensors=True
+    )
+    model = model.float().eval()
     # Texts of one length go together, for little to be padded.
     order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
     out = torch.zeros(len(texts), int(model.config.hidden_size))

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,10 @@ import torch
 
 from gmoe.datasets import _feature_cache
 from gmoe.datasets._feature_cache import cached_table
+from gmoe.datasets._webnlg_encoder import (
+    encoder_features,
+    encoder_fingerprint,
+)
 from gmoe.datasets._webnlg_features import TextFeatures
 from gmoe.datasets._webnlg_hashed import hashed_features
 
@@ -167,3 +172,39 @@ def test_encoder(tmp_path: Path, encoder: str, monkeypatch):
     monkeypatch.setattr(name, fail)
     with pytest.raises(AssertionError, match='again'):
         features.table(TEXTS)
+
+
+def test_an_encoder_of_the_hub_is_known_by_its_commit(
+    tmp_path: Path, encoder: str, monkeypatch
+):
+    # A copy of the hub's own cache, in its layout, and no network.
+    cache = tmp_path / 'hub'
+    repository = cache / 'models--some--encoder'
+
+    def publish(commit: str) -> str:
+        shutil.copytree(encoder, repository / 'snapshots' / commit)
+        (repository / 'refs').mkdir(exist_ok=True)
+        (repository / 'refs' / 'main').write_text(commit)
+        return encoder_fingerprint('some/encoder')
+
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(cache))
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
+    first, second = publish('a' * 40), publish('b' * 40)
+    assert first == f'hub some/encoder {"a" * 40}'
+    assert second == f'hub some/encoder {"b" * 40}'
+
+
+def test_an_encoder_without_a_tokenizer_is_refused(encoder: str):
+    for path in Path(encoder).iterdir():
+        if path.suffix != '.safetensors' and path.name != 'config.json':
+            path.unlink()
+    with pytest.raises(ValueError, match="'encoder' must be .* tokenizer"):
+        encoder_features(TEXTS, encoder)
+
+
+def test_weights_in_a_pickle_are_not_read(encoder: str):
+    (weights,) = Path(encoder).glob('*.safetensors')
+    weights.unlink()
+    torch.save({}, Path(encoder) / 'pytorch_model.bin')
+    with pytest.raises(OSError, match='safetensors'):
+        encoder_features(TEXTS, encoder)
