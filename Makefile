@@ -57,7 +57,7 @@ sanitize: $(STAMP)
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$(SANITIZED)/report \
 	    UBSAN_OPTIONS=print_stacktrace=1:log_path=$(SANITIZED)/report; \
 	$(BIN)/python -c "from gmoe.ops import AVAILABLE; assert AVAILABLE" && \
-	$(BIN)/python -m pytest -q tests/ops -m "not real_data" && \
+	$(BIN)/python -m pytest -q tests/ops -k "not binary" && \
 	$(BIN)/python -m benchmarks.fuzz_ops --calls 5000 --results $(SANITIZED)
 
 docs: $(STAMP)

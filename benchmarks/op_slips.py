@@ -36,6 +36,7 @@ ALLOWED = (
     ('noisy_topk*', 'clean', 'type *16'),  # Without noise.
     ('noisy_topk*', 'clean', 'type float*'),
     ('noisy_topk', 'clean', 'size [sle]*'),
+    ('noisy_topk_backward', 'clean', 'size [sl]*er 1'),
     ('noisy_topk', 'top_k', 'one *'),
     ('noisy_topk_backward', 'grad_*', 'none'),
     ('noisy_topk_backward', 'top_k', 'one *'),
@@ -195,7 +196,7 @@ def _values(
     yield 'value beyond', put(1000)
     yield 'value highest', put(limits.max)
     yield 'value lowest', put(limits.min)
-    if value.dim() == 1:
+    if value.dim() == 1 and value.numel() > 1:
         # Of a pointer: one more than there is.
         last = int(value[-1])
         if int(value[0]) == 0 and bool((value.diff() >= 0).all()):

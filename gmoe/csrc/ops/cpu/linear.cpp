@@ -165,13 +165,13 @@ Product::Product(const Tensor& a, const Tensor& b, const Tensor* bias)
 void Product::copy_to(const Tensor& out) const {
   const int64_t bytes = channels_ * out.element_size();
   auto copy = [&](const Tensor& from, int64_t begin, int64_t end) {
-    if (begin == end) {
+    if (begin == end || bytes == 0) {
       return;
     }
     const char* source = static_cast<const char*>(from.data_ptr());
     char* to = static_cast<char*>(out.data_ptr()) + begin * bytes;
     torch::stable::parallel_for(
-        0, end - begin, std::max<int64_t>(1, (1 << 17) / std::max<int64_t>(1, bytes)),
+        0, end - begin, std::max<int64_t>(1, (1 << 17) / bytes),
         [&](int64_t first, int64_t last) {
           std::memcpy(
               to + first * bytes, source + first * bytes,
@@ -183,6 +183,9 @@ void Product::copy_to(const Tensor& out) const {
 }
 
 void Factor::multiply_transposed(const Tensor& out, const Tensor& b) {
+  if (out.numel() == 0) {
+    return;
+  }
   const int64_t size = a_.size(0);
   const int64_t split = prefers_onednn(a_) ? round_down(size) : 0;
   if (split == 0) {
