@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
+from torch import Tensor, nn
+
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Refuses a value that is not among the choices.
@@ -48,3 +51,26 @@ def check_dropout(**shares: float) -> None:
     for name, share in shares.items():
         if not 0 <= share < 1:
             raise ValueError(f"'{name}' must be in [0, 1), got {share}")
+
+
+def check_dtype(x: Tensor, module: nn.Module) -> None:
+    """Refuses node features of another type than a module's parameters.
+
+    Autocast is what brings several types together.
+
+    Args:
+        x: The features.
+        module: The module.
+
+    Raises:
+        ValueError: If the type is another one.
+    """
+    wanted = next(module.parameters(), x).dtype
+    if x.dtype != wanted and not (
+        torch.compiler.is_compiling()
+        or torch.is_autocast_enabled(x.device.type)
+    ):
+        raise ValueError(
+            f"'x' must have the type {wanted} of the layer's parameters, got "
+            f'{x.dtype}'
+        )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gmoe.nn.embedding import LinearEncoder, check_categories
+from gmoe.nn.embedding import LinearEncoder, check_categories, check_dims
 from gmoe.nn.neighborhood import Neighborhood
 
 # Beyond this number of codes, only those that occur get a row.
@@ -46,7 +46,7 @@ class CategoricalEdgeEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.num_experts = num_experts
-        self.dims = tuple(dims)
+        self.dims = check_dims(dims)
         self.out_channels = out_channels
         self.num_hops = num_hops
         offsets = torch.tensor(self.dims).cumsum(0) - torch.tensor(self.dims)

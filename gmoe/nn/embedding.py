@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ class CategoricalEncoder(nn.Module):
 
     def __init__(self, dims: Sequence[int], out_channels: int) -> None:
         super().__init__()
-        self.dims = tuple(dims)
+        self.dims = check_dims(dims)
         self.weight = nn.Parameter(torch.empty(sum(self.dims), out_channels))
         offsets = torch.tensor(self.dims).cumsum(0) - torch.tensor(self.dims)
         self.register_buffer('offsets', offsets, persistent=False)
@@ -100,6 +101,27 @@ class LinearEncoder(nn.Linear):
                     f'{input[row].tolist()} in row {row}'
                 )
         return super().forward(input)
+
+
+def check_dims(dims: Sequence[int], name: str = 'dims') -> tuple[int, ...]:
+    """The numbers of categories of features, if they are such.
+
+    Args:
+        dims: The numbers.
+        name: How the error message calls them.
+
+    Raises:
+        ValueError: If they are no integers of at least one.
+    """
+    checked = tuple(dims) if isinstance(dims, Sequence) else ()
+    if not all(isinstance(dim, Integral) and dim > 0 for dim in checked) or (
+        len(checked) == 0 or sum(checked) > torch.iinfo(torch.int32).max
+    ):
+        raise ValueError(
+            f"'{name}' must be numbers of categories of at least 1, one of "
+            f'each feature, got {dims!r}'
+        )
+    return checked
 
 
 def check_categories(x: Tensor, dims: Sequence[int], name: str) -> None:

@@ -243,6 +243,30 @@ def check_dense(edge_index: object, name: str = 'edge_index') -> Tensor:
     )
 
 
+def check_rows(
+    edge_attr: Tensor | None, edge_index: Tensor, name: str = 'edge_index'
+) -> None:
+    """Refuses features of edges that are not one row for each.
+
+    Args:
+        edge_attr: The features.
+        edge_index: The edges.
+        name: How the error message calls the edges.
+
+    Raises:
+        ValueError: If there are more or fewer rows.
+    """
+    if edge_attr is not None and (
+        edge_attr.dim() not in (1, 2)
+        or edge_attr.size(0) != edge_index.size(1)
+    ):
+        raise ValueError(
+            f"'{name.replace('index', 'attr')}' must have shape [num_edges, "
+            f'num_features] with num_edges={edge_index.size(1)} as in '
+            f"'{name}', got {list(edge_attr.shape)}"
+        )
+
+
 def _check_grouped(hop: Neighborhood) -> None:
     """Checks edges that somebody else has grouped, once for all layers."""
     for name in ('ptr', 'source', 'target'):
@@ -276,7 +300,6 @@ def _check_grouped(hop: Neighborhood) -> None:
 def _check_edges(
     edge_index: Tensor, edge_attr: Tensor | None, num_nodes: int, name: str
 ) -> None:
-    attr_name = name.replace('index', 'attr')
     edge_index = check_dense(edge_index, name)
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise ValueError(
@@ -287,15 +310,7 @@ def _check_edges(
         raise ValueError(
             f"'{name}' must have the type torch.int64, got {edge_index.dtype}"
         )
-    if edge_attr is not None and (
-        edge_attr.dim() not in (1, 2)
-        or edge_attr.size(0) != edge_index.size(1)
-    ):
-        raise ValueError(
-            f"'{attr_name}' must have shape [num_edges, num_features] with "
-            f"num_edges={edge_index.size(1)} as in '{name}', got "
-            f'{list(edge_attr.shape)}'
-        )
+    check_rows(edge_attr, edge_index, name)
     if torch.compiler.is_compiling() or edge_index.device.type != 'cpu':
         return
     if edge_index.numel() > 0:

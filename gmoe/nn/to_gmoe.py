@@ -128,9 +128,9 @@ class GMoEAdapter(nn.Module):
             bound = expert_module.signature_of(expert).bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f'A mixture of {kind}: {error}') from None
+        first, x = next(iter(bound.arguments.items()))
         given = {k: v for k, v in bound.arguments.items() if v is not None}
-        name, x = next(iter(given.items()))
-        del given[name]
+        given.pop(first, None)
         for name in expert_module.NOT_FOR_NODES:
             if name in given:
                 raise ValueError(
@@ -145,7 +145,7 @@ class GMoEAdapter(nn.Module):
                 'kinds of nodes one of one kind first (to_homogeneous()), or '
                 'leave this convolution as it is'
             )
-        return x, check_dense(given.pop('edge_index')), given
+        return x, check_dense(given.pop('edge_index', None)), given
 
     @property
     def expert(self) -> nn.Module:
@@ -219,6 +219,10 @@ def to_gmoe(
         ValueError: If the model has no convolution with parameters, or one of
             them cannot be replaced.
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"'model' must be a torch.nn.Module, got {str(model)[:60]}"
+        )
     model = copy.deepcopy(model)
     settings = MixtureSettings(
         num_experts, top_k, num_experts_1hop, norm, kwargs

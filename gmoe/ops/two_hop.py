@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -183,17 +184,29 @@ def check_cap(max_edges: int | None, seed: int | None) -> None:
         seed: The seed.
 
     Raises:
-        ValueError: If the cap is negative, or there is a seed but no cap.
+        ValueError: If the cap is no count, the seed no integer of 64 bits, or
+            there is a seed but no cap.
     """
-    if max_edges is not None and max_edges < 0:
+    if max_edges is not None and not _is_count(max_edges):
         raise ValueError(
-            f"'max_edges' must be an integer >= 0 or None, got {max_edges}"
+            f"'max_edges' must be an integer >= 0 or None, got {max_edges!r}"
+        )
+    # The generator takes negative ones and those without a sign.
+    if seed is not None and not (
+        isinstance(seed, Integral) and -(2**63) <= seed < 2**64
+    ):
+        raise ValueError(
+            f"'seed' must be an integer of 64 bits or None, got {seed!r}"
         )
     if seed is not None and max_edges is None:
         raise ValueError(
             "'seed' must be None without 'max_edges', which says how many "
             f'hop-2 edges are drawn, got {seed}'
         )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, Integral) and int(value) >= 0
 
 
 def _check_pairs(num_nodes: int) -> None:
@@ -230,9 +243,10 @@ def _check_edges(
         low, high = (int(value) for value in torch.aminmax(edge_index))
     if num_nodes is None:
         num_nodes = high + 1 if batch is None else batch.numel()
-    if num_nodes < 0:
+    if not _is_count(num_nodes):
         raise ValueError(
-            f"'num_nodes' needs to be non-negative (got {num_nodes})"
+            f"'num_nodes' needs to be a non-negative integer (got "
+            f'{num_nodes!r})'
         )
     if low < 0 or high >= num_nodes:
         raise ValueError(

@@ -5,6 +5,7 @@ import torch
 
 from gmoe.datasets import import_ogb
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS, CategoricalEncoder
+from gmoe.nn.edge_encoder import CategoricalEdgeEncoder
 from gmoe.nn.embedding import make_feature_encoder
 
 AtomEncoder = import_ogb('ogb.graphproppred.mol_encoder').AtomEncoder
@@ -104,3 +105,13 @@ def test_linear_encoder_checks_its_input():
     ):
         with pytest.raises(ValueError, match=message):
             encoder(bad)
+
+
+@pytest.mark.parametrize('dims', [(), (0,), (2, -3), (2.5,), 5, (2**63,)])
+def test_refused_dims(dims):
+    for encoder in (
+        lambda: CategoricalEncoder(dims, 2),
+        lambda: CategoricalEdgeEncoder(1, dims, 2),
+    ):
+        with pytest.raises(ValueError, match="'dims' must be numbers of cat"):
+            encoder()

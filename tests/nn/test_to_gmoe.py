@@ -419,3 +419,19 @@ def test_what_a_mixture_has_not():
     message = "'get_attention_loss' must be asked of the experts"
     with pytest.raises(AttributeError, match=message):
         mixture.get_attention_loss()
+
+
+def test_inputs_that_are_missing_or_too_short_are_named():
+    data = random_graph()
+    data.x = data.x.float()
+    model = to_gmoe(
+        Sequential('x, e, t', [(RGCNConv(4, 4, 2), 'x, e, t->x')]), 2, 1
+    )
+    types = torch.zeros(14, dtype=torch.long)
+    model(data.x, data.edge_index, types)
+    with pytest.raises(ValueError, match="'edge_type' must .*14 edges, got"):
+        model(data.x, data.edge_index, types[:1])
+    with pytest.raises(ValueError, match="'x' must be .*got NoneType"):
+        model(None, data.edge_index, types)
+    with pytest.raises(ValueError, match="'model' must be a torch.nn.Module"):
+        to_gmoe(GCN, 2, 1)

@@ -170,3 +170,25 @@ def test_errors(kwargs: dict, message: str):
         two_hop_edges(star(3), **kwargs)
     with pytest.raises(ValueError, match=message):
         TwoHop(**kwargs)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'max_edges': 2.5}, "'max_edges' must .*, got 2.5"),
+        ({'max_edges': '5'}, "'max_edges' must .*, got '5'"),
+        ({'max_edges': 5, 'seed': 'a'}, "'seed' must .*, got 'a'"),
+        ({'max_edges': 5, 'seed': 2**64}, "'seed' must .*, got 1844"),
+    ],
+)
+def test_caps_and_seeds_are_integers(change, message):
+    with pytest.raises(ValueError, match=message):
+        two_hop_edges(star(4), **change)
+    with pytest.raises(ValueError, match=message):
+        TwoHop(**change)
+
+
+@pytest.mark.parametrize('num_nodes', [5.5, '5'])
+def test_the_number_of_nodes_is_an_integer(num_nodes):
+    with pytest.raises(ValueError, match="'num_nodes' needs .* integer"):
+        two_hop_edges(star(4), None, num_nodes)

@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 from torch import Tensor, nn
 
 from gmoe import ops
+from gmoe.nn.arguments import check_dtype
 from gmoe.nn.conv.bank import ExpertBank
 from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
 from gmoe.nn.hop_check import check_hop_2
@@ -184,6 +185,7 @@ class GMoEConv(nn.Module):
                 'one of one kind first (to_homogeneous())'
             )
         routing = self.router(x)
+        check_dtype(x, self.experts)
         hop1 = hop2 = None
         is_explained = self.edge_mask.explain is True
         if self.experts.num_experts_1hop > 0 or is_explained:

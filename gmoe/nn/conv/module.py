@@ -140,7 +140,7 @@ class ModuleExperts(ExpertBank):
         hop2: Neighborhood | None,
         **kwargs: Any,
     ) -> Tensor:
-        self._check_arguments(kwargs)
+        self._check_arguments(kwargs, hop1)
         outs = []
         for part in self.parts(slots, hop1, hop2):
             bounds = part.slots.ptr.tolist()
@@ -152,8 +152,20 @@ class ModuleExperts(ExpertBank):
                 )
         return torch.cat(outs)
 
-    def _check_arguments(self, kwargs: Mapping[str, Any]) -> None:
+    def _check_arguments(
+        self, kwargs: Mapping[str, Any], hop: Neighborhood | None
+    ) -> None:
         for name, value in kwargs.items():
+            if (
+                hop is not None
+                and name in _EDGE_ARGUMENTS
+                and isinstance(value, Tensor)
+                and value.shape[:1] != hop.source.shape
+            ):
+                raise ValueError(
+                    f"'{name}' must have a row for each of the "
+                    f'{hop.num_edges} edges, got shape {list(value.shape)}'
+                )
             if self.num_experts_2hop > 0:
                 raise ValueError(
                     f"'{name}' must be left out where experts look at hop-2 "

@@ -20,7 +20,7 @@ from gmoe.nn.embedding import (
     make_feature_encoder,
 )
 from gmoe.nn.linear import Linear
-from gmoe.nn.neighborhood import Neighborhood, check_dense
+from gmoe.nn.neighborhood import Neighborhood, check_dense, check_rows
 from gmoe.nn.norm import NORMS
 from gmoe.ops.backend import use_native
 
@@ -97,6 +97,7 @@ class OGBGCNConv(MessagePassing):
             edge_index, edge_attr = hop.edge_index, hop.edge_attr
         x = self.linear(x)
         edge_index = check_dense(edge_index)
+        check_rows(edge_attr, edge_index)
         term = _edge_term(self.edge_encoder, edge_attr)
         source, target = edge_index
         deg = degree(source, x.size(0), dtype=x.dtype) + 1
@@ -190,6 +191,7 @@ class OGBGINConv(MessagePassing):
                 return self.mlp(out)
             edge_index, edge_attr = hop.edge_index, hop.edge_attr
         edge_index = check_dense(edge_index)
+        check_rows(edge_attr, edge_index)
         term = _edge_term(self.edge_encoder, edge_attr)
         out = self.propagate(edge_index, x=x, edge_term=term)
         return self.mlp((1 + self.eps) * x + out)

@@ -11,7 +11,7 @@ from torch_geometric.nn import MessagePassing
 from gmoe.nn.edge_mask import explained_edges
 from gmoe.nn.embedding import make_feature_encoder
 from gmoe.nn.linear import Linear
-from gmoe.nn.neighborhood import Neighborhood, check_dense
+from gmoe.nn.neighborhood import Neighborhood, check_dense, check_rows
 
 #: How many times the size of a node's features a relation has.
 RELATION_SIZES = {'mult': 1, 'sub': 1, 'gate': 2}
@@ -88,6 +88,7 @@ class RelationalConv(MessagePassing):
             edge_attr = edge_index.edge_attr
             edge_index = edge_index.edge_index
         edge_index = check_dense(edge_index)
+        check_rows(edge_attr, edge_index)
         relation = None
         if self.edge_encoder is not None:
             if edge_attr is None:

@@ -428,6 +428,7 @@ def test_without_edge_features():
         ({'x': torch.randn(9, 5).double()}, r"'x' must have shape .*, 4\]"),
         ({'x': torch.ones(9, 4, dtype=torch.long)}, "'x' must be a floating"),
         ({'x': torch.full((9, 4), torch.nan).double()}, 'must be finite'),
+        ({'x': torch.ones(9, 4)}, 'type torch.float64 of .*got torch.float32'),
         ({'edge_index': torch.full((2, 14), 9)}, 'from 0 to 8, got 9'),
         ({'edge_index': torch.full((2, 14), -1)}, 'from 0 to 8, got -1'),
         ({'edge_index': torch.zeros(3, 14).long()}, r'shape \[2, num_edges'),

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from torch_geometric.explain.algorithm.utils import set_masks
 
-from gmoe.nn import Neighborhood, OGBGCNConv, OGBGINConv
+from gmoe.nn import Neighborhood, OGBGCNConv, OGBGINConv, RelationalConv
 from gmoe.ops import AVAILABLE, eager_ops
 from tests.graphs import EDGE_DIMS, graphs, random_graph
 from tests.ogb_reference import ogb_conv
@@ -163,3 +163,12 @@ def test_fused_misses_edge_features(kind):
     data.edge_attr = None
     with pytest.raises(ValueError, match="'edge_attr' must be given"):
         conv(data.x, neighborhood(data))
+
+
+@pytest.mark.parametrize('kind', [*CONVS, RelationalConv])
+def test_one_row_of_features_for_all_edges_is_refused(kind):
+    data = random_graph()
+    conv = make_conv(kind)
+    for rows in (1, 13):
+        with pytest.raises(ValueError, match="'edge_attr' must .*_edges=14"):
+            conv(data.x, data.edge_index, data.edge_attr[:rows])
