@@ -38,9 +38,6 @@ class ExpertSlots:
         order: The slot's position in the grouping by node, int64 of shape
             :math:`(S)`: ``routing.weight[order]`` is :obj:`weight`.
         slots_per_node: The number of slots of every node where it is fixed.
-        position: The inverse of :obj:`order`, int64 of shape :math:`(S)`:
-            ``weight[position]`` is ``routing.weight``; :obj:`None` for a
-            part of the slots.
     """
 
     ptr: Tensor
@@ -49,7 +46,6 @@ class ExpertSlots:
     weight: Tensor
     order: Tensor
     slots_per_node: int | None = None
-    position: Tensor | None = None
 
     def narrow(self, first: int, last: int) -> ExpertSlots:
         """The slots of the experts ``first:last``, which become ``0:``.
@@ -134,7 +130,12 @@ class Routing:
             self.weight, self.expert, self.ptr, self.num_experts
         )
         return ExpertSlots(
-            **grouped._asdict(), slots_per_node=self.slots_per_node
+            ptr=grouped.ptr,
+            node=grouped.node,
+            expert=grouped.expert,
+            weight=grouped.weight,
+            order=grouped.order,
+            slots_per_node=self.slots_per_node,
         )
 
     @cached_property

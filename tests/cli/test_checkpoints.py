@@ -129,7 +129,9 @@ def test_optimizer_is_the_checkpoints(refused, tmp_path):
 
 
 def test_changes_of_a_training_are_told(copied, capfd, caplog):
-    with caplog.at_level('INFO'):
+    # Other tests may have silenced it.
+    name = 'lightning.pytorch.utilities.rank_zero'
+    with caplog.at_level('INFO', name):
         cli.run(
             [
                 'fit',

@@ -291,7 +291,7 @@ def test_eager_ops_give_the_same(kwargs):
         loss = loss + routing.logits.pow(2).sum() + slots.weight.pow(3).sum()
         results.append(
             [routing.expert, routing.weight, routing.logits, routing.load]
-            + [slots.ptr, slots.node, slots.order, slots.position]
+            + [slots.ptr, slots.node, slots.order]
             + list(torch.autograd.grad(loss, list(router.parameters())))
         )
     for fused, eager in zip(*results):
@@ -317,7 +317,7 @@ def test_compile_without_graph_breaks(kwargs):
         slots = routing.by_expert
         assert routing.by_expert is slots
         loss = balance_loss(routing) + router_z_loss(routing)
-        return slots.weight, slots.node, slots.ptr, slots.position, loss
+        return slots.weight, slots.node, slots.ptr, slots.order, loss
 
     torch._dynamo.reset()
     compiled = torch.compile(function, fullgraph=True, backend='aot_eager')

@@ -81,8 +81,6 @@ def test_by_expert_and_narrow(routing, data):
         assert slots.weight.tolist() == [weight for _, _, weight in expected]
         assert torch.equal(routing.weight[slots.order], slots.weight)
         assert torch.equal(routing.node[slots.order], slots.node)
-        if slots.position is not None:
-            assert torch.equal(slots.weight[slots.position], routing.weight)
         assert slots.ptr[0] == 0
         assert slots.ptr.diff().tolist() == [
             sum(e == o for _, e, _ in expected) for o in range(high - low)
@@ -155,8 +153,6 @@ def test_frozen_and_repr():
     with pytest.raises(dataclasses.FrozenInstanceError):
         routing.num_experts = 3
     assert routing.by_expert is routing.by_expert
-    assert routing.by_expert.position.tolist() == [0, 2, 1]
-    assert routing.by_expert.narrow(0, 2).position is None
 
 
 def test_node_of_a_fixed_number_of_slots():
