@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 import random
 import shutil
+import sys
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -236,7 +238,8 @@ def main(calls: int = 5_000, seed: int = 0) -> None:
         seed: The seed of what is given.
     """
     start = time.monotonic()
-    with TemporaryDirectory() as name:
+    # Trainings report on themselves.
+    with TemporaryDirectory() as name, redirect_stdout(sys.stderr):
         counts = fuzz(calls, seed, Path(name))
     for kind, count in counts.items():
         print(

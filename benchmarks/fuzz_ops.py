@@ -225,7 +225,8 @@ def main(
         **provenance(),
     }
     write_result(results, 'fuzz_ops', result)
-    print(wrong['ends'], layouts['ends'], *wrong['bad'], *layouts['bad'])
+    print('a wrong argument:', wrong['ends'], *wrong['bad'])
+    print('another layout:', layouts['ends'], *layouts['bad'])
     if wrong['bad'] or layouts['bad']:
         raise SystemExit(1)
 
