@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
+
+from gmoe.ops.check import check_ids, check_shape
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
@@ -25,7 +28,7 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
 
 
 def check_at_least(low: int, **sizes: int) -> None:
-    """Refuses sizes that are too small.
+    """Refuses sizes that are too small, or no integers.
 
     Args:
         low: The least that is accepted.
@@ -35,6 +38,8 @@ def check_at_least(low: int, **sizes: int) -> None:
         ValueError: If one is below.
     """
     for name, size in sizes.items():
+        if not isinstance(size, Integral):
+            raise ValueError(f"'{name}' must be an integer, got {size!r}")
         if size < low:
             raise ValueError(f"'{name}' must be at least {low}, got {size}")
 
@@ -49,8 +54,8 @@ def check_dropout(**shares: float) -> None:
         ValueError: If one is not.
     """
     for name, share in shares.items():
-        if not 0 <= share < 1:
-            raise ValueError(f"'{name}' must be in [0, 1), got {share}")
+        if not isinstance(share, Real) or not 0 <= share < 1:
+            raise ValueError(f"'{name}' must be in [0, 1), got {share!r}")
 
 
 def check_dtype(x: Tensor, module: nn.Module) -> None:
@@ -74,3 +79,23 @@ def check_dtype(x: Tensor, module: nn.Module) -> None:
             f"'x' must have the type {wanted} of the layer's parameters, got "
             f'{x.dtype}'
         )
+
+
+def check_batch(batch: Tensor, num_nodes: int, batch_size: int) -> None:
+    """Refuses graphs of nodes that are not one for each node.
+
+    Args:
+        batch: The graph of each node.
+        num_nodes: The number of nodes.
+        batch_size: The number of graphs.
+
+    Raises:
+        ValueError: If a shape, a type or the number of a graph is wrong. The
+            numbers are looked at on the CPU only.
+    """
+    check_shape('batch', batch, [num_nodes])
+    if batch.dtype != torch.long:
+        raise ValueError(
+            f"'batch' must have the type torch.int64, got {batch.dtype}"
+        )
+    check_ids('batch', batch, batch_size)

@@ -175,5 +175,9 @@ def make_feature_encoder(
     if dims is None:
         return None
     if isinstance(dims, int):
+        if dims < 0:
+            raise ValueError(
+                f"'dims' must be a number of features >= 0, got {dims}"
+            )
         return LinearEncoder(dims, out_channels)
     return CategoricalEncoder(dims, out_channels)

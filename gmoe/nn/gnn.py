@@ -11,7 +11,12 @@ from torch_geometric.nn import pool
 from torch_geometric.nn.inits import reset
 
 from gmoe import ops
-from gmoe.nn.arguments import check_at_least, check_choice, check_dropout
+from gmoe.nn.arguments import (
+    check_at_least,
+    check_batch,
+    check_choice,
+    check_dropout,
+)
 from gmoe.nn.edge_mask import clear_after_failure, masked_hops
 from gmoe.nn.embedding import (
     ATOM_FEATURE_DIMS,
@@ -256,12 +261,19 @@ class GNN(nn.Module):
                 hop-2 edges are missing, or not those of the hop-1 edges (see
                 :func:`~gmoe.nn.hop_check.check_hop_2`).
         """
+        if not isinstance(x, Tensor) or x.dim() != 2:
+            got = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(
+                "'x' must be a tensor of shape [num_nodes, num_features], "
+                f'got {got}'
+            )
         if batch is None:
             batch = x.new_zeros(x.size(0), dtype=torch.long)
             batch_size = 1
         if batch_size is None:
             batch_size = int(batch.max()) + 1 if batch.numel() > 0 else 0
         num_nodes = x.size(0)
+        check_batch(batch, num_nodes, batch_size)
         hop1 = Neighborhood.from_edge_index(edge_index, edge_attr, num_nodes)
         hop2 = None
         if self.num_hops == 2:

@@ -93,6 +93,11 @@ def test_make_feature_encoder():
     assert encoder.dims == (3, 4)
 
 
+def test_a_negative_number_of_features_is_refused():
+    with pytest.raises(ValueError, match="'dims' must be .*, got -1"):
+        make_feature_encoder(-1, 2)
+
+
 def test_linear_encoder_checks_its_input():
     encoder = make_feature_encoder(3, 5)
     assert encoder(torch.randn(4, 3)).shape == (4, 5)

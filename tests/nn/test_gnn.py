@@ -311,6 +311,9 @@ def test_float_features_and_empty_graphs():
         ({'num_experts_1hop': 2}, "'num_experts_1hop' .*=1, got 2"),
         ({'num_experts_1hop': -1}, "'num_experts_1hop' .* got -1"),
         ({'num_experts': 4}, "'top_k' must be an integer .*, got None"),
+        ({'hidden_channels': 8.5}, "'hidden_channels' .*integer, got 8.5"),
+        ({'num_layers': '2'}, "'num_layers' .*integer, got '2'"),
+        ({'dropout': 'a'}, "'dropout' must be .*, got 'a'"),
         ({'num_experts': 4, 'top_k': 5}, "'top_k' .*, got 5"),
         ({'num_experts': 4, 'moe_layers': [3]}, "'moe_layers'.*got 3"),
         ({'num_experts': 4, 'router': 'uniform', 'top_k': 2}, "'top_k'"),
@@ -319,6 +322,24 @@ def test_float_features_and_empty_graphs():
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         make_gnn(**kwargs)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'batch': torch.zeros(1).long()}, "'batch' must have shape .5., got"),
+        ({'batch': torch.zeros(5)}, "'batch' must have the type torch.int64"),
+        ({'batch': torch.full((5,), -1)}, "'batch' must .*got -1"),
+        ({'batch': torch.ones(5).long(), 'batch_size': 1}, "'batch' .*got 1"),
+        ({'x': None}, "'x' must be a tensor of shape .*got NoneType"),
+        ({'x': torch.zeros(9).long()}, "'x' must be a tensor .*got .9."),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(change, message):
+    data = molecule(5, 6, 0)
+    given = {'x': data.x, 'edge_index': data.edge_index, **change}
+    with pytest.raises(ValueError, match=message):
+        make_gnn()(edge_attr=data.edge_attr, **given)
 
 
 @pytest.mark.parametrize(('num_experts', 'top_k'), [(1, None), (4, 2)])
