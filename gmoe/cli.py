@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import traceback
@@ -228,6 +229,18 @@ class GMoECLI(LightningCLI):
         if self.run_dir is None:
             return
         config = self.config[self.subcommand]
+        given = {
+            'checkpoint.dirpath': config.checkpoint.dirpath,
+            'trainer.default_root_dir': config.trainer.default_root_dir,
+        }
+        for name, folder in given.items():
+            # The configuration that a run writes names the run's own folder.
+            is_run = re.search(r'version_\d+/checkpoints$', str(folder))
+            if folder is not None and not is_run:
+                raise ValueError(
+                    f"'{name}' must be left out, as all of a run lies below "
+                    f"'run_dir', got {shown(folder)!r}"
+                )
         config.ckpt_path = self.run_dir.ckpt_path
         config.checkpoint.dirpath = str(self.run_dir.path / 'checkpoints')
         if 'weights_only' in config:
