@@ -1,5 +1,6 @@
 """The command line as processes: signals, races, a full disk."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -97,6 +98,25 @@ def test_runs_at_the_same_time(tmp_path):
     for i in range(2):
         names = os.listdir(runs / f'version_{i}' / 'checkpoints')
         assert sorted(names) == ['best.ckpt', 'last.ckpt']
+
+
+def test_the_first_process_alone_has_a_progress_bar(tmp_path):
+    """What it shows needs no answer from the others, who would not hear."""
+    config = tiny.write_config(tmp_path)
+    process = start(
+        tmp_path,
+        'fit',
+        f'--config={config}',
+        '--trainer.max_epochs=2',
+        '--trainer.devices=2',
+        '--trainer.enable_progress_bar=true',
+        start_new_session=True,
+    )
+    try:
+        assert process.wait(TIMEOUT) == 0, (tmp_path / 'stderr').read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def limit_files():
