@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch_geometric.data import Data
 from typing_extensions import Self
@@ -237,22 +238,28 @@ class GraphModule(WatchedModule):
         out, routings = self._predict(batch)
         task, weight = self._task_loss(out, batch.y)
         self.task_mean.update(task, weight)
-        if self.usage is None:
-            return task
-        balance = balance_loss(routings, sync_dist=True)
-        self.balance_mean.update(balance, batch.num_graphs)
-        self.usage.update(routings)
-        return task + self.balance_weight * balance
+        loss, means = task, {'train/task_loss': self.task_mean}
+        if self.usage is not None:
+            balance = balance_loss(routings, sync_dist=True)
+            loss = task + self.balance_weight * balance
+            self.balance_mean.update(balance, batch.num_graphs)
+            means['train/balance_loss'] = self.balance_mean
+            self.usage.update(routings)
+        # Among several processes the progress bar, which the first alone has,
+        # would ask the others for their part when they are elsewhere.
+        if not _is_distributed():
+            self.log_dict(means, on_step=False, on_epoch=True)
+        return loss
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
-        # Not logged batch by batch: the progress bar, which the first process
-        # alone has, would ask the others for their part when they are not.
         loss = self.task_mean.compute()
-        self.log('train/task_loss', loss, sync_dist=True)
+        if _is_distributed():
+            self.log('train/task_loss', loss, sync_dist=True)
         if self.usage is not None:
             balance = self.balance_mean.compute()
-            self.log('train/balance_loss', balance, sync_dist=True)
+            if _is_distributed():
+                self.log('train/balance_loss', balance, sync_dist=True)
             loss = loss + self.balance_weight * balance
         self.log('train/loss', loss, sync_dist=True)
         if self.usage is None:
@@ -351,3 +358,7 @@ class GraphModule(WatchedModule):
             self.schedule,
             self.decoupled,
         )
+
+
+def _is_distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
