@@ -185,6 +185,9 @@ def main(folder: Path, rank: int, world_size: int) -> None:
     metrics = {k: float(v) for k, v in done.trainer.callback_metrics.items()}
     (folder / f'scores{rank}.json').write_text(json.dumps(metrics))
     cli.run(['predict', *arguments, '--data.predict_split=all'])
+    # Gloo's thread may need the lock of Python to forget the last message,
+    # which the end of the group holds while it waits for that thread.
+    dist.barrier()
     dist.destroy_process_group()
 
 
