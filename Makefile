@@ -58,14 +58,14 @@ sanitize: $(STAMP)
 	    UBSAN_OPTIONS=print_stacktrace=1:log_path=$(SANITIZED)/report; \
 	$(BIN)/python -c "from gmoe.ops import AVAILABLE; assert AVAILABLE" && \
 	$(BIN)/python -m pytest -q tests/ops -k "not binary" && \
-	$(BIN)/python -m benchmarks.fuzz_ops --calls 5000 --results $(SANITIZED)
+	$(BIN)/python -m benchmarks.reliability.fuzz_ops --calls 5000 --results $(SANITIZED)
 
 docs: $(STAMP)
 	$(BIN)/python -m pip install -q -e ".[docs]"
 	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
 
 wheel: $(STAMP)
-	$(BIN)/python -m benchmarks.wheel
+	$(BIN)/python -m tools.wheel
 
 clean:
 	rm -rf build dist *.egg-info docs/_build .pytest_cache .mypy_cache

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         GMoEConv,
         ModuleExperts,
         RelationalExperts,
+        to_gmoe,
     )
-    from gmoe.nn.to_gmoe import to_gmoe
     from gmoe.routing import Router, Routing, balance_loss, collect_routing
     from gmoe.transforms import TwoHop
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import markdown
-from benchmarks.options import run
-from benchmarks.place import Place
-from benchmarks.record import RESULTS, ROOT
+from benchmarks.common import markdown
+from benchmarks.common.options import run
+from benchmarks.common.place import Place
+from benchmarks.common.record import RESULTS, ROOT
 from benchmarks.report.grid import grids
 from benchmarks.report.headline import headline
 from benchmarks.report.plots import draw_cost, draw_curves

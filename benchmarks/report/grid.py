@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks import markdown
+from benchmarks.common import markdown
 from benchmarks.report.summary import Summary, summarise
 from benchmarks.reproduce import search
 from benchmarks.reproduce.store import Record

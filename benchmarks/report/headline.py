@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import markdown
+from benchmarks.common import markdown
 from benchmarks.report.compare import compare
 from benchmarks.report.summary import Summary, summarise
 from benchmarks.reproduce import store

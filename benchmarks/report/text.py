@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import markdown
+from benchmarks.common import markdown
 from benchmarks.report.compare import compare
 from benchmarks.report.summary import Summary, hardware
 from benchmarks.report.training import training

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks import markdown
+from benchmarks.common import markdown
 from benchmarks.report.summary import Summary
 
 _NONE = '–'

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.options import user_path
-from benchmarks.record import RESULTS, ROOT, command
+from benchmarks.common.options import user_path
+from benchmarks.common.record import RESULTS, ROOT, command
 from benchmarks.reproduce import search, store
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from benchmarks.memory import peak_memory, reset_peak_memory
+from benchmarks.common.memory import peak_memory, reset_peak_memory
 from benchmarks.reproduce.store import finite
 from gmoe.datasets import OGBMolDataset
 from gmoe.training import GraphScore

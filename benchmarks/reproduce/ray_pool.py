@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.record import ROOT
+from benchmarks.common.record import ROOT
 from benchmarks.reproduce.local_pool import Outcome
 from benchmarks.reproduce.variables import worker_variables
 from benchmarks.reproduce.work import Job, work

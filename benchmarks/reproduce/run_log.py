@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from benchmarks.memory import peak_memory, reset_peak_memory
+from benchmarks.common.memory import peak_memory, reset_peak_memory
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.store import finite
 

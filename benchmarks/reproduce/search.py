@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.record import replace_text
+from benchmarks.common.record import replace_text
 from benchmarks.reproduce import store
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.store import Record

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from benchmarks import json_lines
-from benchmarks.json_lines import Record
+from benchmarks.common import json_lines
+from benchmarks.common.json_lines import Record
 
 Key = tuple[Hashable, ...]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.record import ROOT
+from benchmarks.common.record import ROOT
 
 TABLES = ROOT / 'benchmarks' / 'tables'
 KINDS = ('network', 'forest')

@@ -19,7 +19,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import provenance, replace_text
+from benchmarks.common.record import provenance, replace_text
 from benchmarks.reproduce.run import Run
 
 RESULT = 'result.json'
@@ -139,7 +139,7 @@ def _do(job: Job) -> None:
         # Here, as the process that starts the workers does without them.
         import torch
 
-        from benchmarks.memory import keep_freed_memory
+        from benchmarks.common.memory import keep_freed_memory
         from benchmarks.reproduce import fingerprint, network
 
         keep_freed_memory()

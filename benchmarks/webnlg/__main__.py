@@ -21,9 +21,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.options import run
-from benchmarks.place import is_default
-from benchmarks.record import RESULTS, ROOT, provenance
+from benchmarks.common.options import run
+from benchmarks.common.place import is_default
+from benchmarks.common.record import RESULTS, ROOT, provenance
 from benchmarks.webnlg import data, graph, results, text
 from benchmarks.webnlg.records import Run, records
 

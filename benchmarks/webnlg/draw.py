@@ -17,9 +17,9 @@ matplotlib.use('Agg')  # No screen is needed.
 import torch
 from matplotlib import pyplot as plt
 
-from benchmarks.options import run
-from benchmarks.place import is_default
-from benchmarks.record import ROOT
+from benchmarks.common.options import run
+from benchmarks.common.place import is_default
+from benchmarks.common.record import ROOT
 from benchmarks.webnlg.graph import CONFIGS
 from gmoe import cli
 from gmoe.datasets import WebNLGDataset

@@ -16,8 +16,8 @@ import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch_geometric.utils import scatter
 
-from benchmarks.epoch_timer import EpochTimer
-from benchmarks.record import ROOT, write_json
+from benchmarks.common.record import ROOT, write_json
+from benchmarks.speed.epoch_timer import EpochTimer
 from benchmarks.webnlg.data import quick_slice
 from benchmarks.webnlg.records import Epoch, Run, routing_by_category, to_json
 from gmoe import cli
@@ -160,7 +160,7 @@ def train(
         f'--seed_everything={seed}',
         f'--data.root={root}',
         f'--trainer.max_epochs={settings["epochs"]}',
-        '--trainer.callbacks+=benchmarks.epoch_timer.EpochTimer',
+        '--trainer.callbacks+=benchmarks.speed.epoch_timer.EpochTimer',
         f'--trainer.callbacks+={predictions}',
         f'--trainer.callbacks.init_args.folder={folder}',
         f'--trainer.callbacks.init_args.quick={quick}',

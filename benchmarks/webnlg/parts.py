@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import markdown
-from benchmarks.options import run
-from benchmarks.place import is_default
-from benchmarks.record import ROOT
+from benchmarks.common import markdown
+from benchmarks.common.options import run
+from benchmarks.common.place import is_default
+from benchmarks.common.record import ROOT
 from benchmarks.webnlg.table import DOCS
 from gmoe.datasets import WebNLGDataset, WebNLGEntry
 from gmoe.datasets.webnlg import triples_to_graph

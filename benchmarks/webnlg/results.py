@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import json_lines
-from benchmarks.json_lines import Record
-from benchmarks.record import replace_text
+from benchmarks.common import json_lines
+from benchmarks.common.json_lines import Record
+from benchmarks.common.record import replace_text
 
 
 def read(path: Path) -> list[Record]:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from benchmarks import markdown
-from benchmarks.options import run
-from benchmarks.place import Place
-from benchmarks.record import RESULTS, ROOT
+from benchmarks.common import markdown
+from benchmarks.common.options import run
+from benchmarks.common.place import Place
+from benchmarks.common.record import RESULTS, ROOT
 from benchmarks.webnlg import plot, results
 
 NAME = 'benchmarks.webnlg.table'

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from transformers import TrainerCallback
 
-from benchmarks.record import write_json
+from benchmarks.common.record import write_json
 from benchmarks.webnlg.data import NUMBER, Parts
 from benchmarks.webnlg.records import Epoch, Run, routing_by_category, to_json
 from gmoe.datasets.webnlg import CATEGORIES
@@ -38,7 +38,7 @@ MODELS = {
     'bert-moe-first': ('bert-moe', 'first'),
 }
 
-#: What :mod:`benchmarks.tfidf_selection` chose, and scikit-learn's defaults.
+#: What :mod:`.tfidf_selection` chose, and scikit-learn's defaults.
 TFIDF: dict[str, dict[str, Any]] = {
     'tfidf': {
         'token_pattern': r'[^\W_]+',

@@ -1,16 +1,16 @@
 """Datasets that yield ordinary PyG data objects."""
 
-from gmoe.datasets._limits import Limits
-from gmoe.datasets._table import CorruptDatasetError
 from gmoe.datasets.hop_mixture import HopMixture
-from gmoe.datasets.ogb_info import (
+from gmoe.datasets.limits import Limits
+from gmoe.datasets.ogb.info import (
     OGBMolInfo,
     import_ogb,
     ogb_mol_info,
     ogb_mol_names,
 )
-from gmoe.datasets.ogb_mol import OGBMolDataset
-from gmoe.datasets.smiles import from_smiles
+from gmoe.datasets.ogb.molecules import OGBMolDataset
+from gmoe.datasets.ogb.smiles import from_smiles
+from gmoe.datasets.table import CorruptDatasetError
 from gmoe.datasets.triples import TripleDataset, read_triples
 from gmoe.datasets.webnlg import (
     WebNLGDataset,

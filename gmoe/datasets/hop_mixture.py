@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import cumsum
 
-from gmoe.datasets._in_memory import CollatedDataset
+from gmoe.datasets.collated import CollatedDataset
 
 SPLITS = ('train', 'valid', 'test')
 MIN_NODES, MAX_NODES = 10, 20

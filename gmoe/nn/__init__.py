@@ -1,27 +1,24 @@
 """Layers and models."""
 
-from gmoe.nn.conv import (
-    ExpertBank,
-    GCNExperts,
-    GINExperts,
-    GMoEConv,
-    ModuleExperts,
-    OGBGCNConv,
-    OGBGINConv,
-    RelationalConv,
-    RelationalExperts,
-)
-from gmoe.nn.embedding import (
+from gmoe.nn.conv import OGBGCNConv, OGBGINConv, RelationalConv
+from gmoe.nn.encoders import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,
     CategoricalEncoder,
 )
-from gmoe.nn.gnn import GNN, hidden_for_equal_cost
+from gmoe.nn.equal_cost import hidden_for_equal_cost
+from gmoe.nn.experts import (
+    ExpertBank,
+    GCNExperts,
+    GINExperts,
+    ModuleExperts,
+    RelationalExperts,
+)
+from gmoe.nn.gmoe_conv import GMoEConv
+from gmoe.nn.models import GNN, TripleGNN, to_gmoe
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import ExpertNorm
 from gmoe.nn.readout import RootReadout
-from gmoe.nn.to_gmoe import to_gmoe
-from gmoe.nn.triple_gnn import TripleGNN
 
 __all__ = [
     'ATOM_FEATURE_DIMS',

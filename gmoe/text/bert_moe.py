@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from gmoe._require import require
+from gmoe.nn.experts.mlp import MLPExperts
 from gmoe.routing import Router, Routing, balance_loss
 from gmoe.text.bert_moe_config import BertMoeConfig
 from gmoe.text.encoder import check_weights
-from gmoe.text.experts import MLPExperts
 from gmoe.text.head import MoeHead
 from gmoe.text.pooling import pool
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gmoe._require import require
+from gmoe.nn.experts.mlp import ACTIVATIONS
 from gmoe.routing import ROUTER_PRESETS
 from gmoe.text.checks import (
     check_integer,
@@ -14,7 +15,6 @@ from gmoe.text.checks import (
     check_number,
     shown,
 )
-from gmoe.text.experts import ACTIVATIONS
 from gmoe.text.pooling import POOLINGS
 
 require('transformers')
@@ -79,7 +79,7 @@ class BertMoeConfig(PretrainedConfig):
             presets without ``topk`` have no such number. (default: 2 for the
             others)
         expert_hidden: Size of the experts' hidden and output vectors.
-        expert_activation: A key of :data:`gmoe.text.experts.ACTIVATIONS`.
+        expert_activation: A key of :data:`gmoe.nn.experts.mlp.ACTIVATIONS`.
         router: A key of :data:`gmoe.routing.ROUTER_PRESETS`.
         router_noise: Whether noise is added to the scores in training.
             (default: the preset's)

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gmoe.nn.experts.mlp import MLPExperts
 from gmoe.routing import Router, Routing
-from gmoe.text.experts import MLPExperts
 
 
 class MoeHead(nn.Module):
@@ -20,7 +20,7 @@ class MoeHead(nn.Module):
         num_experts: Number of experts.
         top_k: Number of experts per text, for the presets that have one.
         expert_hidden: Size of the experts' hidden and output vectors.
-        activation: A key of :data:`gmoe.text.experts.ACTIVATIONS`.
+        activation: A key of :data:`gmoe.nn.experts.mlp.ACTIVATIONS`.
         router: A key of :data:`gmoe.routing.ROUTER_PRESETS`.
         dropout: Dropout before the experts and before the classifier.
         **kwargs: Arguments of :class:`~gmoe.routing.Router` that take the

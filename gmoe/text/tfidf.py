@@ -24,7 +24,7 @@ _SETTINGS, _WEIGHTS = 'tfidf.json', 'tfidf.safetensors'
 class TfidfClassifier(TextClassifier):
     """TF-IDF of words and logistic regression.
 
-    The defaults are what ``python -m benchmarks.tfidf_selection`` chooses for
+    The defaults are what ``benchmarks.webnlg.tfidf_selection`` chooses for
     WebNLG, on entities that are held out of its training entries: words end
     at underscores, so that ``Alan_Bean`` is two.
 

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import cumsum
 
-from gmoe.datasets._in_memory import CollatedDataset, take_batch
+from gmoe.datasets.collated import CollatedDataset, take_batch
 from gmoe.transforms import TwoHop
 from gmoe.transforms.freshness import FINGERPRINT
 from gmoe.transforms.two_hop import KEYS

@@ -16,7 +16,7 @@ from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
 
 from gmoe.datasets import HopMixture, OGBMolDataset, ogb_mol_info
-from gmoe.datasets._in_memory import CollatedDataset
+from gmoe.datasets.collated import CollatedDataset
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.ops.two_hop import Mode
 from gmoe.training.batches import Batches, as_it_is

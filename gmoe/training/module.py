@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 from typing_extensions import Self
 
 from gmoe.nn import GNN, TripleGNN
-from gmoe.nn.ogb_codes import check_featurization
+from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss
 from gmoe.routing.router import NonFiniteError
 from gmoe.training.divergence import WatchedModule

@@ -16,8 +16,8 @@ pytest.importorskip('transformers', reason=reason)
 pytest.importorskip('accelerate', reason=reason)
 pytest.importorskip('sklearn', reason=reason)
 
-from benchmarks import markdown  # noqa: E402
-from benchmarks.record import RESULTS, ROOT  # noqa: E402
+from benchmarks.common import markdown  # noqa: E402
+from benchmarks.common.record import RESULTS, ROOT  # noqa: E402
 from benchmarks.webnlg import graph, results, table  # noqa: E402
 from benchmarks.webnlg.__main__ import main  # noqa: E402
 from benchmarks.webnlg.data import Parts, load  # noqa: E402

@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from gmoe.datasets import CorruptDatasetError
-from gmoe.datasets._archive import extract_zip
-from gmoe.datasets._webnlg_release import read_release
+from gmoe.datasets.archive import extract_zip
+from gmoe.datasets.webnlg.release import read_release
 from tests.datasets.download_race import write_archives
 
 

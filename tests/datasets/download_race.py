@@ -25,8 +25,8 @@ from typing import Any
 import torch
 
 from gmoe.datasets import OGBMolDataset, WebNLGDataset
-from gmoe.datasets._cache import TensorCache
-from gmoe.datasets.ogb_info import ogb_mol_info
+from gmoe.datasets.cache import TensorCache
+from gmoe.datasets.ogb.info import ogb_mol_info
 from tests.datasets.conftest import TABLES, write_tables
 from tests.datasets.webnlg_files import write_release
 

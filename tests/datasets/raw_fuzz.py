@@ -19,10 +19,14 @@ from pathlib import Path
 
 import torch
 
-from gmoe.datasets._raw import CorruptDatasetError, parse_raw, read_raw_bytes
-from gmoe.datasets._table import decompress
-from gmoe.datasets.ogb_info import ogb_mol_info
-from gmoe.nn.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
+from gmoe.datasets.ogb.info import ogb_mol_info
+from gmoe.datasets.ogb.raw import (
+    CorruptDatasetError,
+    parse_raw,
+    read_raw_bytes,
+)
+from gmoe.datasets.table import decompress
+from gmoe.nn.encoders.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from tests.datasets.conftest import TABLES, write_tables
 
 #: What a cell is replaced by.

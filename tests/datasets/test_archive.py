@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from gmoe.datasets import Limits, _archive
-from gmoe.datasets._archive import extract_zip
+from gmoe.datasets import Limits, archive
+from gmoe.datasets.archive import extract_zip
 from tests.datasets.archive_fuzz import fuzz
 
 
@@ -58,7 +58,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert (tmp_path / 'e' / 'a').stat().st_size <= 2**24
 
     make(path, *((f'{i:100}', b'') for i in range(100)))
-    monkeypatch.setattr(_archive, 'MAX_DIRECTORY', 10_000)
+    monkeypatch.setattr(archive, 'MAX_DIRECTORY', 10_000)
     with pytest.raises(zipfile.BadZipFile, match='at most 10000 bytes'):
         extract_zip(path, tmp_path / 'f')
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from gmoe.datasets import _cache
-from gmoe.datasets._cache import (
+from gmoe.datasets import cache
+from gmoe.datasets.cache import (
     TensorCache,
     default_cache_dir,
     given_cache_dir,
 )
-from gmoe.datasets._feature_cache import cached_table
+from gmoe.datasets.feature_cache import cached_table
 from tests.datasets.download_race import start
 
 TENSORS = {
@@ -135,7 +135,7 @@ def test_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_cache.torch, 'save', interrupted)
+    monkeypatch.setattr(cache.torch, 'save', interrupted)
     with pytest.raises(KeyboardInterrupt):
         TensorCache(folder, 'a' * 64).save(TENSORS)
     assert files(folder.parent) == ['data']

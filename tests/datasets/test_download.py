@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gmoe.datasets import OGBMolDataset
-from gmoe.datasets._archive import extract_zip
-from gmoe.datasets._download import download_ogb_mol
-from gmoe.datasets.ogb_info import ogb_mol_info
+from gmoe.datasets.archive import extract_zip
+from gmoe.datasets.download import download_ogb_mol
+from gmoe.datasets.ogb.info import ogb_mol_info
 
 INFO = ogb_mol_info('ogbg-moltox21')
 

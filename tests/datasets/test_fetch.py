@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gmoe.datasets import OGBMolDataset
-from gmoe.datasets._fetch import fetched
+from gmoe.datasets.fetch import fetched
 from tests.datasets.download_race import (
     NAME,
     kill,

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from gmoe.datasets import _files
-from gmoe.datasets._cache import TensorCache
-from gmoe.datasets._feature_cache import cached_table
-from gmoe.datasets._files import (
+from gmoe.datasets import files
+from gmoe.datasets.cache import TensorCache
+from gmoe.datasets.feature_cache import cached_table
+from gmoe.datasets.files import (
     STALE_AGE,
     is_writable,
     remove_stale,
@@ -95,8 +95,8 @@ def test_what_is_of_another_machine(
 ):
     old = time.time() - STALE_AGE - 60
     with monkeypatch.context() as context:
-        context.setattr(_files, '_machine', lambda: 'b' * 8)
-        path = _files._unused_name(tmp_path / 'gmoe.pt')
+        context.setattr(files, '_machine', lambda: 'b' * 8)
+        path = files._unused_name(tmp_path / 'gmoe.pt')
     others = [
         path,
         tmp_path / f'.gmoe.pt-{"a" * 32}.tmp',
@@ -127,7 +127,7 @@ def test_links_and_folders_that_cannot_be_written(tmp_path: Path):
     outside.mkdir()
     folder = tmp_path / 'folder'
     folder.mkdir()
-    path = _files._unused_name(folder / 'gmoe.pt')
+    path = files._unused_name(folder / 'gmoe.pt')
     path.symlink_to(outside)
     remove_stale(folder)
     assert path.is_symlink()
@@ -148,12 +148,12 @@ def test_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def none(*args: object) -> None:
         raise OSError(37, 'No locks available')
 
-    monkeypatch.setattr(_files.fcntl, 'flock', none)
+    monkeypatch.setattr(files.fcntl, 'flock', none)
     with temporary_file(tmp_path / 'a') as f:
         f.write(b'1')
         remove_stale(tmp_path)  # Nobody knows whether it has a writer.
     assert names(tmp_path) == ['a']
-    monkeypatch.setattr(_files, 'fcntl', None)
+    monkeypatch.setattr(files, 'fcntl', None)
     with temporary_file(tmp_path / 'a') as f:
         f.write(b'2')
         remove_stale(tmp_path)

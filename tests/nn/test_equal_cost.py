@@ -1,7 +1,7 @@
 import pytest
 
 from gmoe.nn import hidden_for_equal_cost
-from gmoe.nn.gnn import hidden_for_equal_cost as also_there
+from gmoe.nn.equal_cost import hidden_for_equal_cost as also_there
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from torch_geometric.nn import GAT, GCN, GraphSAGE, SAGEConv
 from gmoe.nn import GNN, GCNExperts, GINExperts, GMoEConv, to_gmoe
 from gmoe.transforms import TwoHop
 from tests.graphs import EDGE_DIMS, random_graph
-from tests.nn.test_triple_gnn import graph as triples
-from tests.nn.test_triple_gnn import make as make_triple_gnn
+from tests.nn.models.test_triple_gnn import graph as triples
+from tests.nn.models.test_triple_gnn import make as make_triple_gnn
 
 # Only edge 2 leads to node 0.
 EDGES = torch.tensor([[2, 0, 1, 3], [3, 1, 0, 2]])

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from benchmarks.op_calls import record
-from benchmarks.op_slips import LAYOUTS
+from benchmarks.reliability.op_calls import record
+from benchmarks.reliability.op_slips import LAYOUTS
 from gmoe import ops
 from gmoe.nn import GCNExperts, GMoEConv
 from gmoe.ops import AVAILABLE

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from benchmarks.bert_moe_head import make_heads
+from benchmarks.webnlg.bert_moe_head import make_heads
 from gmoe import ops
+from gmoe.nn.experts.mlp import ACTIVATIONS, MLPExperts
 from gmoe.routing import ROUTER_PRESETS, Router
-from gmoe.text.experts import ACTIVATIONS, MLPExperts
 from gmoe.text.head import MoeHead
 
 

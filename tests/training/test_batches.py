@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import Batch
 
 from gmoe.datasets import HopMixture, OGBMolDataset
-from gmoe.datasets._in_memory import take_batch
+from gmoe.datasets.collated import take_batch
 from gmoe.training.batches import Batches
 from gmoe.transforms import TwoHop
 

@@ -12,9 +12,9 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.utils import degree
 
 from gmoe import ops
-from gmoe.nn.edge_encoder import categorical_terms
 from gmoe.nn.edge_mask import explained_edges
-from gmoe.nn.embedding import (
+from gmoe.nn.encoders.edge_encoder import categorical_terms
+from gmoe.nn.encoders.embedding import (
     CategoricalEncoder,
     LinearEncoder,
     make_feature_encoder,

@@ -1,143 +1,122 @@
-"""Convolutions that compose neighbours with relations, for many experts."""
+"""The plain relational convolution: one expert, no gate."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch_geometric.nn import MessagePassing
 
-from gmoe import ops
-from gmoe.nn.arguments import check_choice
-from gmoe.nn.conv.bank import EdgeEncoders, ExpertBank
-from gmoe.nn.conv.relational_conv import RELATION_SIZES, compose
-from gmoe.nn.neighborhood import Neighborhood
-from gmoe.ops.backend import use_native
-from gmoe.routing import ExpertSlots
+from gmoe.nn.edge_mask import explained_edges
+from gmoe.nn.encoders.embedding import make_feature_encoder
+from gmoe.nn.linear import Linear
+from gmoe.nn.neighborhood import Neighborhood, check_dense, check_rows
+
+#: How many times the size of a node's features a relation has.
+RELATION_SIZES = {'mult': 1, 'sub': 1, 'gate': 2}
 
 
-class RelationalExperts(ExpertBank):
-    r"""A bank of relational graph convolutions, after CompGCN (`Vashishth et
-    al. 2020 <https://arxiv.org/abs/1911.03082>`_): a message is made of the
-    neighbour's features and of those of the relation that leads to it.
-
-    .. math::
-        \mathbf{h}_{io} = \mathbf{W}_o \, \frac{1}{d_i} \sum_j \phi
-        (\mathbf{x}_j, \mathbf{r}_{ij}) + \mathbf{R}_o \mathbf{x}_i +
-        \mathbf{b}_o
-
-    with :math:`d_i` the number of edges into the node (one if there is none),
-    and the relation :math:`\mathbf{r}_{ij}` encoded from the features of the
-    edge. The composition :math:`\phi` is
-
-    - ``"mult"``: :math:`\mathbf{x}_j \odot \mathbf{r}_{ij}`,
-    - ``"sub"``: :math:`\mathbf{x}_j - \mathbf{r}_{ij}`,
-    - ``"gate"``: :math:`\sigma(\mathbf{g}_{ij}) \odot \mathbf{x}_j +
-      \mathbf{r}_{ij}`, with gates of their own from the edge.
-
-    Directions are told apart by the features of the edges. The experts of a
-    hop share the composition: it is made and averaged once, whatever their
-    number, and only the linear maps run expert by expert, on the routed
-    nodes.
+class RelationalConv(MessagePassing):
+    r"""The relational graph convolution of a single expert, after CompGCN
+    (`Vashishth et al. 2020 <https://arxiv.org/abs/1911.03082>`_). See
+    :class:`RelationalExperts` for the formula.
 
     Args:
         in_channels: Size of each input node's features.
         out_channels: Size of each output node's features.
-        num_experts: Number of experts :math:`n`.
-        num_experts_1hop: The first :math:`m` experts look at hop-1 edges, the
-            others at hop-2 edges, whose relation is made of the features of
-            both of their edges. (default: all)
         edge_dims: The number of floating-point edge features; or the numbers
-            of categories of categorical edge features; or :obj:`None` for no
-            edge features, with which a message is :math:`\mathbf{x}_j`.
+            of categories of categorical edge features; or :obj:`None`.
         composition: :obj:`"mult"`, :obj:`"sub"` or :obj:`"gate"`.
+        **kwargs: Arguments of PyG's :class:`MessagePassing`.
 
     Shapes:
-        - **input:** node features :math:`(N, D_{in})`, slots, hop-1 edges,
-          hop-2 edges
-        - **output:** slot outputs :math:`(S, D_{out})`
+        - **input:** node features :math:`(N, D_{in})`, edge indices
+          :math:`(2, E)`, edge features :math:`(E, F)`; or, in place of the
+          edges and their features, a :class:`~gmoe.nn.Neighborhood`
+        - **output:** node features :math:`(N, D_{out})`
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If :obj:`composition` is unknown, or edge features are
+            missing.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        num_experts: int,
-        num_experts_1hop: int | None = None,
         edge_dims: int | Sequence[int] | None = None,
         composition: str = 'mult',
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            in_channels, out_channels, num_experts, num_experts_1hop
-        )
-        check_choice('composition', composition, RELATION_SIZES)
+        kwargs.setdefault('aggr', 'mean')
+        super().__init__(**kwargs)
+        if composition not in RELATION_SIZES:
+            raise ValueError(
+                f"'composition' must be one of {list(RELATION_SIZES)}, got "
+                f'{composition!r}'
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.composition = composition
-        shape = (num_experts, in_channels, out_channels)
-        self.weight = nn.Parameter(torch.empty(shape))
-        self.root = nn.Parameter(torch.empty(shape))
-        self.bias = nn.Parameter(torch.empty(num_experts, out_channels))
-        size = RELATION_SIZES[composition] * in_channels
-        self.edge_encoders = EdgeEncoders(self, edge_dims, size, shared=True)
-        self.reset_parameters()
+        self.linear = Linear(in_channels, out_channels)
+        self.root = Linear(in_channels, out_channels, bias=False)
+        self.edge_encoder = make_feature_encoder(
+            edge_dims, RELATION_SIZES[composition] * in_channels
+        )
 
     def reset_parameters(self) -> None:
-        """Draws the parameters as those of a linear layer."""
-        bound = 1 / math.sqrt(self.in_channels)
-        for parameter in (self.weight, self.root, self.bias):
-            nn.init.uniform_(parameter, -bound, bound)
-        self.edge_encoders.reset_parameters()
+        """Resets all parameters."""
+        super().reset_parameters()
+        self.linear.reset_parameters()
+        self.root.reset_parameters()
+        if self.edge_encoder is not None:
+            self.edge_encoder.reset_parameters()
 
     def forward(
         self,
         x: Tensor,
-        slots: ExpertSlots,
-        hop1: Neighborhood | None,
-        hop2: Neighborhood | None,
+        edge_index: Tensor | Neighborhood,
+        edge_attr: Tensor | None = None,
     ) -> Tensor:
-        means = [
-            self._mean(x, num_hops, hop)
-            for num_hops, _, hop in self.hops(hop1, hop2)
-        ]
-        # The rows of the second hop come after those of the first.
-        row = slots.node
-        if len(means) == 2:
-            second = slots.expert >= self.num_experts_1hop
-            row = row + second.to(row.dtype) * x.size(0)
-        message = ops.gather_rows(torch.cat(means), row)
-        own = ops.gather_rows(x, slots.node)
-        return ops.grouped_linear(
-            message, self.weight, self.bias, slots.ptr
-        ) + ops.grouped_linear(own, self.root, None, slots.ptr)
+        """Convolves node features."""
+        if isinstance(edge_index, Neighborhood):
+            edge_index.check_given_for(x.size(0), edge_attr)
+            if self.explain:
+                with explained_edges(self, edge_index) as edges:
+                    return self.forward(x, *edges)
+            edge_attr = edge_index.edge_attr
+            edge_index = edge_index.edge_index
+        edge_index = check_dense(edge_index)
+        check_rows(edge_attr, edge_index)
+        relation = None
+        if self.edge_encoder is not None:
+            if edge_attr is None:
+                raise ValueError(
+                    "'edge_attr' must be given: the convolution expects edge "
+                    'features, got None'
+                )
+            relation = self.edge_encoder(edge_attr, 'edge_attr')
+        mean = self.propagate(edge_index, x=x, relation=relation)
+        return self.linear(mean) + self.root(x)
 
-    def _mean(self, x: Tensor, num_hops: int, hop: Neighborhood) -> Tensor:
-        """The mean message into each node."""
-        message = ops.gather_rows(x, hop.source)
-        terms = [
-            ops.gather_rows(table[0], code)
-            for table, code in zip(*self.edge_encoders(num_hops, hop))
-        ]
-        if terms:
-            relation = torch.stack(terms).sum(dim=0)
-            message = compose(self.composition, message, relation)
-        if hop.edge_mask is not None:
-            message = message * hop.edge_mask.unsqueeze(-1)
-        degree = hop.ptr.diff().clamp(min=1).unsqueeze(-1)
-        return _sum_by_target(message, hop) / degree.to(message.dtype)
-
-    def __repr__(self) -> str:
-        return f'{super().__repr__()[:-1]}, composition={self.composition!r})'
+    def message(self, x_j: Tensor, relation: Tensor | None) -> Tensor:
+        if relation is None:
+            return x_j
+        return compose(self.composition, x_j, relation)
 
 
-def _sum_by_target(message: Tensor, hop: Neighborhood) -> Tensor:
-    if message.device.type != 'cpu' and use_native(message, hop.target):
-        # The same bits in every run.
-        return torch.ops.gmoe.add_rows(
-            message.contiguous(), hop.target, hop.num_nodes
-        )
-    out = message.new_zeros(hop.num_nodes, message.size(1))
-    index = hop.target.unsqueeze(-1).expand_as(message)
-    return out.scatter_add(0, index, message)
+def compose(composition: str, x: Tensor, relation: Tensor) -> Tensor:
+    """What neighbours and relations are made into.
+
+    Args:
+        composition: A key of :obj:`RELATION_SIZES`.
+        x: The features of the neighbours.
+        relation: Those of the relations.
+    """
+    if composition == 'mult':
+        return x * relation
+    if composition == 'sub':
+        return x - relation
+    gate, term = relation.chunk(2, dim=1)
+    return gate.sigmoid() * x + term

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import markdown
-from benchmarks.record import ROOT
+from benchmarks.common import markdown
+from benchmarks.common.record import ROOT
 from benchmarks.report.__main__ import main
 from benchmarks.report.compare import compare
 from benchmarks.report.grid import grids

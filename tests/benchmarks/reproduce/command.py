@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kill_check import is_alive, kill, start
+from benchmarks.reliability.kill_check import is_alive, kill, start
 from benchmarks.reproduce.local_pool import Outcome
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.work import Job, work

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks.options import run as run_command
+from benchmarks.common.options import run as run_command
 from benchmarks.report.__main__ import main as write_report
 from benchmarks.reproduce import __main__ as command
 from benchmarks.reproduce import network, search, work

@@ -15,7 +15,7 @@ from benchmarks.reproduce.tables import load_table
 from benchmarks.reproduce.work import Job
 from gmoe.training import GraphPredictor
 from gmoe.transforms import TwoHop
-from tests.nn.test_gnn import EDGE_DIMS, NODE_DIMS, molecules
+from tests.nn.models.test_gnn import EDGE_DIMS, NODE_DIMS, molecules
 
 
 @pytest.mark.parametrize('top_k', [None, 2])

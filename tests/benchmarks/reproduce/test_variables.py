@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.record import ROOT
+from benchmarks.common.record import ROOT
 from benchmarks.reproduce.variables import variables_set, worker_variables
 
 # In a process of its own, as the server of processes is one per process.

@@ -11,7 +11,7 @@ from torch_geometric import nn as pyg
 from torch_geometric.nn import conv as convs
 
 from gmoe.nn import GMoEConv, ModuleExperts, to_gmoe
-from gmoe.nn.to_gmoe import GMoEAdapter
+from gmoe.nn.models.to_gmoe import GMoEAdapter
 
 N, E, F = 9, 16, 3
 

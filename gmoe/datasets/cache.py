@@ -1,0 +1,138 @@
+"""A cache of tensors on disk: no pickle, never half-made, never stale."""
+
+import contextlib
+import hashlib
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gmoe.datasets.files import (
+    is_writable,
+    make_dirs,
+    remove_empty,
+    remove_stale,
+    temporary_file,
+)
+
+Tensors = dict[str, Tensor]
+
+
+class TensorCache:
+    r"""Holds the tensors made of a dataset's raw files.
+
+    They are kept in :obj:`cache_dir` if one is given. Otherwise, they are
+    kept in :obj:`folder/processed` where that can be written, and in the
+    user's folder of caches where not.
+
+    Args:
+        folder (pathlib.Path): The folder of the dataset.
+        fingerprint (str): What a valid cache is made of.
+        cache_dir (pathlib.Path, optional): The folder of caches. The
+            dataset's own folder is neither read nor written then.
+            (default: :obj:`None`)
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        fingerprint: str,
+        cache_dir: Path | None = None,
+    ) -> None:
+        # Copies of a dataset share a folder of caches and may differ, hence
+        # the fingerprint in the name there.
+        name = f'{folder.name}-{fingerprint[:16]}.pt'
+        self.fingerprint = fingerprint
+        if cache_dir is not None:
+            self.paths = self._writable = [cache_dir / name]
+            return
+        own, other = folder / 'processed', default_cache_dir() / name
+        self.paths = [own / 'gmoe.pt', other]
+        self._writable = self.paths
+        if not is_writable(folder, own):
+            self._writable = [other]
+
+    def load(self) -> Tensors | None:
+        """Returns the tensors, or :obj:`None` without a valid cache."""
+        for path in self._writable:
+            remove_stale(path.parent)
+        for path in self.paths:
+            # A file that is not a valid cache is one to be made anew,
+            # whatever the reason.
+            with contextlib.suppress(Exception):
+                out = torch.load(path, weights_only=True)
+                tensors = out['tensors']
+                if out['fingerprint'] == self.fingerprint and out[
+                    'digest'
+                ] == _digest(tensors):
+                    return tensors
+        return None
+
+    def save(self, tensors: Tensors) -> Path | None:
+        """Writes the tensors; returns where, or :obj:`None` if nowhere."""
+        out = {
+            'fingerprint': self.fingerprint,
+            'digest': _digest(tensors),
+            'tensors': tensors,
+        }
+        error: OSError | RuntimeError | None = None
+        for path in self._writable:
+            try:
+                _write(out, path)
+            except (OSError, RuntimeError) as e:  # torch raises the latter.
+                error = e
+            else:
+                return path
+        warnings.warn(
+            f'Could not write a cache to any of '
+            f'{[str(path) for path in self._writable]} ({error}). The raw '
+            f'files will be read again next time',
+            stacklevel=3,
+        )
+        return None
+
+
+def given_cache_dir(cache_dir: str | os.PathLike[str] | None) -> Path | None:
+    """Returns the folder of caches that was asked for, by an argument or by
+    the environment variable :obj:`GMOE_CACHE_DIR`, if any.
+    """
+    given = cache_dir or os.environ.get('GMOE_CACHE_DIR')
+    return Path(given).expanduser() if given else None
+
+
+def default_cache_dir() -> Path:
+    """Returns the folder of caches where none is given."""
+    base = os.environ.get('XDG_CACHE_HOME')
+    if base and os.path.isabs(base):
+        return Path(base) / 'gmoe'
+    try:
+        return Path.home() / '.cache' / 'gmoe'
+    except RuntimeError:
+        # A user without a home has nowhere to keep anything: below this,
+        # nothing can be written.
+        return Path(os.devnull) / 'gmoe'
+
+
+def _digest(tensors: Tensors) -> str:
+    # PyTorch reads a file without comparing its checksums.
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        value = tensors[key].contiguous()
+        digest.update(f'{key} {value.dtype} {list(value.shape)}'.encode())
+        digest.update(value.numpy().data)
+    return digest.hexdigest()
+
+
+def _write(out: Mapping[str, object], path: Path) -> None:
+    created = make_dirs(path.parent)
+    try:
+        # Opened here, since PyTorch reports a folder that cannot be
+        # written in several ways.
+        with temporary_file(path) as f:
+            torch.save(out, f)
+    except BaseException:
+        remove_empty(created)
+        raise

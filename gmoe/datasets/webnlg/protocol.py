@@ -1,0 +1,231 @@
+"""Which entries of WebNLG are for training, selection and testing."""
+
+import os
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gmoe._shown import shown
+from gmoe.datasets.table import CorruptDatasetError
+from gmoe.datasets.webnlg.release import (
+    CHECKSUM,
+    INSTANCE_TYPES,
+    SPLITS,
+    Release,
+    download_release,
+    find_release,
+    read_release,
+)
+from gmoe.datasets.webnlg.xml import WebNLGEntry
+
+Protocol = Literal['published', 'clean']
+PROTOCOLS: tuple[Protocol, ...] = ('published', 'clean')
+
+#: The classes, in the order of their labels.
+CATEGORIES = (
+    'Airport',
+    'Artist',
+    'Astronaut',
+    'Athlete',
+    'Building',
+    'CelestialBody',
+    'City',
+    'ComicsCharacter',
+    'Company',
+    'Food',
+    'MeanOfTransportation',
+    'Monument',
+    'Politician',
+    'SportsTeam',
+    'University',
+    'WrittenWork',
+)
+#: Those of test entries only, which no classifier can know.
+TEST_CATEGORIES = ('Film', 'MusicalWork', 'Scientist')
+
+
+@dataclass
+class WebNLGSplit:
+    """What a protocol makes of the release.
+
+    Args:
+        train (List[WebNLGEntry]): The entries to train on.
+        dev (List[WebNLGEntry]): The official development entries.
+        test (List[WebNLGEntry]): The entries to test on.
+        selection (str): The part that a model is chosen on, `"dev"` or
+            `"test"`.
+        kind (List[str]): For each test entry, `"seen"`,
+            `"unseen_entities"`, `"unseen_category"`, or `""` if the release
+            does not tell.
+        left_out (Dict[str, int]): How many entries were left out, by split
+            and reason.
+    """
+
+    train: list[WebNLGEntry]
+    dev: list[WebNLGEntry]
+    test: list[WebNLGEntry]
+    selection: str
+    kind: list[str]
+    left_out: dict[str, int]
+
+
+def webnlg_split(
+    root: str | os.PathLike[str] = 'data/webnlg',
+    protocol: Protocol = 'clean',
+    *,
+    download: bool = True,
+    url: str | None = None,
+    verify: bool = True,
+    strict: bool = True,
+    log: bool = True,
+) -> WebNLGSplit:
+    """Reads release 3.0 of WebNLG in English under a protocol.
+
+    Both protocols train on the 13,211 training entries, and test on entries
+    of one of the 16 categories that these have:
+
+    - :obj:`"published"`: all 3,097 of them, in which most graphs come
+      several times, and the model is chosen on them, as published results
+      on this data are.
+    - :obj:`"clean"`: the 1,363 distinct graphs among them, each at its first
+      occurrence. The model is chosen on the 1,667 development entries.
+
+    Args:
+        root (str, optional): The folder with :obj:`release_v3.0/en`, that
+            folder itself, or the archive it comes in.
+            (default: :obj:`"data/webnlg"`)
+        protocol (str, optional): The protocol. (default: :obj:`"clean"`)
+        download (bool, optional): If set to :obj:`False`, a release that is
+            not there is an error. (default: :obj:`True`)
+        url (str, optional): Where to download the archive from, instead of
+            from where its authors keep it. (default: :obj:`None`)
+        verify (bool, optional): Whether a downloaded archive needs to hold
+            the files that the numbers above are from.
+            (default: :obj:`True`)
+        strict (bool, optional): If set to :obj:`False`, malformed entries
+            and those of an unknown category are left out, counted and
+            warned of, instead of being an error. (default: :obj:`True`)
+        log (bool, optional): Whether to print how many entries were left
+            out. (default: :obj:`True`)
+
+    Raises:
+        ValueError: If there is no such protocol.
+        FileNotFoundError: If files are missing, and nothing was to be
+            downloaded.
+        RuntimeError: If the download fails.
+        CorruptDatasetError: If a file does not hold what it should.
+    """
+    release = load_release(Path(root), download, url, verify, strict, log)
+    out = split_release(release, protocol)
+    if log:
+        print(report(out.left_out))
+    return out
+
+
+def load_release(
+    root: Path,
+    download: bool = True,
+    url: str | None = None,
+    verify: bool = True,
+    strict: bool = True,
+    log: bool = True,
+) -> Release:
+    """Returns the release below `root`, which is downloaded if need be."""
+    path = find_release(root.expanduser())
+    if path is None:
+        if not download:
+            raise FileNotFoundError(
+                f"'root' needs to hold the folder 'release_v3.0/en' of "
+                f"WebNLG, or to be its archive (got '{root}'). Pass "
+                f"'download=True' to fetch it"
+            )
+        path = download_release(
+            root.expanduser(), url, CHECKSUM if verify else None, log
+        )
+    errors: list[CorruptDatasetError] = []
+    release = read_release(path, None if strict else errors.append)
+    _check_categories(release, path, None if strict else errors)
+    if errors:
+        shown = '; '.join(str(error) for error in errors[:5])
+        warnings.warn(
+            f'Left out {len(errors)} entries of WebNLG: {shown}'
+            f'{"; ..." if len(errors) > 5 else ""}',
+            stacklevel=3,
+        )
+    return release
+
+
+def split_release(release: Release, protocol: Protocol) -> WebNLGSplit:
+    """Returns what a protocol makes of a release.
+
+    Args:
+        release (Release): The release.
+        protocol (str): :obj:`"published"` or :obj:`"clean"`.
+
+    Raises:
+        ValueError: If there is no such protocol.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(
+            f"'protocol' needs to be one of {PROTOCOLS} (got {protocol!r})"
+        )
+    left_out = Counter(release.left_out)
+    test, seen = [], set()
+    for entry in release.entries['test']:
+        if entry.category not in CATEGORIES:
+            left_out[f"test: category '{entry.category}' not in training"] += 1
+        elif protocol == 'clean' and entry.key in seen:
+            left_out['test: graph that is there already'] += 1
+        else:
+            seen.add(entry.key)
+            test.append(entry)
+    return WebNLGSplit(
+        train=release.entries['train'],
+        dev=release.entries['dev'],
+        test=test,
+        selection='dev' if protocol == 'clean' else 'test',
+        kind=[
+            release.instance_type.get((entry.file, entry.eid), '')
+            for entry in test
+        ],
+        left_out=dict(left_out),
+    )
+
+
+def report(left_out: dict[str, int]) -> str:
+    """Returns what was left out, in words."""
+    if not left_out:
+        return 'WebNLG: nothing was left out'
+    lines = [f'{count} ({what})' for what, count in left_out.items()]
+    return f'WebNLG: left out {", ".join(lines)}'
+
+
+def _check_categories(
+    release: Release,
+    path: Path,
+    errors: list[CorruptDatasetError] | None,
+) -> None:
+    for split in SPLITS:
+        known = CATEGORIES + (TEST_CATEGORIES if split == 'test' else ())
+        for entry in release.entries[split]:
+            if entry.category in known:
+                continue
+            error = CorruptDatasetError(
+                path / entry.file,
+                f'entry {shown(entry.eid)}: the category must be one of '
+                f'{list(known)}, got {shown(entry.category)}',
+            )
+            if errors is None:
+                raise error
+            errors.append(error)
+            release.left_out[f'{split}: unknown category'] += 1
+        release.entries[split] = [
+            entry
+            for entry in release.entries[split]
+            if entry.category in known
+        ]
+
+
+KINDS = tuple(INSTANCE_TYPES.values())

@@ -1,0 +1,270 @@
+"""Finds, fetches and reads the official release of WebNLG."""
+
+import hashlib
+import json
+import os
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+
+from gmoe._shown import shown
+from gmoe.datasets.archive import check_member, open_zip
+from gmoe.datasets.fetch import fetched
+from gmoe.datasets.files import make_dirs, remove_empty, remove_stale
+from gmoe.datasets.table import CorruptDatasetError
+from gmoe.datasets.webnlg.xml import (
+    MAX_FILE_SIZE,
+    WebNLGEntry,
+    parse_file,
+)
+
+COMMIT = '587fa698bec705efbefe72a235a6019c2b9b8b6c'
+ARCHIVE = f'webnlg-dataset-{COMMIT}.zip'
+URL = (
+    f'https://gitlab.com/shimorina/webnlg-dataset/-/archive/{COMMIT}/{ARCHIVE}'
+)
+#: Of the files of release 3.0 in English that are read, names and content.
+CHECKSUM = 'cd55ba6d4cd12d7dbe9a4b0c292239a29f1c0054fb5377f23e30762f17044283'
+MAX_ARCHIVE_SIZE = 2**30
+MAX_TOTAL_SIZE = 2**29
+
+SPLITS = ('train', 'dev', 'test')
+#: The official name of what kind of test entry each type is. Those of type
+#: 3 are officially of a category that is not in training; a few of them
+#: have, for all that, a category that is.
+INSTANCE_TYPES = {
+    'type1': 'seen',
+    'type2': 'unseen_entities',
+    'type3': 'unseen_category',
+}
+_NAME = re.compile(
+    r'(?:(?:train|dev)/[1-9]\d*triples/[^/]+\.xml|test/[^/]+\.xml|'
+    r'test/[^/]+-instance-types\.json)'
+)
+_IN_ARCHIVE = re.compile(r'(?:.*/)?release_v3\.0/en/(.+)')
+
+
+@dataclass
+class Release:
+    """The entries of a release, in the order of its files.
+
+    Args:
+        entries (Dict[str, List[WebNLGEntry]]): Of `train`, `dev`, `test`.
+        instance_type (Dict[Tuple[str, str], str]): The kind of a test entry
+            by file and entry id, as far as the release has it.
+        left_out (Counter[str]): How many malformed entries were left out.
+        checksum (str): Of the names and the content of the files.
+    """
+
+    entries: dict[str, list[WebNLGEntry]]
+    instance_type: dict[tuple[str, str], str]
+    left_out: Counter[str] = field(default_factory=Counter)
+    checksum: str = ''
+
+
+def find_release(root: Path) -> Path | None:
+    """Returns the folder or the archive of the release, if there is one."""
+    if root.is_file():
+        return root
+    for inner in ('.', 'en', 'release_v3.0/en', '*/release_v3.0/en'):
+        for path in (
+            sorted(root.glob(inner)) if '*' in inner else [root / inner]
+        ):
+            if (path / 'train').is_dir():
+                return path
+    return next(iter(sorted(root.glob('webnlg-dataset*.zip'))), None)
+
+
+def read_release(
+    path: Path,
+    on_error: Callable[[CorruptDatasetError], None] | None = None,
+) -> Release:
+    """Reads and checks a release.
+
+    Args:
+        path (pathlib.Path): Its folder, with `train`, `dev` and `test`, or
+            an archive with the folder `release_v3.0/en`.
+        on_error (callable, optional): Called with the error of an entry
+            that is left out then; raised if not given.
+            (default: :obj:`None`)
+
+    Raises:
+        FileNotFoundError: If a split is without files.
+        CorruptDatasetError: If a file does not hold what it should.
+    """
+    files = _read_zip(path) if path.is_file() else _read_folder(path)
+    release = Release({}, {}, checksum=files_checksum(files))
+    for split in SPLITS:
+        names = [
+            name
+            for name in sorted(files)
+            if name.startswith(f'{split}/') and name.endswith('.xml')
+        ]
+        if not names:
+            raise FileNotFoundError(
+                f"'{path}' needs to hold the XML files of the split "
+                f"'{split}' (got none)"
+            )
+
+        def leave_out(error: CorruptDatasetError, split: str = split) -> None:
+            if on_error is None:
+                raise error
+            release.left_out[f'{split}: malformed entry'] += 1
+            on_error(error)
+
+        release.entries[split] = [
+            entry
+            for name in names
+            for entry in parse_file(files[name], path / name, name, leave_out)
+        ]
+    for name, content in files.items():
+        if name.endswith('.json'):
+            release.instance_type |= _parse_types(content, path, name, files)
+    return release
+
+
+def files_checksum(files: dict[str, bytes]) -> str:
+    """Returns a text that changes with any name or byte of the files."""
+    lines = [
+        f'{name} {hashlib.sha256(files[name]).hexdigest()}'
+        for name in sorted(files)
+    ]
+    return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
+
+
+def download_release(
+    root: Path,
+    url: str | None = None,
+    checksum: str | None = CHECKSUM,
+    log: bool = True,
+) -> Path:
+    """Downloads the archive of the release into a folder.
+
+    A download that was interrupted goes on where it stopped, if the server
+    can do that.
+
+    Args:
+        root (pathlib.Path): The folder.
+        url (str, optional): Where to get it from, instead of from where its
+            authors keep it. (default: :obj:`None`)
+        checksum (str, optional): What its files need to be; not checked if
+            :obj:`None`.
+        log (bool, optional): Whether to print that a download goes on.
+            (default: :obj:`True`)
+
+    Raises:
+        RuntimeError: If it cannot be fetched, or is not the release.
+    """
+    url = url or URL
+    path = root / ARCHIVE
+    created: list[Path] = []
+    try:
+        created = make_dirs(root)
+        remove_stale(root)
+        with fetched(url, path, MAX_ARCHIVE_SIZE, log) as archive:
+            got = files_checksum(_read_zip(archive))
+            if checksum is not None and got != checksum:
+                raise RuntimeError(
+                    f'its files need the checksum {checksum} (got {got})'
+                )
+            os.replace(archive, path)
+    except (OSError, HTTPException, RuntimeError, ValueError) as e:
+        remove_empty(created)
+        raise RuntimeError(
+            f"Could not get WebNLG from '{url}' ({e}). Get this archive by "
+            f"other means and put it or its folder 'release_v3.0' into "
+            f"'{root}'"
+        ) from e
+    return path
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    out = {}
+    for file in sorted([*path.glob('*/*'), *path.glob('*/*/*')]):
+        name = file.relative_to(path).as_posix()
+        if _NAME.fullmatch(name) and file.is_file():
+            _check_size(file, file.stat().st_size)
+            out[name] = file.read_bytes()
+    return out
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    """Reads the files of the release, and writes nothing anywhere."""
+    out: dict[str, bytes] = {}
+    try:
+        with open_zip(path) as archive:
+            for member in archive.infolist():
+                match = _IN_ARCHIVE.fullmatch(member.filename)
+                if match is None or not _NAME.fullmatch(match[1]):
+                    continue
+                check_member(member)
+                if match[1] in out:
+                    raise CorruptDatasetError(
+                        path,
+                        f'it needs to hold each file of the release once '
+                        f'(got {match[1]!r} again)',
+                    )
+                with archive.open(member) as f:
+                    # What a member says of its size need not be true.
+                    content = f.read(MAX_FILE_SIZE + 1)
+                _check_size(path / member.filename, len(content))
+                out[match[1]] = content
+                if sum(map(len, out.values())) > MAX_TOTAL_SIZE:
+                    raise CorruptDatasetError(
+                        path,
+                        f'its files need to be of at most '
+                        f'{MAX_TOTAL_SIZE} bytes together',
+                    )
+    except (zipfile.BadZipFile, RuntimeError) as e:
+        raise CorruptDatasetError(
+            path, f'it needs to be a complete archive ({e})'
+        ) from e
+    if not out:
+        raise CorruptDatasetError(
+            path, "it needs to hold the folder 'release_v3.0/en'"
+        )
+    return out
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > MAX_FILE_SIZE:
+        raise CorruptDatasetError(
+            path,
+            f'it needs to be of at most {MAX_FILE_SIZE} bytes (got {size} '
+            f'or more)',
+        )
+
+
+def _parse_types(
+    content: bytes,
+    path: Path,
+    name: str,
+    files: dict[str, bytes],
+) -> dict[tuple[str, str], str]:
+    """Returns the kind of the entries of the files that `name` speaks of."""
+    task = name.removesuffix('-test-instance-types.json')
+    try:
+        types = json.loads(content)
+        kinds = {eid: INSTANCE_TYPES[key] for eid, key in types.items()}
+    except (
+        ValueError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ) as e:
+        raise CorruptDatasetError(
+            path / name,
+            f'it needs to hold one of {list(INSTANCE_TYPES)} for each entry '
+            f'id ({shown(e)})',
+        ) from e
+    return {
+        (file, eid): kind
+        for file in files
+        if file.startswith(f'{task}-test-data') and file.endswith('.xml')
+        for eid, kind in kinds.items()
+    }

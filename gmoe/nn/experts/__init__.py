@@ -1,0 +1,16 @@
+"""Banks of experts: n convolutions whose weights are stacked."""
+
+from gmoe.nn.experts.bank import ExpertBank
+from gmoe.nn.experts.gcn import GCNExperts
+from gmoe.nn.experts.gin import GINExperts
+from gmoe.nn.experts.module import LOCAL_CONVS, ModuleExperts
+from gmoe.nn.experts.relational import RelationalExperts
+
+__all__ = [
+    'LOCAL_CONVS',
+    'ExpertBank',
+    'GCNExperts',
+    'GINExperts',
+    'ModuleExperts',
+    'RelationalExperts',
+]

@@ -1,0 +1,258 @@
+"""The mixture-of-experts graph convolution."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
+from torch import Tensor, nn
+
+from gmoe import ops
+from gmoe.nn.arguments import check_dtype
+from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
+from gmoe.nn.experts.bank import ExpertBank
+from gmoe.nn.hop_check import check_hop_2
+from gmoe.nn.neighborhood import Neighborhood
+from gmoe.nn.norm import ExpertNorm
+from gmoe.routing import ExpertSlots, Router, Routing, UniformRouter
+
+Edges = Tensor | Neighborhood | None
+
+
+class GMoEConv(nn.Module):
+    r"""The graph mixture-of-experts layer of `"Graph Mixture of Experts:
+    Learning on Large-Scale Graphs with Explicit Diversity Modeling"
+    <https://arxiv.org/abs/2304.02806>`_.
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \sum_{o \in \mathcal{T}_i} G_{io} \,
+        \mathrm{norm}_o \big( \mathbf{h}_{io} \big), \qquad
+        \mathbf{h}_{io} = \mathrm{expert}_o \big( \mathbf{x}_i, \{ \mathbf{x}_j
+        : j \in \mathcal{N}_o(i) \} \big)
+
+    A router chooses the experts :math:`\mathcal{T}_i` of each node;
+    :math:`\mathcal{N}_o(i)` are its hop-1 or its hop-2 neighbours, depending
+    on the expert.
+
+    Args:
+        experts: The bank of experts, such as :class:`GCNExperts`,
+            :class:`GINExperts` or :class:`ModuleExperts`.
+        top_k: The number of experts selected for each node, for the default
+            router.
+        router: The router, in place of the default noisy top-k gate.
+        norm: Normalisation of each expert's outputs: :obj:`"batch_norm"`,
+            :obj:`"layer_norm"` or :obj:`None`. (default:
+            :obj:`"batch_norm"`)
+        combine: :obj:`"sum"`, as in the paper's equation, or :obj:`"mean"`,
+            as in its released code, which divides the weighted sum by the
+            number of experts. On small molecule sets the mean trains far
+            better.
+        dispatch: :obj:`"sparse"` computes only what is routed. :obj:`"dense"`
+            computes every expert on every node in training, as the released
+            code does; its batch statistics are then those of all nodes. In
+            evaluation, where that changes nothing, it is as sparse.
+
+    Shapes:
+        - **input:** node features :math:`(N, D_{in})`, edge indices
+          :math:`(2, E)`, edge features :math:`(E, F)`, hop-2 edge indices
+          :math:`(2, E_2)`, hop-2 edge features :math:`(E_2, 2 F)`
+        - **output:** node features :math:`(N, D_{out})`, or
+          ``(out, routing)`` if :obj:`return_routing`
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        experts: ExpertBank,
+        top_k: int | None = None,
+        router: Router | UniformRouter | None = None,
+        norm: str | None = 'batch_norm',
+        combine: str = 'sum',
+        dispatch: str = 'sparse',
+    ) -> None:
+        super().__init__()
+        if combine not in ('sum', 'mean'):
+            raise ValueError(
+                f"'combine' must be 'sum' or 'mean', got {combine!r}"
+            )
+        if dispatch not in ('sparse', 'dense'):
+            raise ValueError(
+                f"'dispatch' must be 'sparse' or 'dense', got {dispatch!r}"
+            )
+        if (router is None) == (top_k is None):
+            raise ValueError(
+                "Exactly one of 'top_k' and 'router' must be given, got "
+                f'top_k={top_k} and router={router}'
+            )
+        if router is None:
+            router = Router(experts.in_channels, experts.num_experts, top_k)
+        if router.num_experts != experts.num_experts:
+            raise ValueError(
+                "'router' and 'experts' must have the same number of experts,"
+                f' got {router.num_experts} and {experts.num_experts}'
+            )
+        self.router = router
+        self.experts = experts
+        self.norm = (
+            None
+            if norm is None
+            else ExpertNorm(experts.num_experts, experts.out_channels, norm)
+        )
+        self.edge_mask = EdgeMask(2 if experts.num_experts_2hop > 0 else 1)
+        self.combine = combine
+        self.dispatch = dispatch
+        self.register_forward_hook(clear_after_failure, always_call=True)
+
+    @property
+    def in_channels(self) -> int:
+        """Size of each input node's features."""
+        return self.experts.in_channels
+
+    @property
+    def out_channels(self) -> int:
+        """Size of each output node's features."""
+        return self.experts.out_channels
+
+    def reset_parameters(self) -> None:
+        """Resets all parameters and running statistics."""
+        self.router.reset_parameters()
+        self.experts.reset_parameters()
+        if self.norm is not None:
+            self.norm.reset_parameters()
+
+    @overload
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Edges,
+        edge_attr: Tensor | None = None,
+        edge_index_2hop: Edges = None,
+        edge_attr_2hop: Tensor | None = None,
+        *,
+        return_routing: Literal[False] = False,
+        **kwargs: Any,
+    ) -> Tensor: ...
+
+    @overload
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Edges,
+        edge_attr: Tensor | None = None,
+        edge_index_2hop: Edges = None,
+        edge_attr_2hop: Tensor | None = None,
+        *,
+        return_routing: Literal[True],
+        **kwargs: Any,
+    ) -> tuple[Tensor, Routing]: ...
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Edges,
+        edge_attr: Tensor | None = None,
+        edge_index_2hop: Edges = None,
+        edge_attr_2hop: Tensor | None = None,
+        *,
+        return_routing: bool = False,
+        **kwargs: Any,
+    ) -> Tensor | tuple[Tensor, Routing]:
+        r"""Convolves node features.
+
+        Args:
+            x: Node features.
+            edge_index: Hop-1 edges, or a :class:`Neighborhood` of them.
+            edge_attr: Hop-1 edge features, which a :class:`Neighborhood`
+                holds itself.
+            edge_index_2hop: Hop-2 edges (see :class:`gmoe.transforms.TwoHop`),
+                or a :class:`Neighborhood` of them. Needed where there are
+                hop-2 experts.
+            edge_attr_2hop: Hop-2 edge features, as :obj:`edge_attr`.
+            return_routing: Whether to return the :class:`Routing` too.
+            **kwargs: What else the experts of :class:`ModuleExperts` take,
+                such as ``edge_type``.
+
+        Raises:
+            ValueError: If an input has a wrong shape, type or range, or the
+                hop-2 edges are missing, or not those of the hop-1 edges (see
+                :func:`~gmoe.nn.hop_check.check_hop_2`).
+        """
+        if not isinstance(x, Tensor):
+            raise ValueError(
+                "'x' must be a tensor of shape [num_nodes, num_features], got "
+                f'{type(x).__name__}; make a graph of several kinds of nodes '
+                'one of one kind first (to_homogeneous())'
+            )
+        routing = self.router(x)
+        check_dtype(x, self.experts)
+        hop1 = hop2 = None
+        is_explained = self.edge_mask.explain is True
+        if self.experts.num_experts_1hop > 0 or is_explained:
+            hop1 = _neighborhood(edge_index, edge_attr, x, 'edge_index')
+        if self.experts.num_experts_2hop > 0:
+            if edge_index_2hop is None:
+                raise ValueError(
+                    "'edge_index_2hop' must be given: "
+                    f'{self.experts.num_experts_2hop} of '
+                    f'{self.experts.num_experts} experts look at hop-2 edges;'
+                    ' make them with gmoe.transforms.TwoHop, got None'
+                )
+            hop2 = _neighborhood(
+                edge_index_2hop, edge_attr_2hop, x, 'edge_index_2hop'
+            )
+            if isinstance(edge_index_2hop, Tensor) and edge_index is not None:
+                near = hop1 or _neighborhood(edge_index, None, x, 'edge_index')
+                check_hop_2(near, hop2)
+        # The other experts change batch statistics alone.
+        is_dense = self.dispatch == 'dense' and self.training
+        used = routing.to_dense() if is_dense else routing
+        slots = used.by_expert
+        if is_explained:
+            h = self._explained(x, slots, hop1, hop2, kwargs)
+        else:
+            h = self.experts(x, slots, hop1, hop2, **kwargs)
+        out = None
+        if self.norm is not None:
+            out = self.norm.combine(h, slots, used.num_nodes)
+            if out is None:
+                h = self.norm(h, slots.ptr)
+        if out is None:
+            out = ops.combine(
+                h,
+                slots.weight,
+                slots.node,
+                slots.order,
+                used.num_nodes,
+                used.slots_per_node,
+            )
+        if self.combine == 'mean':
+            out = out / routing.num_experts
+        out = self.edge_mask(out)
+        return (out, routing) if return_routing else out
+
+    def _explained(
+        self,
+        x: Tensor,
+        slots: ExpertSlots,
+        hop1: Neighborhood | None,
+        hop2: Neighborhood | None,
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        """The experts' outputs with messages that are masked."""
+        assert hop1 is not None
+        with ops.eager_ops():
+            hop1, hop2 = masked_hops(self.edge_mask, hop1, hop2)
+            return self.experts(x, slots, hop1, hop2, **kwargs)
+
+    def extra_repr(self) -> str:
+        return f'combine={self.combine!r}, dispatch={self.dispatch!r}'
+
+
+def _neighborhood(
+    edges: Any, edge_attr: Tensor | None, x: Tensor, name: str
+) -> Neighborhood:
+    if isinstance(edges, Neighborhood):
+        edges.check_given_for(x.size(0), edge_attr, name)
+        return edges
+    return Neighborhood.from_edge_index(edges, edge_attr, x.size(0), name)

@@ -1,0 +1,271 @@
+"""Turns a model's convolutions into mixtures of experts."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
+
+from gmoe.nn.edge_mask import clear_after_failure
+from gmoe.nn.experts import ModuleExperts, expert_module
+from gmoe.nn.gmoe_conv import GMoEConv
+from gmoe.nn.neighborhood import check_dense
+from gmoe.ops import two_hop_edges
+from gmoe.routing import Router
+
+
+@dataclass(frozen=True)
+class MixtureSettings:
+    """How convolutions become mixtures: the arguments of :func:`to_gmoe`."""
+
+    num_experts: int
+    top_k: int
+    num_experts_1hop: int | None = None
+    norm: str | None = None
+    router: dict[str, Any] = field(default_factory=dict)
+
+    def make(
+        self,
+        conv: MessagePassing,
+        in_channels: int | None = None,
+        out_channels: int | None = None,
+    ) -> GMoEConv:
+        """A mixture of convolutions of a kind, with parameters of their own.
+
+        Args:
+            conv: The convolution.
+            in_channels: The size of its input, if it does not know it.
+            out_channels: The size of its output, if it does not know it.
+        """
+        experts = [copy.deepcopy(conv) for _ in range(self.num_experts)]
+        bank = ModuleExperts(
+            experts,
+            self.num_experts_1hop,
+            in_channels=in_channels,
+            out_channels=out_channels,
+        )
+        bank.reset_parameters()
+        router = self.make_router(bank.in_channels)
+        mixture = GMoEConv(bank, router=router, norm=self.norm)
+        reference = next(conv.parameters())
+        return mixture.to(reference.device, reference.dtype)
+
+    def make_router(self, in_channels: int) -> Router:
+        """The router of a mixture.
+
+        Args:
+            in_channels: The size of its input.
+        """
+        return Router(in_channels, self.num_experts, self.top_k, **self.router)
+
+
+class GMoEAdapter(nn.Module):
+    r"""A :class:`GMoEConv` that is called as the convolution that it stands
+    for, with arguments of the same names. Hop-2 edges, where experts need
+    them, are made from the edges of each call.
+
+    Args:
+        conv: The mixture.
+        template: In place of it, a convolution that does not know its sizes.
+            The first call tells them, and makes the mixture.
+        settings: How it is made.
+    """
+
+    conv: GMoEConv | None
+
+    def __init__(
+        self,
+        conv: GMoEConv | None,
+        template: MessagePassing | None = None,
+        settings: MixtureSettings | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = conv
+        self.template = template
+        self.settings = settings
+
+    def reset_parameters(self) -> None:
+        """Resets all parameters."""
+        if self.conv is not None:
+            self.conv.reset_parameters()
+        elif self.template is not None:
+            self.template.reset_parameters()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        r"""Convolves node features :math:`(N, D)` along edges
+        :math:`(2, E)`, with what else the convolution takes.
+
+        Raises:
+            TypeError: If the convolution does not take the arguments.
+            ValueError: If a mixture has no meaning for one of them.
+        """
+        x, edge_index, others = self._bind(args, kwargs)
+        if self.conv is None:
+            self._make(x, args, kwargs)
+        assert self.conv is not None
+        edge_attr = others.pop('edge_attr', None)
+        edge_index_2hop = None
+        if self.conv.experts.num_experts_2hop > 0:
+            if edge_attr is not None or others:
+                raise ValueError(
+                    "'num_experts_1hop' must be all experts where the model "
+                    'has edge features: a hop-2 edge has twice as many, which'
+                    ' its convolutions do not expect'
+                )
+            edge_index_2hop, _ = two_hop_edges(edge_index, num_nodes=x.size(0))
+        return self.conv(x, edge_index, edge_attr, edge_index_2hop, **others)
+
+    def _bind(
+        self, args: tuple, kwargs: dict[str, Any]
+    ) -> tuple[Tensor, Any, dict[str, Any]]:
+        """The nodes, the edges and the other arguments by name."""
+        expert = self.expert
+        kind = type(expert).__name__
+        try:
+            bound = expert_module.signature_of(expert).bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f'A mixture of {kind}: {error}') from None
+        first, x = next(iter(bound.arguments.items()))
+        given = {k: v for k, v in bound.arguments.items() if v is not None}
+        given.pop(first, None)
+        for name in expert_module.NOT_FOR_NODES:
+            if name in given:
+                raise ValueError(
+                    f"'{name}' must be None for a mixture of {kind}, got "
+                    f'{given[name]}'
+                )
+        if not isinstance(x, Tensor) or x.dim() != 2:
+            what = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(
+                "'x' must be a tensor of shape [num_nodes, num_features] for "
+                f'a mixture of {kind}, got {what}; make a graph of several '
+                'kinds of nodes one of one kind first (to_homogeneous()), or '
+                'leave this convolution as it is'
+            )
+        return x, check_dense(given.pop('edge_index', None)), given
+
+    @property
+    def expert(self) -> nn.Module:
+        """One of the convolutions."""
+        if self.conv is not None:
+            experts = self.conv.experts.experts
+            assert isinstance(experts, nn.ModuleList)
+            return experts[0]
+        assert self.template is not None
+        return self.template
+
+    def _make(self, x: Tensor, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Makes the mixture for inputs as these."""
+        assert self.template is not None
+        assert self.settings is not None
+        with torch.no_grad():
+            out = self.template.eval()(*args, **kwargs)
+        self.conv = self.settings.make(self.template, x.size(1), out.size(1))
+        self.conv.train(self.training)
+        self.template = None
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            self._refuse_attribute(name)
+
+    def _refuse_attribute(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"'{name}' must be asked of the experts of a mixture, which are "
+            "in 'conv.experts.experts'"
+        )
+
+
+def to_gmoe(
+    model: nn.Module,
+    num_experts: int,
+    top_k: int,
+    num_experts_1hop: int | None = None,
+    norm: str | None = None,
+    **kwargs: Any,
+) -> nn.Module:
+    r"""Replaces each PyG convolution of a model by a mixture of
+    :obj:`num_experts` of its kind, each with parameters of its own. The given
+    model stays as it is::
+
+        model = to_gmoe(GraphSAGE(64, 64, num_layers=3), 4, top_k=2)
+        with collect_routing(model) as routings:
+            out = model(x, edge_index)
+        loss = loss + 0.1 * balance_loss(routings)
+
+    A convolution without parameters, such as
+    :class:`~torch_geometric.nn.APPNP`, stays as it is: its experts would all
+    be equal. One that does not know its sizes (``SAGEConv(-1, 64)``) becomes a
+    mixture in the first call: call the model once before its parameters are
+    given to an optimizer, as with PyG's lazy modules.
+
+    Args:
+        model: A model whose convolutions are PyG
+            :class:`~torch_geometric.nn.MessagePassing` modules with
+            ``reset_parameters``, of nodes of one kind along ``edge_index``.
+        num_experts: Number of experts of each layer.
+        top_k: Number of experts selected per node.
+        num_experts_1hop: Number of hop-1 experts; the others look at hop-2
+            edges, which are made in the forward pass. (default: all)
+        norm: Per-expert normalisation, if the model has none of its own after
+            its convolutions. (default: :obj:`None`)
+        **kwargs: Arguments of :class:`~gmoe.routing.Router`.
+
+    Raises:
+        ValueError: If the model has no convolution with parameters, or one of
+            them cannot be replaced.
+    """
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"'model' must be a torch.nn.Module, got {str(model)[:60]}"
+        )
+    model = copy.deepcopy(model)
+    settings = MixtureSettings(
+        num_experts, top_k, num_experts_1hop, norm, kwargs
+    )
+    settings.make_router(1)  # Refuses what is out of range.
+    # A convolution that is used at several places stays one mixture.
+    mixtures: dict[nn.Module, GMoEAdapter] = {}
+
+    def replace(module: nn.Module) -> nn.Module:
+        if isinstance(module, MessagePassing):
+            if next(module.parameters(), None) is None:
+                return module
+            if module not in mixtures:
+                mixtures[module] = _adapter(module, settings)
+            return mixtures[module]
+        for name, child in module._modules.items():
+            if child is None or isinstance(child, (GMoEAdapter, GMoEConv)):
+                continue
+            setattr(module, name, replace(child))
+        return module
+
+    model = replace(model)
+    if len(mixtures) == 0:
+        raise ValueError(
+            "'model' must contain at least one PyG MessagePassing module with "
+            f'parameters, got {type(model).__name__}'
+        )
+    model.register_forward_hook(clear_after_failure, always_call=True)
+    return model
+
+
+def _adapter(conv: MessagePassing, settings: MixtureSettings) -> GMoEAdapter:
+    expert_module.check_takes_graph(conv, 'model')
+    sizes = (expert_module.in_channels(conv), expert_module.out_channels(conv))
+    if all(expert_module.is_size(size) for size in sizes):
+        adapter = GMoEAdapter(settings.make(conv))
+    elif isinstance(sizes[0], tuple) and -1 not in sizes[0]:
+        raise ValueError(
+            "'model' must hold convolutions of nodes of one size, got "
+            f'{sizes[0]} for {type(conv).__name__}; make a graph of several '
+            'kinds of nodes one of one kind first (to_homogeneous())'
+        )
+    else:
+        adapter = GMoEAdapter(None, conv, settings)
+    return adapter.train(conv.training)

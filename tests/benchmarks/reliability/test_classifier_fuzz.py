@@ -1,0 +1,24 @@
+"""A short fuzz of the text classifiers; the command makes a longer one."""
+
+from pathlib import Path
+
+import pytest
+
+reason = "the extra 'text' is not installed"
+pytest.importorskip('transformers', reason=reason)
+pytest.importorskip('accelerate', reason=reason)
+pytest.importorskip('sklearn', reason=reason)
+
+from benchmarks.reliability.classifier_fuzz import fuzz, main  # noqa: E402
+
+
+def test_fuzz(tmp_path: Path):
+    counts = fuzz(120, 0, tmp_path)
+    for kind in ('texts', 'labels', 'settings', 'files'):
+        assert counts[kind].total() == 30
+        assert min(counts[kind].values()) > 2
+
+
+def test_command(capsys):
+    main(calls=4, seed=1)
+    assert '4 calls' in capsys.readouterr().out
