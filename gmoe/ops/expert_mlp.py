@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
-from gmoe.ops.routed_message import refuse_double_backward
 
 #: From this size in bytes on, the outcome of the first map is not kept: to get
 #: and fill such an amount of fresh memory takes as long as the product.

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.check import check_ptr, check_shape
 from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import group_of
-from gmoe.ops.routed_message import refuse_double_backward
 
 
 def expert_norm(

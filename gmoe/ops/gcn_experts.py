@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import grouped_linear
@@ -18,7 +19,6 @@ from gmoe.ops.routed_message import (
     hop_arguments,
     num_messages,
     num_words,
-    refuse_double_backward,
     routed_message,
 )
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
-from gmoe.ops.routed_message import refuse_double_backward
 
 
 def relu_dropout(

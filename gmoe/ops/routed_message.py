@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.message import MessageHop, eager_message
 
@@ -274,22 +275,6 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
         nothing(root_weight),
         None,
     )
-
-
-def refuse_double_backward(name: str) -> Any:
-    """An autograd formula for ops that have none.
-
-    Args:
-        name: The op.
-    """
-
-    def backward(ctx: Any, *grads: Any) -> None:
-        raise NotImplementedError(
-            f"'gmoe::{name}' has no second derivative; gmoe.ops.eager_ops() "
-            'gives one'
-        )
-
-    return backward
 
 
 if AVAILABLE:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
-from gmoe.ops.routed_message import refuse_double_backward
 
 #: What may stand between the two maps, in the order of the fused op.
 ACTIVATIONS = ('relu', 'gelu', 'tanh', 'silu')
