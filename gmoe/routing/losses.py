@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from gmoe._distributed import is_distributed
 from gmoe.routing.routing import Routing
 
 
@@ -137,7 +138,7 @@ def router_z_loss(routing: Routing) -> Tensor:
 
 
 def _sum_over_processes(value: Tensor, sync_dist: bool) -> Tensor:
-    if sync_dist and dist.is_available() and dist.is_initialized():
+    if sync_dist and is_distributed():
         return _AllReduce.apply(value)
     return value
 
