@@ -1,7 +1,7 @@
 # make install   a virtual environment with gmoe and its development tools
 # make train     the embedded comparison: ends with a table and a picture
 # make test      the tests
-# make lint      style and types
+# make lint      style, types, and which folder may import which
 # make cuda      the fused ops for CUDA: needs nvcc, but no GPU
 # make sanitize  the ops under AddressSanitizer and UBSan: their tests, a fuzz
 # make wheel     the wheel and the source archive, in dist
@@ -41,6 +41,7 @@ lint: $(STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 cuda: $(STAMP)
 	$(BIN)/python setup.py build_cuda --strict
