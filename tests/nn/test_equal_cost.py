@@ -1,7 +1,6 @@
 import pytest
 
 from gmoe.nn import hidden_for_equal_cost
-from gmoe.nn.equal_cost import hidden_for_equal_cost as also_there
 
 
 @pytest.mark.parametrize(
@@ -10,7 +9,6 @@ from gmoe.nn.equal_cost import hidden_for_equal_cost as also_there
 )
 def test_hidden_for_equal_cost(hidden_channels, top_k, expected):
     assert hidden_for_equal_cost(hidden_channels, top_k) == expected
-    assert also_there is hidden_for_equal_cost
 
 
 @pytest.mark.parametrize(

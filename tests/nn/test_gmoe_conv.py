@@ -397,7 +397,7 @@ def test_float_edge_features():
 
 def test_many_edge_codes_equal_few():
     # Above a limit, tables hold only the codes that occur.
-    from gmoe.nn import edge_encoder
+    from gmoe.nn.encoders import edge_encoder
 
     conv = make_conv().eval()
     data = TwoHop()(random_graph(10, 20))

@@ -11,23 +11,23 @@ from benchmarks.common.place import Place, is_default
 from benchmarks.common.record import RESULTS, ROOT
 
 CHANGES = {
-    'allocators': {'epochs': 1},
-    'check_wheel': {'torch': '2.11.0'},
-    'epoch_profile': {'rounds': 1},
-    'kill_check': {'kills': 1},
-    'ogb_script': {'rounds': 1},
-    'runner_cost': {'epochs': 2},
-    'statistics_gap': {'epochs': 1},
-    'tfidf_selection': {'splits': 2},
-    'webnlg.draw': {'graphs': (1, 2)},
-    'webnlg.parts': {'holdouts': (0,)},
-    'webnlg_search': {'seeds': (1,)},
+    'benchmarks.speed.allocators': {'epochs': 1},
+    'tools.check_wheel': {'torch': '2.11.0'},
+    'benchmarks.speed.epoch_profile': {'rounds': 1},
+    'benchmarks.reliability.kill_check': {'kills': 1},
+    'benchmarks.speed.ogb_script': {'rounds': 1},
+    'benchmarks.speed.runner_cost': {'epochs': 2},
+    'benchmarks.reproduce.statistics_gap': {'epochs': 1},
+    'benchmarks.webnlg.tfidf_selection': {'splits': 2},
+    'benchmarks.webnlg.draw': {'graphs': (1, 2)},
+    'benchmarks.webnlg.parts': {'holdouts': (0,)},
+    'benchmarks.webnlg.search': {'seeds': (1,)},
 }
 
 
 @pytest.mark.parametrize('name', CHANGES)
 def test_other_settings(name):
-    main = import_module(f'benchmarks.{name}').main
+    main = import_module(name).main
     parameters = inspect.signature(main).parameters
     given = {key: value.default for key, value in parameters.items()}
     assert is_default(main, {**given, 'root': Path('elsewhere')})

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from gmoe.nn import Neighborhood, OGBGCNConv, edge_encoder
+from gmoe.nn import Neighborhood, OGBGCNConv
+from gmoe.nn.encoders import edge_encoder
 from gmoe.nn.encoders.edge_encoder import (
     CategoricalEdgeEncoder,
     LinearEdgeEncoder,

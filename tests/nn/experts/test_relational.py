@@ -42,7 +42,7 @@ def test_reset_parameters():
 
 
 def test_composition_is_made_once_per_hop(monkeypatch):
-    from gmoe.nn.conv import relational
+    from gmoe.nn.experts import relational
 
     calls = []
     compose = relational.compose
