@@ -204,19 +204,15 @@ def _rows(draw: Draw) -> Iterator[Tensor]:
     weight2 = draw.rows(experts, hidden, width, dtype=dtype)
     bias1, bias2 = pair(hidden)[0], pair(width)[0]
     networks = (weight1, bias1, *pair(hidden), *statistics(hidden))
-    out = ops.expert_mlp(h, *networks, weight2, bias2, ptr, True, EPS)
-    assert out is not None
-    yield out[0]
+    yield ops.expert_mlp(h, *networks, weight2, bias2, ptr, True, EPS)[0]
     yield ops.grouped_linear(h, weight1, bias1, ptr)
     rows = draw.rows(nodes, channels, dtype=dtype)
     maps = draw.rows(experts, hidden, channels, dtype=dtype)
-    combined = ops.routed_mlp(
+    yield ops.routed_mlp(
         *(rows, maps, bias1, weight2, bias2, gate),
         draw.ids(S, experts),
         draw.ptr(nodes, S),
     )
-    assert combined is not None
-    yield combined
     torch.ops.gmoe.prefers_onednn(rows)
 
 

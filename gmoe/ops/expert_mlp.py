@@ -1,4 +1,4 @@
-"""The experts' two-layer networks, in one."""
+"""The experts' networks of two linear maps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor
 
 from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.expert_norm import expert_norm
+from gmoe.ops.grouped_linear import grouped_linear
 
 #: From this size in bytes on, the outcome of the first map is not kept: to get
 #: and fill such an amount of fresh memory takes as long as the product.
@@ -28,10 +30,12 @@ def expert_mlp(
     ptr: Tensor,
     training: bool,
     eps: float,
-) -> tuple[Tensor, Tensor, Tensor] | None:
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Linear map, batch normalisation, ReLU and linear map, each expert with
-    parameters and batch statistics of its own. The backward pass keeps the
-    outcome of the first map only, or makes it again where it is large.
+    parameters and batch statistics of its own. The backward pass of the
+    fused op keeps the outcome of the first map only, or makes it again where
+    it is large. The op is for the CPU; elsewhere, and for types that it does
+    not take, the three steps are an op each.
 
     Args:
         x: Rows of shape :math:`(S, D_{in})`, ordered by expert.
@@ -50,8 +54,11 @@ def expert_mlp(
 
     Returns:
         Rows of shape :math:`(S, D)`, and the means and the biased variances
-        used, of shape :math:`(n, H)`; :obj:`None` where the fused op does not
-        serve.
+        used, of shape :math:`(n, H)`.
+
+    Raises:
+        RuntimeError: If a shape or the pointer is wrong; :obj:`ValueError`
+            without the fused op.
     """
     parameters = (weight1, bias1, gamma, beta, weight2, bias2)
     if (
@@ -60,7 +67,19 @@ def expert_mlp(
         or any(t.dtype != x.dtype for t in (*parameters, running_mean))
         or torch.is_autocast_enabled(x.device.type)
     ):
-        return None
+        h = grouped_linear(x, weight1, bias1, ptr)
+        h, mean, var = expert_norm(
+            h,
+            gamma,
+            beta,
+            running_mean,
+            running_var,
+            ptr,
+            training,
+            eps,
+            relu=True,
+        )
+        return grouped_linear(h, weight2, bias2, ptr), mean, var
     save = torch.is_grad_enabled() and any(
         t.requires_grad for t in (x, *parameters)
     )

@@ -1,20 +1,34 @@
-"""The weighted sum of the experts' two-layer networks, in one."""
+"""The weighted sum of the experts' networks of two linear maps."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.check import check_ids, check_ptr, check_shape
+from gmoe.ops.combine import combine
+from gmoe.ops.group_by_expert import group_by_expert
+from gmoe.ops.slots import dense_gates, slot_nodes
 
 #: What may stand between the two maps, in the order of the fused op.
-ACTIVATIONS = ('relu', 'gelu', 'tanh', 'silu')
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    'relu': functional.relu,
+    'gelu': functional.gelu,
+    'tanh': torch.tanh,
+    'silu': functional.silu,
+}
 
 #: Above this many slots per expert, general matrix products are faster.
 MAX_ROWS = 128
+
+# Not in every version of PyTorch.
+_grouped_mm: Any = getattr(functional, 'grouped_mm', None)
 
 
 def routed_mlp(
@@ -27,9 +41,17 @@ def routed_mlp(
     expert: Tensor,
     ptr: Tensor,
     activation: str = 'relu',
-) -> Tensor | None:
+    slots_per_node: int | None = None,
+) -> Tensor:
     r"""Sums the outputs of each node's experts with their weights, where an
     expert is a linear map, an activation and a linear map.
+
+    Each expert computes its own rows: those of a usual batch in the fused op;
+    else, where experts are left out, in one grouped matrix product per map.
+    Where neither serves the type or the device, and in compiled or exported
+    code, all experts compute all rows: the weights of the slots then enter
+    before the second map, so that each map is one matrix product for all
+    experts, of which the second also sums over them.
 
     Args:
         x: Rows of shape :math:`(N, D_{in})`.
@@ -41,30 +63,111 @@ def routed_mlp(
         expert: The expert of each slot, int64 of shape :math:`(S)`.
         ptr: The slots of node :math:`i` are ``ptr[i]:ptr[i + 1]``, int64 of
             shape :math:`(N + 1)`.
-        activation: One of :data:`ACTIVATIONS`.
+        activation: A key of :data:`ACTIVATIONS`.
+        slots_per_node: The number of slots of every node where it is fixed.
 
     Returns:
-        Rows of shape :math:`(N, D)`; :obj:`None` where the fused op does not
-        serve: it is for few rows per expert.
+        Rows of shape :math:`(N, D)`.
 
     Raises:
-        RuntimeError: If an expert or a pointer is out of range.
+        ValueError: If the activation is unknown, or, without the fused op, a
+            shape, an expert or a pointer is wrong.
+        RuntimeError: If the fused op finds one wrong.
     """
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"'activation' must be one of {sorted(ACTIVATIONS)}, got "
+            f'{activation!r}'
+        )
     inputs = (x, weight1, bias1, weight2, bias2, gate)
-    if (
-        not use_native(*inputs, expert, ptr, cuda=False)
-        or activation not in ACTIVATIONS
-        or x.dtype not in (torch.float32, torch.float64)
-        or any(t.dtype != x.dtype for t in inputs)
-        or expert.numel() > MAX_ROWS * weight1.size(0)
-        or torch.is_autocast_enabled(x.device.type)
-    ):
-        return None
-    out, _ = torch.ops.gmoe.routed_mlp(
-        *[t.contiguous() for t in (*inputs, expert, ptr)],
-        ACTIVATIONS.index(activation),
+    if _is_fused(inputs, expert, ptr):
+        out, _ = torch.ops.gmoe.routed_mlp(
+            *[t.contiguous() for t in (*inputs, expert, ptr)],
+            list(ACTIVATIONS).index(activation),
+        )
+        return out
+    check_shape('ptr', ptr, [x.size(0) + 1])
+    check_shape('gate', gate, expert.shape)
+    check_ptr('ptr', ptr, expert.size(0))
+    check_ids('expert', expert, weight1.size(0))
+    version = _grouped if _is_grouped(inputs, expert) else _dense
+    return version(*inputs, expert, ptr, activation, slots_per_node)
+
+
+def _is_fused(inputs: tuple[Tensor, ...], expert: Tensor, ptr: Tensor) -> bool:
+    x, weight1 = inputs[:2]
+    # A graph of plain operators fits any number of rows.
+    return (
+        not torch.compiler.is_compiling()
+        and use_native(*inputs, expert, ptr, cuda=False)
+        and x.dtype in (torch.float32, torch.float64)
+        and all(t.dtype == x.dtype for t in inputs)
+        and expert.numel() <= MAX_ROWS * weight1.size(0)
+        and not torch.is_autocast_enabled(x.device.type)
     )
-    return out
+
+
+def _is_grouped(inputs: tuple[Tensor, ...], expert: Tensor) -> bool:
+    # The compiler takes the grouped product for one of bfloat16 only. On a
+    # GPU, one product of a few rows with all weights is no slower.
+    x, weight1, _, weight2, *_ = inputs
+    return (
+        _grouped_mm is not None
+        and not torch.compiler.is_compiling()
+        and x.device.type == 'cpu'
+        and all(t.dtype == torch.float32 for t in inputs[:5])
+        and not torch.is_autocast_enabled('cpu')
+        and expert.numel() < x.size(0) * weight1.size(0)
+        # Its rows are to begin at multiples of 16 bytes.
+        and all(s % 4 == 0 for s in (*weight1.shape[1:], weight2.size(2)))
+    )
+
+
+def _grouped(
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor,
+    weight2: Tensor,
+    bias2: Tensor,
+    gate: Tensor,
+    expert: Tensor,
+    ptr: Tensor,
+    activation: str,
+    slots_per_node: int | None,
+) -> Tensor:
+    slots = group_by_expert(gate, expert, ptr, weight1.size(0))
+    ends = slots.ptr[1:].to(torch.int32)
+    h = x.index_select(0, slots.node)
+    h = _grouped_mm(h, weight1.transpose(1, 2), offs=ends)
+    h = h + bias1.index_select(0, slots.expert)
+    h = ACTIVATIONS[activation](h)
+    h = _grouped_mm(h, weight2, offs=ends)
+    h = h + bias2.index_select(0, slots.expert)
+    return combine(
+        h, slots.weight, slots.node, slots.order, x.size(0), slots_per_node
+    )
+
+
+def _dense(
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor,
+    weight2: Tensor,
+    bias2: Tensor,
+    gate: Tensor,
+    expert: Tensor,
+    ptr: Tensor,
+    activation: str,
+    slots_per_node: int | None,
+) -> Tensor:
+    num_experts, hidden, _ = weight1.shape
+    h = functional.linear(x, weight1.flatten(0, 1), bias1.flatten())
+    h = ACTIVATIONS[activation](h)
+    node = slot_nodes(ptr, expert.numel(), slots_per_node)
+    gates = dense_gates(gate, expert, node, (x.size(0), num_experts))
+    gates = gates.to(h.dtype)
+    h = h.view(-1, num_experts, hidden) * gates.unsqueeze(-1)
+    return h.flatten(1) @ weight2.flatten(0, 1) + gates @ bias2
 
 
 def _fake(

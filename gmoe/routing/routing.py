@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gmoe import ops
+from gmoe.ops.slots import dense_gates, slot_nodes
 
 
 class cached_property(functools.cached_property):
@@ -108,14 +109,7 @@ class Routing:
     @cached_property
     def node(self) -> Tensor:
         """The node of each slot, int64 of shape :math:`(S)`."""
-        if self.slots_per_node is not None:
-            node = torch.arange(self.num_nodes, device=self.ptr.device)
-            return node.unsqueeze(-1).expand(-1, self.slots_per_node).flatten()
-        return torch.repeat_interleave(
-            torch.arange(self.num_nodes, device=self.ptr.device),
-            self.ptr.diff(),
-            output_size=self.num_slots,
-        )
+        return slot_nodes(self.ptr, self.num_slots, self.slots_per_node)
 
     @cached_property
     def counts(self) -> Tensor:
@@ -141,10 +135,8 @@ class Routing:
     @cached_property
     def gates(self) -> Tensor:
         """The weights as a matrix of shape :math:`(N, n)`, else zero."""
-        gates = self.weight.new_zeros(self.num_nodes * self.num_experts)
-        index = self.node * self.num_experts + self.expert
-        gates = gates.index_put((index,), self.weight)
-        return gates.view(self.num_nodes, self.num_experts)
+        shape = (self.num_nodes, self.num_experts)
+        return dense_gates(self.weight, self.expert, self.node, shape)
 
     @property
     def importance(self) -> Tensor:

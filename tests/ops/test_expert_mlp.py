@@ -247,16 +247,23 @@ def test_running_statistics_stay_as_they_are():
     assert not var.requires_grad
 
 
-def test_when_it_does_not_serve():
-    case = make_mlp()
-    assert case() is not None
-    with eager_ops():
-        assert case() is None
-    assert case.to(torch.bfloat16)() is None
-    assert case.to(torch.float16)() is None
-    assert replace(case, beta=case.beta.float())() is None
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        assert case.to(torch.float32)() is None
+@pytest.mark.parametrize('training', [True, False])
+def test_three_ops_where_the_fused_one_does_not_serve(training):
+    case = make_mlp((4, 1, 0, 3), training=training)
+    expected = [*run(case.out, case.leaves()), *case()[1:]]
+    with Recorder('expert_mlp') as recorder:
+        with eager_ops():
+            results = [*run(case.out, case.leaves()), *case()[1:]]
+        assert_close(results, expected, 1e-9, 1e-9)
+        mixed = replace(case, beta=case.beta.float())
+        assert_close([mixed.out()], [expected[0]], 1e-5, 1e-5)
+        for dtype in (torch.bfloat16, torch.float16):
+            assert case.to(dtype).out().dtype == dtype
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            assert case.to(torch.float32).out().dtype == torch.bfloat16
+    assert recorder.rows == []
+    compiled = torch.compile(case.out, backend='aot_eager')
+    assert_close([compiled()], [expected[0]], 1e-9, 1e-9)
 
 
 def test_wrong_inputs_are_refused():

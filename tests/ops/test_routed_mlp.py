@@ -8,7 +8,12 @@ from torch.nn import functional
 
 from gmoe.ops import AVAILABLE, eager_ops, routed_mlp
 from gmoe.ops.routed_mlp import ACTIVATIONS
-from tests.ops.message_case import assert_close, for_thread_counts, run
+from tests.ops.message_case import (
+    Recorder,
+    assert_close,
+    for_thread_counts,
+    run,
+)
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason='no fused ops built')
 
@@ -176,18 +181,72 @@ def test_second_derivative():
         grad.sum().backward()
 
 
-def test_when_it_does_not_serve(monkeypatch):
-    tensors, *indices = make(dtype=torch.float32)
-    assert routed_mlp(*tensors, *indices) is not None
-    assert routed_mlp(*tensors, *indices, 'sigmoid') is None
-    assert routed_mlp(*tensors[:5], tensors[5].double(), *indices) is None
-    half = [t.bfloat16() for t in tensors]
-    assert routed_mlp(*half, *indices) is None
+# The name of the module is that of its function in the package.
+MODULE = sys.modules['gmoe.ops.routed_mlp']
+
+
+@pytest.mark.parametrize('activation', ACTIVATIONS)
+@pytest.mark.parametrize('slots_per_node', [None, 2])
+@pytest.mark.parametrize('path', ['grouped', 'dense'])
+def test_where_the_fused_op_does_not_serve(
+    path, slots_per_node, activation, monkeypatch
+):
+    counts = (2, 2, 2) if slots_per_node else (2, 0, 3)
+    tensors, *indices = make(counts, (8, 12, 4), dtype=torch.float32)
+    monkeypatch.setattr(MODULE, 'MAX_ROWS', 1)
+    if path == 'dense':
+        monkeypatch.setattr(MODULE, '_grouped_mm', None)
+    with Recorder('routed_mlp') as recorder:
+        results = run(
+            lambda: routed_mlp(*tensors, *indices, activation, slots_per_node),
+            tensors,
+        )
+    assert recorder.rows == []
+    exact = [t.detach().double().requires_grad_() for t in tensors]
+    expected = run(lambda: slow(exact, *indices, activation), exact)
+    assert_close(results, expected, 1e-5, 1e-5)
+
+
+def test_compiled_code_is_of_plain_operators():
+    tensors, *indices = make(channels=(8, 12, 4), dtype=torch.float32)
+    graphs = []
+
+    def keep(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    compiled = torch.compile(routed_mlp, backend=keep, fullgraph=True)
+    out = compiled(*tensors, *indices)
+    assert_close([out], [slow(tensors, *indices)], 1e-5, 1e-5)
+    assert 'gmoe' not in graphs[0].code
+
+
+def test_every_type_has_a_result():
+    tensors, *indices = make(channels=(8, 12, 4), dtype=torch.float32)
+    expected = slow(tensors, *indices)
     with eager_ops():
-        assert routed_mlp(*tensors, *indices) is None
+        assert_close([routed_mlp(*tensors, *indices)], [expected], 1e-5, 1e-5)
+    mixed = routed_mlp(*tensors[:5], tensors[5].double(), *indices)
+    assert_close([mixed], [expected], 1e-5, 1e-5)
+    for dtype in (torch.bfloat16, torch.float16):
+        half = routed_mlp(*[t.to(dtype) for t in tensors], *indices)
+        assert half.dtype == dtype
+        assert_close([half], [expected], 0.1, 0.1)
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        assert routed_mlp(*tensors, *indices) is None
-    # The name of the module is that of its function in the package.
-    module = sys.modules['gmoe.ops.routed_mlp']
-    monkeypatch.setattr(module, 'MAX_ROWS', 1)
-    assert routed_mlp(*tensors, *indices) is None
+        assert routed_mlp(*tensors, *indices).dtype == torch.bfloat16
+
+
+def test_wrong_inputs_are_refused_without_the_fused_op():
+    tensors, expert, ptr = make(dtype=torch.float32)
+    with pytest.raises(ValueError, match=r"'activation' must be one of \['g"):
+        routed_mlp(*tensors, expert, ptr, 'sigmoid')
+    with eager_ops():
+        for wrong in (expert + 3, expert - 3):
+            with pytest.raises(ValueError, match="'expert' must hold values"):
+                routed_mlp(*tensors, wrong, ptr)
+        with pytest.raises(ValueError, match="'ptr' must begin with 0"):
+            routed_mlp(*tensors, expert, ptr.flip(0))
+        with pytest.raises(ValueError, match="'ptr' must have shape"):
+            routed_mlp(*tensors, expert, ptr[1:])
+        with pytest.raises(ValueError, match="'gate' must have shape"):
+            routed_mlp(*tensors[:5], tensors[5][1:], expert, ptr)

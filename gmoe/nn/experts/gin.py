@@ -117,26 +117,23 @@ class GINExperts(ExpertBank):
 
     def _network(self, h: Tensor, ptr: Tensor) -> Tensor:
         norm = self.norm
-        fused = None
-        if norm.kind == 'batch_norm':
-            fused = ops.expert_mlp(
-                h,
-                self.weight1,
-                self.bias1,
-                norm.weight,
-                norm.bias,
-                norm.running_mean,
-                norm.running_var,
-                self.weight2,
-                self.bias2,
-                ptr,
-                norm.training,
-                norm.eps,
-            )
-        if fused is None:
+        if norm.kind != 'batch_norm':
             h = ops.grouped_linear(h, self.weight1, self.bias1, ptr)
             h = norm(h, ptr, relu=True)
             return ops.grouped_linear(h, self.weight2, self.bias2, ptr)
-        out, mean, var = fused
+        out, mean, var = ops.expert_mlp(
+            h,
+            self.weight1,
+            self.bias1,
+            norm.weight,
+            norm.bias,
+            norm.running_mean,
+            norm.running_var,
+            self.weight2,
+            self.bias2,
+            ptr,
+            norm.training,
+            norm.eps,
+        )
         norm.update(mean, var, ptr)
         return out
