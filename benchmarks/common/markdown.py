@@ -41,11 +41,17 @@ def update(
         name: The module that makes the part.
         content: The new part.
         create: Whether a file or a part that is not there is added.
+
+    Raises:
+        ValueError: If a file does not have each marker once.
     """
     for path in paths:
         text = '' if create and not path.exists() else path.read_text()
         if create and not all(marker in text for marker in markers(name)):
             text += '{}\n{}\n'.format(*markers(name))
+        for marker in markers(name):
+            if text.count(marker) != 1:
+                raise ValueError(f"'{path}' must have one line '{marker}'")
         replace_text(path, insert(text, name, content))
         print(f'Wrote {path}')
 

@@ -1,12 +1,13 @@
-"""Makes the table and the plots of a table of the paper from its results.
+"""Makes the pages of the paper's tables from their results.
 
     python -m benchmarks.report table2
 
-Everything between the table's markers in ``docs/reproduction.md`` and the
-pictures in ``docs/images`` come from ``benchmarks/results/reproduce``, and
-from the paper's numbers in ``benchmarks/tables``. With ``all`` for the table,
-the short table of the README is made too. With ``--results`` for other
-results, such as those of a small run, the page is made beside these.
+What is between the markers of a page in ``docs/reproduction``, and the
+pictures in ``docs/images``, come from ``benchmarks/results/reproduce`` and
+from the paper's numbers, which stand with the tables' settings. With ``all``
+for the table, all pages and the short table of the README are made. With
+``--results`` for other results, such as those of a small run, the pages are
+made beside these.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from benchmarks.common.record import RESULTS, ROOT
 from benchmarks.report.grid import grids
 from benchmarks.report.headline import headline
 from benchmarks.report.plots import draw_cost, draw_curves
-from benchmarks.report.summary import summarise
+from benchmarks.report.summary import Summary, summarise
 from benchmarks.report.text import write
 from benchmarks.reproduce import store
 from benchmarks.reproduce.tables import load_table, table_names
@@ -35,57 +36,53 @@ def main(
     docs: Path | None = None,
     readme: Path | None = None,
 ) -> None:
-    """Writes the report of a table.
+    """Writes the page of a table.
 
     Args:
-        table: The name of a file of ``benchmarks/tables``, or ``all``.
+        table: The name of a table, or ``all``.
         results: The folder of the files of results.
-        docs: The folder of ``reproduction.md``. (default: ``docs`` for the
-            committed results, ``results`` for others)
+        docs: The folder that holds ``reproduction/<table>.md``. (default:
+            ``docs`` for the committed results, ``results`` for others)
         readme: The file for the short table of ``all``. (default:
             ``README.md``, of the checkout for the committed results and in
             ``results`` for others)
     """
     committed = RESULTS / 'reproduce'
     place = Place.choose('reproduce', True, results, docs, committed)
-    for name in table_names() if table == ALL else [table]:
-        _report(name, place)
+    names = table_names() if table == ALL else [table]
+    found = {name: _report(name, place) for name in names}
     if table == ALL:
         folder = results if place.is_own else ROOT
-        readme = readme or folder / 'README.md'
-        part = f'benchmarks.report {ALL}'
-        _insert(readme, part, headline(results), place.is_own)
+        markdown.update(
+            [readme or folder / 'README.md'],
+            f'benchmarks.report {ALL}',
+            headline(found),
+            place.is_own,
+        )
 
 
-def _report(name: str, place: Place) -> None:
-    results, docs = place.results, place.docs
+def _report(name: str, place: Place) -> dict[str, Summary]:
     table = load_table(name)
-    records = store.read(results / f'{name}.jsonl')
+    records = store.read(place.results / f'{name}.jsonl')
     summaries, left_out = summarise(table, records)
-    content = write(table, summaries, left_out)
-    found = grids(table, store.read(results / f'{name}-search.jsonl'))
-    if found:
-        content += f'\n\n{found}'
-    images = docs / 'images'
-    shown = list(summaries.values())
-    if shown:
-        curves = images / f'reproduction-{name}-curves.png'
-        cost = images / f'reproduction-{name}-cost.png'
-        if draw_curves(shown, curves) is not None:
-            content += f'\n\n![Mean curves over seeds](images/{curves.name})'
-        draw_cost(shown, cost)
-        content += f'\n\n![Test score against cost](images/{cost.name})'
-    page = docs / 'reproduction.md'
-    _insert(page, f'benchmarks.report {name}', content, place.is_own)
+    parts = [write(table, summaries, left_out)]
+    parts.append(
+        grids(table, store.read(place.results / f'{name}-search.jsonl'))
+    )
+    pictures = {
+        'Mean curves over seeds': (draw_curves, 'curves'),
+        'Test score against cost': (draw_cost, 'cost'),
+    }
+    for title, (draw, kind) in pictures.items():
+        file = f'reproduction-{name}-{kind}.png'
+        if draw(list(summaries.values()), place.docs / 'images' / file):
+            parts.append(f'![{title}](../images/{file})')
+    content = '\n\n'.join(part for part in parts if part)
+    place.write_part(
+        f'reproduction/{name}.md', f'benchmarks.report {name}', content
+    )
     print(content)
-
-
-def _insert(page: Path, name: str, content: str, create: bool) -> None:
-    text = '' if create else page.read_text()
-    for marker in () if create else markdown.markers(name):
-        if text.count(marker) != 1:
-            raise ValueError(f"'{page}' must have one line '{marker}'")
-    markdown.update([page], name, content, create)
+    return summaries
 
 
 if __name__ == '__main__':

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
 from benchmarks.common import markdown
 from benchmarks.report.compare import compare
-from benchmarks.report.summary import Summary, summarise
-from benchmarks.reproduce import store
-from benchmarks.reproduce.tables import load_table
+from benchmarks.report.summary import Summary
 
 #: The tables whose comparisons are shown.
 TABLES = ('table1', 'table2', 'table3')
@@ -26,25 +24,21 @@ _HEADER = [
 ]
 
 
-def headline(results: Path) -> str:
+def headline(found: Mapping[str, Mapping[str, Summary]]) -> str:
     """Mixtures beside their baselines, ours and the paper's.
 
     Args:
-        results: The folder of the files of results.
+        found: The cells of each table that have results, by their names.
     """
     rows = []
     for name in TABLES:
-        table = load_table(name)
-        records = store.read(results / f'{name}.jsonl')
-        summaries, _ = summarise(table, records)
+        summaries = found.get(name, {})
         for summary in summaries.values():
             cell = summary.cell
             baseline = summaries.get(f'{cell.dataset}/{cell.baseline}')
             if baseline is not None:
                 rows.append(_row(summary, baseline))
-    if not rows:
-        return 'Not run yet.'
-    return markdown.table(_HEADER, rows)
+    return markdown.table(_HEADER, rows) if rows else 'Not run yet.'
 
 
 def _row(mixture: Summary, baseline: Summary) -> list[str]:

@@ -46,13 +46,18 @@ def draw_curves(summaries: Sequence[Summary], path: Path) -> Path | None:
     return _save(figure, path)
 
 
-def draw_cost(summaries: Sequence[Summary], path: Path) -> Path:
+def draw_cost(summaries: Sequence[Summary], path: Path) -> Path | None:
     """Draws the test score against the seconds that a seed takes.
 
     Args:
         summaries: The cells.
         path: The file.
+
+    Returns:
+        The file, or :obj:`None` where there is no cell.
     """
+    if not summaries:
+        return None
     figure, axes, datasets = _panels(summaries, 1)
     for axis, dataset in zip(axes[0], datasets):
         for summary in summaries:

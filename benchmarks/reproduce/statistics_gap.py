@@ -5,7 +5,8 @@
 Trains GMoE-GCN with both ways to combine the experts' outputs, and the single
 GCN, and then computes the loss on the training split without dropout: with the
 running statistics of batch normalisation or with those of each batch, with and
-without the noise of the routers. Makes its table in ``docs/reproduction.md``.
+without the noise of the routers. Makes its table in
+``docs/reproduction/combine.md``.
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ def main(
         seeds: The number of seeds.
         results: The folder of the result file. (default: the committed
             ones for the default settings, one below ``runs`` for others)
-        docs: The folder of ``reproduction.md``. (default: the documentation
-            for committed results, the folder of results for others)
+        docs: The folder that holds ``reproduction/combine.md``. (default:
+            the documentation for committed results, the folder of results
+            for others)
     """
     good = is_default(main, locals())
     place = Place.choose('statistics_gap', good, results, docs)
@@ -87,7 +89,7 @@ def main(
         'rows': rows,
     }
     print(write_result(place.results, 'statistics_gap', result))
-    place.write_part('reproduction.md', NAME, table(result))
+    place.write_part('reproduction/combine.md', NAME, table(result))
 
 
 def table(result: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ its start to the start of the next one; the epochs, with their validation, are
 what the run itself reports. The rest is the runner's: the process, the data,
 checkpoints, predictions, records. What happens once per command, however many
 runs it has (the imports, the mean predictions), is reported beside it.
-Makes its table in ``docs/reproduction.md``.
+Makes its table in ``docs/reproduction/runner.md``.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def main(
         threads: The number of threads of a run.
         results: The folder of the result file. (default: the committed
             ones for the default settings, one below ``runs`` for others)
-        docs: The folder of ``reproduction.md``. (default: the documentation
-            for committed results, the folder of results for others)
+        docs: The folder that holds ``reproduction/runner.md``. (default:
+            the documentation for committed results, the folder of results
+            for others)
     """
     good = is_default(main, locals())
     place = Place.choose('runner_cost', good, results, docs)
@@ -84,7 +85,7 @@ def main(
         **result,
     }
     print(f'Wrote {write_result(place.results, "runner_cost", record)}')
-    place.write_part('reproduction.md', NAME, table(record))
+    place.write_part('reproduction/runner.md', NAME, table(record))
 
 
 def _reproduce(

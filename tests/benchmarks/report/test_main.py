@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -17,10 +18,11 @@ from benchmarks.report.headline import headline
 from benchmarks.report.summary import Summary, summarise
 from benchmarks.report.text import write
 from benchmarks.report.training import training
-from benchmarks.reproduce import search
+from benchmarks.reproduce import search, store
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import load_table, table_names
 
+PAGES = ROOT / 'docs' / 'reproduction'
 SCORES = {
     'gcn': [1.10, 1.20, 1.15],
     'gmoe-gcn': [1.00, 1.15, 1.12],
@@ -91,14 +93,14 @@ def results():
 def folder(tmp_path):
     lines = [json.dumps(record) + '\n' for record in results()]
     (tmp_path / 'table2.jsonl').write_text(''.join(lines))
-    page = ROOT / 'docs' / 'reproduction.md'
-    (tmp_path / 'reproduction.md').write_text(page.read_text())
+    shutil.copytree(PAGES, tmp_path / 'reproduction')
     return tmp_path
 
 
 def make(folder, table='table2'):
     main(table, results=folder, docs=folder, readme=folder / 'README.md')
-    paths = [folder / 'reproduction.md', *(folder / 'images').glob('*.png')]
+    pages = folder / 'reproduction'
+    paths = [pages / 'table2.md', *(folder / 'images').glob('*.png')]
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -106,7 +108,7 @@ def test_table(folder):
     first = make(folder)
     assert len(first) == 3
     assert make(folder) == first
-    text = (folder / 'reproduction.md').read_text()
+    text = (folder / 'reproduction' / 'table2.md').read_text()
     begin, end = markdown.markers('benchmarks.report table2')
     text = text.split(begin)[1].split(end)[0]
     assert (
@@ -131,39 +133,47 @@ def test_table(folder):
 
 
 def test_pages_of_all_tables(tmp_path):
-    page = (ROOT / 'docs' / 'reproduction.md').read_text()
-    for name in table_names():
-        for marker in markdown.markers(f'benchmarks.report {name}'):
-            assert page.count(marker) == 1
-    (tmp_path / 'reproduction.md').write_text(page)
+    shutil.copytree(PAGES, tmp_path / 'reproduction')
     (tmp_path / 'README.md').write_text((ROOT / 'README.md').read_text())
     make(tmp_path, 'all')
     assert 'Not run yet.' in (tmp_path / 'README.md').read_text()
-    text = (tmp_path / 'reproduction.md').read_text()
     for name in table_names():
+        text = (tmp_path / 'reproduction' / f'{name}.md').read_text()
         command = f'python -m benchmarks.reproduce {name}'
         assert f'Not run yet: `{command} ' in text
 
 
 def test_committed_pages_are_what_their_results_give(tmp_path):
-    pages = ROOT / 'docs' / 'reproduction.md', ROOT / 'README.md'
-    for page in pages:
-        (tmp_path / page.name).write_text(page.read_text())
+    shutil.copytree(PAGES, tmp_path / 'reproduction')
+    readme = ROOT / 'README.md'
+    (tmp_path / 'README.md').write_text(readme.read_text())
     main('all', docs=tmp_path, readme=tmp_path / 'README.md')
-    for page in pages:
-        assert (tmp_path / page.name).read_text() == page.read_text()
+    for page in PAGES.glob('*.md'):
+        made = tmp_path / 'reproduction' / page.name
+        assert made.read_text() == page.read_text()
+    assert (tmp_path / 'README.md').read_text() == readme.read_text()
 
 
 def test_other_results_leave_the_committed_pages_alone(tmp_path):
-    pages = [ROOT / 'docs' / 'reproduction.md', ROOT / 'README.md']
+    pages = [*PAGES.glob('*.md'), ROOT / 'README.md']
     before = [page.read_bytes() for page in pages]
     lines = [json.dumps(record) for record in results()]
     (tmp_path / 'table2.jsonl').write_text('\n'.join(lines) + '\n')
     main('all', results=tmp_path)
     assert before == [page.read_bytes() for page in pages]
-    assert '1.150' in (tmp_path / 'reproduction.md').read_text()
+    assert '1.150' in (tmp_path / 'reproduction' / 'table2.md').read_text()
     assert 'GMoE-GCN over GCN' in (tmp_path / 'README.md').read_text()
     assert (tmp_path / 'images' / 'reproduction-table2-cost.png').exists()
+
+
+def test_files_of_results_are_parsed_once(tmp_path, monkeypatch):
+    parsed = []
+    read = store.read
+    monkeypatch.setattr(
+        store, 'read', lambda path: parsed.append(path) or read(path)
+    )
+    main('all', results=tmp_path)
+    assert len(parsed) == len(set(parsed)) == 2 * len(table_names())
 
 
 def test_training():
@@ -193,18 +203,19 @@ def test_training():
     assert training([Summary(cell, records)]) == ''
 
 
-def test_headline(folder):
+def test_headline():
+    table, records = load_table('table2'), results()
     test = stats.ttest_rel(SCORES['gcn'], SCORES['gmoe-gcn'])
     low, high = test.confidence_interval()
-    assert headline(folder).splitlines()[2:] == [
+    found = {'table2': summarise(table, records)[0]}
+    assert headline(found).splitlines()[2:] == [
         '| molesol (rmse ↓) | GMoE-GCN over GCN | 3 '
         '| 1.150 ± 0.050 (1.114 ± 0.036) | 1.090 ± 0.079 (1.087 ± 0.043) '
         f'| +0.060 [{low:+.3f}, {high:+.3f}] |'
     ]
-    path = folder / 'table2.jsonl'
-    first = [line for line in path.open() if json.loads(line).get('seed') == 0]
-    path.write_text(''.join(first))
-    assert headline(folder).splitlines()[2:] == [
+    first = [record for record in records if record.get('seed') == 0]
+    found = {'table2': summarise(table, first)[0]}
+    assert headline(found).splitlines()[2:] == [
         '| molesol (rmse ↓) | GMoE-GCN over GCN | 1 '
         '| 1.100 (1.114 ± 0.036) | 1.000 (1.087 ± 0.043) | too few seeds |'
     ]
@@ -271,7 +282,7 @@ def test_grid():
 def test_errors(folder):
     with pytest.raises(ValueError, match="'table' must be one of .*'drop'"):
         main('table9', results=folder, docs=folder)
-    (folder / 'reproduction.md').write_text('# Empty')
+    (folder / 'reproduction' / 'table2.md').write_text('# Empty')
     with pytest.raises(ValueError, match='must have one line .*table2'):
         main('table2', results=folder, docs=folder)
     (folder / 'table2.jsonl').write_text('x\n')

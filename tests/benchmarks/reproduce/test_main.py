@@ -198,7 +198,7 @@ def test_small_run_has_its_own_folder(
     data_root, tmp_path, monkeypatch, capsys
 ):
     kept = [
-        *(command.ROOT / 'docs').glob('*.md'),
+        *(command.ROOT / 'docs').rglob('*.md'),
         *command.COMMITTED.glob('*.jsonl'),
     ]
     before = {path: path.read_bytes() for path in kept}
@@ -218,7 +218,7 @@ def test_small_run_has_its_own_folder(
     assert report[:4] == ['python', '-m', 'benchmarks.report', 'table2']
     monkeypatch.setattr(sys, 'argv', ['report', *report[3:]])
     run_command(write_report)
-    page = (folder / 'reproduction.md').read_text()
+    page = (folder / 'reproduction' / 'table2.md').read_text()
     assert '| molfreesolv (rmse ↓) | tiny GIN |' in page
     assert 'left out' not in page
     assert list((folder / 'images').glob('reproduction-table2-*.png'))

@@ -10,7 +10,8 @@ from benchmarks.speed.runner_cost import NAME, main, summarise, table
 
 
 def test_main(data_root, tmp_path):
-    page = tmp_path / 'reproduction.md'
+    page = tmp_path / 'reproduction' / 'runner.md'
+    page.parent.mkdir()
     page.write_text('\n'.join(markdown.markers(NAME)))
     main(
         root=data_root / 'ogb',
@@ -51,6 +52,6 @@ def test_summarise():
 
 
 def test_table_is_up_to_date():
-    text = (ROOT / 'docs' / 'reproduction.md').read_text()
+    text = (ROOT / 'docs' / 'reproduction' / 'runner.md').read_text()
     content = table(read_result('runner_cost'))
     assert markdown.insert(text, NAME, content) == text
