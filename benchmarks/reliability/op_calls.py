@@ -197,9 +197,8 @@ def _rows(draw: Draw) -> Iterator[Tensor]:
     gate = draw.rows(S, dtype=dtype)
     norm = (*pair(channels), *statistics(channels))
     yield ops.expert_norm(h, *norm, ptr, True, EPS, choose.random() < 0.5)[0]
-    out = ops.norm_combine(h, gate, *norm, node, expert, nodes, True, EPS)
-    assert out is not None
-    yield out[0]
+    combined = ops.norm_combine(h, gate, *norm, node, expert, nodes, True, EPS)
+    yield combined[0]
     weight1 = draw.rows(experts, channels, hidden, dtype=dtype)
     weight2 = draw.rows(experts, hidden, width, dtype=dtype)
     bias1, bias2 = pair(hidden)[0], pair(width)[0]

@@ -212,20 +212,10 @@ class GMoEConv(nn.Module):
             h = self._explained(x, slots, hop1, hop2, kwargs)
         else:
             h = self.experts(x, slots, hop1, hop2, **kwargs)
-        out = None
-        if self.norm is not None:
+        if self.norm is None:
+            out = slots.combine(h, used.num_nodes)
+        else:
             out = self.norm.combine(h, slots, used.num_nodes)
-            if out is None:
-                h = self.norm(h, slots.ptr)
-        if out is None:
-            out = ops.combine(
-                h,
-                slots.weight,
-                slots.node,
-                slots.order,
-                used.num_nodes,
-                used.slots_per_node,
-            )
         if self.combine == 'mean':
             out = out / routing.num_experts
         out = self.edge_mask(out)

@@ -94,20 +94,17 @@ class ExpertNorm(nn.Module):
         self.update(mean, var, ptr)
         return h
 
-    def combine(
-        self, h: Tensor, slots: ExpertSlots, num_nodes: int
-    ) -> Tensor | None:
-        """The normalised rows' weighted sum at each node, in one fused op;
-        :obj:`None` where there is none for these rows.
+    def combine(self, h: Tensor, slots: ExpertSlots, num_nodes: int) -> Tensor:
+        """The weighted sum of each node's normalised rows.
 
         Args:
             h: The output of each slot.
             slots: The slots.
             num_nodes: Number of nodes.
         """
-        if self.kind != 'batch_norm':
-            return None
-        fused = ops.norm_combine(
+        if self.kind == 'layer_norm':
+            return slots.combine(self(h, slots.ptr), num_nodes)
+        out, mean, var = ops.norm_combine(
             h,
             slots.weight,
             self.weight,
@@ -119,10 +116,9 @@ class ExpertNorm(nn.Module):
             num_nodes,
             self.training,
             self.eps,
+            slots.order,
+            slots.slots_per_node,
         )
-        if fused is None:
-            return None
-        out, mean, var = fused
         self.update(mean, var, slots.ptr)
         return out
 

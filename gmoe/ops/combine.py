@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from gmoe.ops.check import check_ids, check_shape
 from gmoe.ops.gather_rows import gather_rows
+from gmoe.ops.group_by_expert import inverse_permutation
 
 
 def combine(
     h: Tensor,
     weight: Tensor,
     node: Tensor,
-    order: Tensor,
+    order: Tensor | None,
     num_nodes: int,
     slots_per_node: int | None = None,
 ) -> Tensor:
@@ -26,7 +26,7 @@ def combine(
         weight: The weight of each slot, of shape :math:`(S)`.
         node: The node of each slot, int64 of shape :math:`(S)`.
         order: The slot's position in the ordering by node, int64 of shape
-            :math:`(S)`.
+            :math:`(S)`; needed where :obj:`slots_per_node` is given.
         num_nodes: Number of nodes :math:`N`.
         slots_per_node: The number of slots of every node where it is fixed.
 
@@ -39,7 +39,7 @@ def combine(
     check_shape('weight', weight, h.shape[:1])
     check_shape('node', node, h.shape[:1])
     weighted = h * weight.unsqueeze(-1)
-    if slots_per_node is None:
+    if order is None or slots_per_node is None:
         check_ids('node', node, num_nodes)
         out = weighted.new_zeros(num_nodes, h.size(1))
         out = out.index_add(0, node, weighted)
@@ -47,8 +47,6 @@ def combine(
         # A gather in place of a scatter: the same bits on every device.
         check_shape('order', order, h.shape[:1])
         check_ids('order', order, order.numel())
-        position = torch.empty_like(order)
-        position[order] = torch.arange(order.numel(), device=order.device)
-        out = gather_rows(weighted, position)
+        out = gather_rows(weighted, inverse_permutation(order))
         out = out.view(num_nodes, slots_per_node, h.size(1)).sum(dim=1)
     return out.to(h.dtype)

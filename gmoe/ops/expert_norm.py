@@ -87,18 +87,56 @@ def _eager(
     eps: float,
     relu: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    check_shape('ptr', ptr, [gamma.size(0) + 1])
+    check_ptr('ptr', ptr, h.size(0))
+    expert = group_of(ptr, h.size(0))
+    y, mean, var = normalize_eagerly(
+        *(h, gamma, beta, running_mean, running_var),
+        *(expert, ptr.diff(), training, eps),
+    )
+    return y.relu() if relu else y, mean, var
+
+
+def normalize_eagerly(
+    h: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    expert: Tensor,
+    size: Tensor,
+    training: bool,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""What :func:`expert_norm` gives, by PyTorch's own operators.
+
+    Args:
+        h: Rows of shape :math:`(S, D)`.
+        gamma: Scales of shape :math:`(n, D)`.
+        beta: Shifts of shape :math:`(n, D)`.
+        running_mean: Running means of shape :math:`(n, D)`.
+        running_var: Running variances of shape :math:`(n, D)`.
+        expert: The expert of each row, int64 of shape :math:`(S)`.
+        size: How many rows each expert has, int64 of shape :math:`(n)`.
+        training: Whether the rows' own statistics are used.
+        eps: Added to the variance.
+
+    Returns:
+        Rows of shape :math:`(S, D)`, in the type of :obj:`h`, and the means
+        and the biased variances used, of shape :math:`(n, D)`.
+
+    Raises:
+        ValueError: If a shape is wrong.
+    """
     check_shape('gamma', gamma, [None, h.size(1)])
     check_shape('beta', beta, gamma.shape)
     check_shape('running_mean', running_mean, gamma.shape)
     check_shape('running_var', running_var, gamma.shape)
-    check_shape('ptr', ptr, [gamma.size(0) + 1])
-    check_ptr('ptr', ptr, h.size(0))
     x = h.to(torch.promote_types(h.dtype, running_mean.dtype))
-    expert = group_of(ptr, h.size(0))
     # Copies: backward needs them as they are now.
     mean, var = running_mean.clone(), running_var.clone()
     if training:
-        size = ptr.diff().unsqueeze(-1)
+        size = size.unsqueeze(-1)
         own = size > 1
         size = size.clamp(min=1)
         own_mean = _sum_groups(x, expert, size.size(0)) / size
@@ -108,8 +146,8 @@ def _eager(
         var = torch.where(own, own_var, var)
     scale = gamma * (var + eps).rsqrt()
     y = (x - gather_rows(mean, expert)) * gather_rows(scale, expert)
-    y = (y + gather_rows(beta.to(y.dtype), expert)).to(h.dtype)
-    return y.relu() if relu else y, mean.detach(), var.detach()
+    y = y + gather_rows(beta.to(y.dtype), expert)
+    return y.to(h.dtype), mean.detach(), var.detach()
 
 
 def _sum_groups(x: Tensor, group: Tensor, num_groups: int) -> Tensor:

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.check import check_ids, check_rising
+from gmoe.ops.combine import combine
+from gmoe.ops.expert_norm import normalize_eagerly
 
 
 def norm_combine(
@@ -23,7 +26,9 @@ def norm_combine(
     num_nodes: int,
     training: bool,
     eps: float,
-) -> tuple[Tensor, Tensor, Tensor] | None:
+    order: Tensor | None = None,
+    slots_per_node: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Batch normalisation of each expert's rows, and the weighted sum of the
     rows of each node:
 
@@ -49,18 +54,34 @@ def norm_combine(
         num_nodes: Number of nodes :math:`N`.
         training: Whether the rows' own statistics are used.
         eps: Added to the variance.
+        order: The slot's position in the ordering by node, as
+            :func:`combine` takes it.
+        slots_per_node: The number of slots of every node where it is fixed.
+            The eager version then sums in the order by node.
 
     Returns:
-        Node features of shape :math:`(N, D)`, and the means and the biased
-        variances used, of shape :math:`(n, D)`; :obj:`None` where the fused
-        op does not serve.
+        Node features of shape :math:`(N, D)`, in the type of :obj:`h`, and
+        the means and the biased variances used, of shape :math:`(n, D)`.
+
+    Raises:
+        ValueError: If a shape, a node or an expert is wrong; the fused op
+            raises :obj:`RuntimeError`.
     """
     accumulate = torch.promote_types(h.dtype, torch.float32)
     statistics = (running_mean, running_var)
     if not use_native(h, gamma, node) or any(
         t.dtype != accumulate for t in statistics
     ):
-        return None
+        check_ids('expert', expert, gamma.size(0))
+        check_rising('expert', expert)
+        size = expert.new_zeros(gamma.size(0))
+        size = size.index_add(0, expert, torch.ones_like(expert))
+        h, mean, var = normalize_eagerly(
+            *(h, gamma, beta, running_mean, running_var),
+            *(expert, size, training, eps),
+        )
+        out = combine(h, weight, node, order, num_nodes, slots_per_node)
+        return out, mean, var
     return torch.ops.gmoe.norm_combine(
         h.contiguous(),
         weight.to(accumulate).contiguous(),

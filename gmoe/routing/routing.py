@@ -65,6 +65,22 @@ class ExpertSlots:
             order=self.order[keep],
         )
 
+    def combine(self, h: Tensor, num_nodes: int) -> Tensor:
+        """The weighted sum of each node's rows, of shape :math:`(N, D)`.
+
+        Args:
+            h: The row of each slot, of shape :math:`(S, D)`.
+            num_nodes: Number of nodes :math:`N`.
+        """
+        return ops.combine(
+            h,
+            self.weight,
+            self.node,
+            self.order,
+            num_nodes,
+            self.slots_per_node,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Routing:

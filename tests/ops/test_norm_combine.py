@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gmoe.ops import AVAILABLE, eager_ops
+from gmoe.ops import AVAILABLE, eager_ops, norm_combine
 from tests.ops.message_case import (
     assert_close,
     for_thread_counts,
@@ -215,12 +215,37 @@ def test_running_statistics_stay_as_they_are():
     assert not var.requires_grad
 
 
-def test_when_it_does_not_serve():
-    case = make_norm()
-    assert case() is not None
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('sizes', [(4, 7, 3), (1, 0, 5), (0, 0)])
+def test_eager_version(training, sizes):
+    case = make_norm(sizes, training=training)
     with eager_ops():
-        assert case() is None
-    assert replace(case, running_mean=case.running_mean.float())() is None
+        assert_like_loop(case)
+        for mine, exact in zip(case()[1:], case.slow()[1:]):
+            assert mine.dtype == exact.dtype
+            assert not mine.requires_grad
+
+
+def test_eager_version_sums_in_the_order_by_node():
+    case = make_norm((4, 4, 4), num_nodes=4)
+    order = case.node.argsort(stable=True).argsort()
+    with eager_ops():
+        expected = run(case.out, case.leaves())
+        arguments = (*case.arguments(), order, 3)
+        results = run(lambda: norm_combine(*arguments)[0], case.leaves())
+    assert_close(results, expected)
+
+
+def test_statistics_in_another_type():
+    case = make_norm()
+    exact = run(case.out, case.leaves())
+    narrow = replace(
+        case,
+        running_mean=case.running_mean.float(),
+        running_var=case.running_var.float(),
+    )
+    results = run(narrow.out, case.leaves())
+    assert_close(results, exact, 1e-5, 1e-5)
     half = replace(case.to(torch.float32), h=case.h.half())
     assert half()[0].dtype == torch.float16
 
@@ -233,6 +258,19 @@ def test_wrong_inputs_are_refused():
         RuntimeError, match="'weight' must have shape .14., got"
     ):
         replace(case, weight=case.weight[1:])()
+    falling = case.expert.flip(0)
+    for name, change, said in (
+        ('gamma', case.gamma[:, 1:], 'have shape'),
+        ('weight', case.weight[1:], 'have shape'),
+        ('expert', case.expert + 1, 'hold values from 0 to 2, got 3'),
+        ('expert', falling, 'hold values that do not decrease, got 2'),
+        ('node', case.node + 5, 'hold values from 0 to 8'),
+    ):
+        with (
+            eager_ops(),
+            pytest.raises(ValueError, match=f"'{name}' must {said}"),
+        ):
+            replace(case, **{name: change})()
 
 
 def test_second_derivative_is_refused():
