@@ -1,5 +1,6 @@
 """Datasets that yield ordinary PyG data objects."""
 
+from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.hop_mixture import HopMixture
 from gmoe.datasets.limits import Limits
 from gmoe.datasets.ogb.info import (
@@ -10,7 +11,6 @@ from gmoe.datasets.ogb.info import (
 )
 from gmoe.datasets.ogb.molecules import OGBMolDataset
 from gmoe.datasets.ogb.smiles import from_smiles
-from gmoe.datasets.table import CorruptDatasetError
 from gmoe.datasets.triples import TripleDataset, read_triples
 from gmoe.datasets.webnlg import (
     WebNLGDataset,

@@ -4,36 +4,36 @@ import contextlib
 import hashlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gmoe.datasets.files import (
+from gmoe.files import (
     is_writable,
     make_dirs,
     remove_empty,
     remove_stale,
-    temporary_file,
+    replacing,
 )
 
 Tensors = dict[str, Tensor]
 
 
 class TensorCache:
-    r"""Holds the tensors made of a dataset's raw files.
+    """Holds tensors that take long to make.
 
-    They are kept in :obj:`cache_dir` if one is given. Otherwise, they are
-    kept in :obj:`folder/processed` where that can be written, and in the
-    user's folder of caches where not.
+    They are kept in ``cache_dir`` if one is given. Otherwise, they are kept
+    in the folder ``processed`` of the dataset where that can be written, and
+    in the user's folder of caches where not.
 
     Args:
-        folder (pathlib.Path): The folder of the dataset.
-        fingerprint (str): What a valid cache is made of.
-        cache_dir (pathlib.Path, optional): The folder of caches. The
-            dataset's own folder is neither read nor written then.
-            (default: :obj:`None`)
+        folder: The folder of the dataset. Where ``cache_dir`` is given, only
+            its name counts, as that of the file.
+        fingerprint: A hash of everything that the tensors are made of.
+        cache_dir: The folder of caches. The dataset's own folder is neither
+            read nor written then.
     """
 
     def __init__(
@@ -54,6 +54,18 @@ class TensorCache:
         self._writable = self.paths
         if not is_writable(folder, own):
             self._writable = [other]
+
+    def get(self, make: Callable[[], Tensors]) -> Tensors:
+        """Returns the tensors, which are made and kept if need be.
+
+        Args:
+            make: Makes the tensors.
+        """
+        tensors = self.load()
+        if tensors is None:
+            tensors = make()
+            self.save(tensors)
+        return tensors
 
     def load(self) -> Tensors | None:
         """Returns the tensors, or :obj:`None` without a valid cache."""
@@ -80,24 +92,32 @@ class TensorCache:
         }
         error: OSError | RuntimeError | None = None
         for path in self._writable:
+            created: list[Path] = []
             try:
-                _write(out, path)
+                created = make_dirs(path.parent)
+                # Opened here, since PyTorch reports a folder that cannot be
+                # written in several ways.
+                with replacing(path) as file:
+                    torch.save(out, file)
+                return path
             except (OSError, RuntimeError) as e:  # torch raises the latter.
                 error = e
-            else:
-                return path
+                remove_empty(created)
+            except BaseException:
+                remove_empty(created)
+                raise
         warnings.warn(
             f'Could not write a cache to any of '
-            f'{[str(path) for path in self._writable]} ({error}). The raw '
-            f'files will be read again next time',
-            stacklevel=3,
+            f'{[str(path) for path in self._writable]} ({error}). What it '
+            f'holds will be made again next time',
+            stacklevel=4,
         )
         return None
 
 
 def given_cache_dir(cache_dir: str | os.PathLike[str] | None) -> Path | None:
     """Returns the folder of caches that was asked for, by an argument or by
-    the environment variable :obj:`GMOE_CACHE_DIR`, if any.
+    the environment variable ``GMOE_CACHE_DIR``, if any.
     """
     given = cache_dir or os.environ.get('GMOE_CACHE_DIR')
     return Path(given).expanduser() if given else None
@@ -124,15 +144,3 @@ def _digest(tensors: Tensors) -> str:
         digest.update(f'{key} {value.dtype} {list(value.shape)}'.encode())
         digest.update(value.numpy().data)
     return digest.hexdigest()
-
-
-def _write(out: Mapping[str, object], path: Path) -> None:
-    created = make_dirs(path.parent)
-    try:
-        # Opened here, since PyTorch reports a folder that cannot be
-        # written in several ways.
-        with temporary_file(path) as f:
-            torch.save(out, f)
-    except BaseException:
-        remove_empty(created)
-        raise

@@ -6,41 +6,16 @@ import io
 import re
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.limits import LIMITS, Limits
 
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 _NUMBERS = b'0123456789,.+- \r\n'
 _NOT_SHAPE = bytes(set(range(256)) - set(b',\n'))
-
-
-class CorruptDatasetError(ValueError):
-    """A file of a dataset does not hold what it needs to hold.
-
-    Args:
-        path (pathlib.Path): The file.
-        reason (str): What was found in it, and what would be accepted.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"Corrupt file '{path}': {reason}. Replace it by the original one"
-        )
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_error, (self.path, str(self))
-
-
-def _rebuild_error(path: Path, message: str) -> CorruptDatasetError:
-    error = CorruptDatasetError.__new__(CorruptDatasetError)
-    ValueError.__init__(error, message)
-    error.path = path
-    return error
 
 
 def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:

@@ -11,7 +11,6 @@ from gmoe.datasets.cache import (
     default_cache_dir,
     given_cache_dir,
 )
-from gmoe.datasets.feature_cache import cached_table
 from tests.datasets.download_race import start
 
 TENSORS = {
@@ -49,6 +48,24 @@ def test_tensor_cache(folder: Path):
     assert other.load() is None
     other.save(TENSORS)
     assert cache.load() is None
+
+
+def test_get(folder: Path):
+    calls = []
+
+    def make() -> dict[str, torch.Tensor]:
+        calls.append(1)
+        return {'table': torch.arange(6.0)}
+
+    for key in 'aab':
+        cache = TensorCache(Path('table'), key * 64, folder)
+        assert torch.equal(cache.get(make)['table'], torch.arange(6.0))
+    assert len(calls) == 2
+    assert files(folder) == [f'table-{key * 16}.pt' for key in 'ab']
+    (folder / 'file').touch()
+    cache = TensorCache(Path('table'), 'a' * 64, folder / 'file' / 'x')
+    with pytest.warns(UserWarning, match='Could not write'):
+        assert torch.equal(cache.get(make)['table'], torch.arange(6.0))
 
 
 @pytest.mark.parametrize('which', ['folder', 'processed'])
@@ -120,8 +137,6 @@ def save_with_little_space(folder: Path) -> None:
     for given in (None, cache):
         with pytest.warns(UserWarning, match='Could not write a cache'):
             assert TensorCache(folder, 'a' * 64, given).save(tensors) is None
-    with pytest.warns(UserWarning, match='Could not write the cache'):
-        cached_table(cache, 'key', None, lambda: torch.ones(10**4, 10))
 
 
 def test_disk_is_full(folder: Path):

@@ -1,171 +1,104 @@
-import stat
-import threading
-import zipfile
-from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gmoe.datasets import OGBMolDataset
-from gmoe.datasets.archive import extract_zip
-from gmoe.datasets.download import download_ogb_mol
-from gmoe.datasets.ogb.info import ogb_mol_info
-
-INFO = ogb_mol_info('ogbg-moltox21')
-
-
-def make_zip(folder: Path, path: Path) -> Path:
-    """Archives a dataset as OGB does."""
-    with zipfile.ZipFile(path, 'w') as archive:
-        for file in sorted(folder.rglob('*.gz')):
-            name = Path(INFO.download_name) / file.relative_to(folder)
-            archive.write(file, name)
-    return path
+from gmoe.datasets.download import downloaded
+from tests.datasets.download_race import (
+    NAME,
+    kill,
+    race,
+    slow_server,
+    start,
+    write_archives,
+)
 
 
 @pytest.fixture
-def archive(tmp_path: Path, write_dataset: Callable[..., Path]) -> Path:
-    folder = write_dataset(tmp_path / 'source')
-    return make_zip(folder, tmp_path / 'tox21.zip')
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
+def archives(tmp_path: Path) -> Path:
+    return write_archives(tmp_path)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    handler = partial(QuietHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-        thread.start()
-        yield f'http://127.0.0.1:{httpd.server_port}'
-        httpd.shutdown()
-        thread.join()
+def url(archives: Path) -> Iterator[str]:
+    with slow_server(archives, 0.1) as out:
+        yield out
 
 
-def test_download_over_http(tmp_path: Path, archive: Path, server: str):
-    root = tmp_path / 'a' / 'b'
-    dataset = OGBMolDataset(
-        'ogbg-moltox21', root, url=f'{server}/tox21.zip', log=False
-    )
-    assert len(dataset) == 3
-    assert dataset.smiles(0) == 'CCO'
-    assert [path.name for path in root.iterdir()] == ['ogbg_moltox21']
-    # It is there now.
-    OGBMolDataset('ogbg-moltox21', root, download=False)
-
-    with pytest.raises(RuntimeError, match=r'nothing.zip.*404'):
-        OGBMolDataset(
-            'ogbg-moltox21',
-            tmp_path / 'c',
-            url=f'{server}/nothing.zip',
-            log=False,
-        )
-    assert not (tmp_path / 'c').exists()
+def download(url: str, target: Path, max_size: int = 10**6):
+    return downloaded(url, target, 'it', 'put it there', max_size, log=False)
 
 
-def test_download_over_file(tmp_path: Path, archive: Path):
-    folder = tmp_path / 'root' / 'ogbg_moltox21'
-    download_ogb_mol(INFO, folder, archive.as_uri(), log=False)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        'mapping',
-        'raw',
-        'split',
-    ]
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+@pytest.mark.parametrize('name', ['ogb', 'webnlg'])
+def test_download_at_once(tmp_path: Path, url: str, name: str):
+    """See :mod:`tests.datasets.download_race` for many more of them."""
+    assert race(name, tmp_path / 'root', url, 3) == 0
 
 
-def test_download_without_network(tmp_path: Path):
-    url = 'http://127.0.0.1:9/tox21.zip'  # Nobody answers there.
-    (tmp_path / 'root').mkdir()
-    with pytest.raises(RuntimeError) as info:
-        OGBMolDataset('ogbg-moltox21', tmp_path / 'root', url=url, log=False)
-    assert url in str(info.value)
-    assert str(tmp_path / 'root' / 'ogbg_moltox21') in str(info.value)
-    assert list((tmp_path / 'root').iterdir()) == []
+@pytest.mark.parametrize('name', ['ogb', 'webnlg'])
+def test_killed_download(tmp_path: Path, url: str, name: str):
+    assert [kill(name, tmp_path / str(t), url, t) for t in (0.02, 0.06)]
 
 
-@pytest.mark.parametrize(
-    'damage', ['half', 'byte', 'no zip', 'other folder', 'corrupt', 'no split']
-)
-def test_download_of_damaged_archive(
-    tmp_path: Path,
-    archive: Path,
-    write_dataset: Callable[..., Path],
-    damage: str,
-):
-    content = archive.read_bytes()
-    if damage == 'half':
-        archive.write_bytes(content[: len(content) // 2])
-    elif damage == 'byte':
-        i = content.index(b'node-feat.csv.gz') + 40
-        archive.write_bytes(
-            content[:i] + bytes([content[i] ^ 255]) + content[i + 1 :]
-        )
-    elif damage == 'no zip':
-        archive.write_bytes(b'<html>moved</html>')
-    elif damage == 'other folder':
-        with zipfile.ZipFile(archive, 'w') as f:
-            f.writestr('hiv/raw/edge.csv.gz', b'')
-    else:
-        tables = {'raw/edge': ['0,1', '1,9', '0,1']}
-        folder = write_dataset(tmp_path / 'other', **tables)
-        if damage == 'no split':
-            folder = tmp_path / 'source'
-            (folder / 'split' / 'scaffold' / 'test.csv.gz').unlink()
-        make_zip(folder, archive)
+def test_downloaded(tmp_path: Path, archives: Path, url: str):
+    target = tmp_path / 'a'
+    content = (archives / 'ogb.zip').read_bytes()
+    with download(f'{url}/ogb.zip', target) as path:
+        assert path.read_bytes() == content
+        part = path
+    assert not part.exists()
+    # What came of it is gone on with, but only from where it came.
+    part.write_bytes(content[:100])
+    with download(f'{url}/webnlg.zip', target) as path:
+        assert path.read_bytes() == (archives / 'webnlg.zip').read_bytes()
+    assert part.read_bytes() == content[:100]
+    with download(f'{url}/ogb.zip', target) as path:
+        assert path == part
+        assert path.read_bytes() == content
+        # A second one takes a file of its own.
+        with download(f'{url}/ogb.zip', target) as other:
+            assert other != path
+            os.replace(other, target)
+    assert target.read_bytes() == content
+    assert not part.exists()
 
+
+def test_bytes_on_the_wire(tmp_path: Path, archives: Path, url: str):
+    for where in (f'{url}/ogb.zip', (archives / 'ogb.zip').as_uri()):
+        size = (archives / 'ogb.zip').stat().st_size
+        with download(where, tmp_path / 'a', size):
+            pass
+        with (
+            pytest.raises(RuntimeError, match=f'at most {size - 1} bytes'),
+            download(where, tmp_path / 'a', size - 1),
+        ):
+            pass
+    assert not list(tmp_path.glob('.*'))
+
+
+@pytest.mark.parametrize('address', ['nonsense', 'http://[', 'foo://a/b', ''])
+def test_addresses_that_make_no_sense(tmp_path: Path, address: str):
     root = tmp_path / 'root'
     with pytest.raises(RuntimeError, match='Could not get'):
-        OGBMolDataset('ogbg-moltox21', root, url=archive.as_uri(), log=False)
+        OGBMolDataset(NAME, root, url=address or 'file:///', log=False)
     assert not root.exists()
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        '../evil.txt',
-        'tox21/../../evil.txt',
-        '/evil.txt',
-        'C:/evil.txt',
-        '..\\evil.txt',
-        'tox21/link',
-    ],
-)
-def test_download_of_malicious_archive(
-    tmp_path: Path,
-    archive: Path,
-    name: str,
-):
-    member = zipfile.ZipInfo(name)
-    if name == 'tox21/link':
-        member.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(archive, 'a') as f:
-        f.writestr(member, '/etc')
-    root = tmp_path / 'root'
-    with pytest.raises(RuntimeError, match='the archive needs to hold'):
-        OGBMolDataset('ogbg-moltox21', root, url=archive.as_uri(), log=False)
-    assert not root.exists()
-    assert not list(tmp_path.rglob('evil*'))
-
-    with pytest.raises(RuntimeError, match='the archive needs to hold'):
-        extract_zip(archive, tmp_path / 'out')
-    assert not (tmp_path / 'out').exists()
+def download_with_little_space(root: Path, address: str) -> None:
+    resource = pytest.importorskip('resource', reason='limits are of Unix')
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    with pytest.raises(RuntimeError, match='Could not get.*File too large'):
+        OGBMolDataset(NAME, root, url=address, log=False)
 
 
-def test_download_that_loses_a_race(
-    tmp_path: Path,
-    archive: Path,
-    write_dataset: Callable[..., Path],
-):
-    folder = write_dataset(tmp_path / 'root' / 'ogbg_moltox21')
-    download_ogb_mol(INFO, folder, archive.as_uri(), log=False)
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
-
-    (tmp_path / 'file').write_text('')
-    with pytest.raises(RuntimeError, match='Could not get'):
-        download_ogb_mol(INFO, tmp_path / 'file' / 'x', archive.as_uri())
+def test_disk_is_full(tmp_path: Path, archives: Path):
+    root, address = tmp_path / 'root', (archives / 'ogb.zip').as_uri()
+    process = start(download_with_little_space, root, address)
+    process.join(60)
+    assert process.exitcode == 0
+    assert not list(root.glob('ogbg*'))
+    # What came of it is gone on with.
+    assert len(OGBMolDataset(NAME, root, url=address, log=False)) == 3
+    assert [p.name for p in root.iterdir()] == ['ogbg_moltox21']

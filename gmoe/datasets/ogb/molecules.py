@@ -13,9 +13,9 @@ from torch_geometric.utils import cumsum
 
 from gmoe.datasets.cache import TensorCache, Tensors, given_cache_dir
 from gmoe.datasets.collated import CollatedDataset
-from gmoe.datasets.download import download_ogb_mol
-from gmoe.datasets.files import remove_stale
+from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.limits import LIMITS, Limits
+from gmoe.datasets.ogb.download import download_ogb_mol
 from gmoe.datasets.ogb.info import ogb_mol_info
 from gmoe.datasets.ogb.raw import (
     RAW_FILES,
@@ -24,7 +24,8 @@ from gmoe.datasets.ogb.raw import (
     read_raw_bytes,
     read_split,
 )
-from gmoe.datasets.table import CorruptDatasetError, decompress, read_bytes
+from gmoe.datasets.table import decompress, read_bytes
+from gmoe.files import remove_stale
 from gmoe.nn.encoders.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
 
@@ -113,10 +114,7 @@ class OGBMolDataset(CollatedDataset):
         raw_dir = Path(self.raw_dir)
         raw = read_raw_bytes(raw_dir, limits)
         cache = TensorCache(folder, fingerprint(raw), given)
-        tensors = cache.load()
-        if tensors is None:
-            tensors = parse_raw(raw, raw_dir, self.info, limits)
-            cache.save(tensors)
+        tensors = cache.get(lambda: parse_raw(raw, raw_dir, self.info, limits))
         self._data, self.slices = _collate(tensors, self.info.add_inverse_edge)
         self._num_graphs = self.len()  # That of a copied part differs.
         self._smiles: list[str] | None = None

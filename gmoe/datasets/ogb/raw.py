@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.limits import LIMITS, Limits
 from gmoe.datasets.ogb.info import OGBMolInfo
-from gmoe.datasets.table import CorruptDatasetError, parse_csv, read_bytes
+from gmoe.datasets.table import parse_csv, read_bytes
 from gmoe.nn.encoders.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
 #: Part of the fingerprint: a new way to store graphs makes old caches void.

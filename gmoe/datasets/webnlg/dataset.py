@@ -12,7 +12,6 @@ from torch_geometric.utils import cumsum
 
 from gmoe.datasets.cache import default_cache_dir, given_cache_dir
 from gmoe.datasets.collated import CollatedDataset
-from gmoe.datasets.files import remove_stale
 from gmoe.datasets.webnlg.codes import (
     add_features,
     code_tensors,
@@ -36,6 +35,7 @@ from gmoe.datasets.webnlg.xml import (
     Triple,
     WebNLGEntry,
 )
+from gmoe.files import remove_stale
 
 Root = str | os.PathLike[str]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from gmoe.datasets.feature_cache import cached_table
+from gmoe.datasets.cache import TensorCache
 from gmoe.datasets.webnlg.encoder import (
     ENCODER_VERSION,
     encoder_features,
@@ -81,11 +81,9 @@ class TextFeatures:
             fingerprint = encoder_fingerprint(self.encoder)
             what = [ENCODER_VERSION, fingerprint]
         text = json.dumps([self.kind, what, list(texts)])
-        key = hashlib.sha256(text.encode()).hexdigest()[:32]
-        shape = (len(texts), self.dim) if self.kind == 'hashed' else None
-        return cached_table(
-            self.cache, f'{self.kind}-{key}', shape, lambda: self.make(texts)
-        )
+        key = hashlib.sha256(text.encode()).hexdigest()
+        cache = TensorCache(Path(self.kind), key, self.cache)
+        return cache.get(lambda: {'table': self.make(texts)})['table']
 
     def make(self, texts: Sequence[str]) -> Tensor:
         """Returns a row for each text."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from gmoe._shown import shown
-from gmoe.datasets.table import CorruptDatasetError
+from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.webnlg.release import (
     CHECKSUM,
     INSTANCE_TYPES,

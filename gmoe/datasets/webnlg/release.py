@@ -8,14 +8,12 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
 
 from gmoe._shown import shown
 from gmoe.datasets.archive import check_member, open_zip
-from gmoe.datasets.fetch import fetched
-from gmoe.datasets.files import make_dirs, remove_empty, remove_stale
-from gmoe.datasets.table import CorruptDatasetError
+from gmoe.datasets.download import downloaded
+from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.webnlg.xml import (
     MAX_FILE_SIZE,
     WebNLGEntry,
@@ -159,26 +157,17 @@ def download_release(
     Raises:
         RuntimeError: If it cannot be fetched, or is not the release.
     """
-    url = url or URL
     path = root / ARCHIVE
-    created: list[Path] = []
-    try:
-        created = make_dirs(root)
-        remove_stale(root)
-        with fetched(url, path, MAX_ARCHIVE_SIZE, log) as archive:
-            got = files_checksum(_read_zip(archive))
-            if checksum is not None and got != checksum:
-                raise RuntimeError(
-                    f'its files need the checksum {checksum} (got {got})'
-                )
-            os.replace(archive, path)
-    except (OSError, HTTPException, RuntimeError, ValueError) as e:
-        remove_empty(created)
-        raise RuntimeError(
-            f"Could not get WebNLG from '{url}' ({e}). Get this archive by "
-            f"other means and put it or its folder 'release_v3.0' into "
-            f"'{root}'"
-        ) from e
+    instead = f"put it or its folder 'release_v3.0' into '{root}'"
+    with downloaded(
+        url or URL, path, 'WebNLG', instead, MAX_ARCHIVE_SIZE, log
+    ) as archive:
+        got = files_checksum(_read_zip(archive))
+        if checksum is not None and got != checksum:
+            raise RuntimeError(
+                f'its files must have the checksum {checksum}, got {got}'
+            )
+        os.replace(archive, path)
     return path
 
 

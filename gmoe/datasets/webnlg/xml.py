@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from gmoe._shown import shown
 from gmoe._triple import Triple, to_triple
-from gmoe.datasets.table import CorruptDatasetError
+from gmoe.datasets.errors import CorruptDatasetError
 
 #: The largest file that is parsed; the official ones are below 4 MB.
 MAX_FILE_SIZE = 64 * 2**20

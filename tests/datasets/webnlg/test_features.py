@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from gmoe.datasets import feature_cache
-from gmoe.datasets.feature_cache import cached_table
 from gmoe.datasets.webnlg.encoder import (
     encoder_features,
     encoder_fingerprint,
@@ -53,50 +51,6 @@ def test_hashed_in_another_process():
 def test_hashed_raises(args: tuple, message: str):
     with pytest.raises(ValueError, match=message):
         hashed_features(['a'], *args)
-
-
-def test_cache(tmp_path: Path):
-    calls = []
-
-    def make() -> torch.Tensor:
-        calls.append(1)
-        return torch.arange(6.0).view(2, 3)
-
-    folder = tmp_path / 'a' / 'b'
-    for _ in range(2):
-        out = cached_table(folder, 'key', (2, 3), make)
-        assert torch.equal(out, torch.arange(6.0).view(2, 3))
-    assert len(calls) == 1
-    (path,) = folder.iterdir()
-
-    content = bytearray(path.read_bytes())
-    content[content.index(torch.arange(6.0).numpy().tobytes()) + 8] ^= 1
-    path.write_bytes(content)  # A bit that flipped.
-    assert torch.equal(cached_table(folder, 'key', None, make), out)
-    path.write_bytes(content[:100])  # A disk that was full.
-    assert torch.equal(cached_table(folder, 'key', None, make), out)
-    assert len(calls) == 3
-    cached_table(folder, 'key', (2, 4), make)  # Of something else.
-    assert len(calls) == 4
-
-
-def test_cache_that_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    (tmp_path / 'file').touch()
-    with pytest.warns(UserWarning, match='Could not write'):
-        out = cached_table(
-            tmp_path / 'file' / 'x', 'k', None, torch.ones(2, 2).clone
-        )
-    assert torch.equal(out, torch.ones(2, 2))
-
-    def fail(*args: object, **kwargs: object) -> None:
-        raise OSError('full')
-
-    monkeypatch.setattr(feature_cache.np, 'savez', fail)
-    with pytest.warns(UserWarning, match='full'):
-        cached_table(tmp_path, 'k', None, torch.ones(2, 2).clone)
-    assert [path.name for path in tmp_path.iterdir()] == ['file']
 
 
 def test_tables_of_settings(tmp_path: Path):

@@ -4,16 +4,15 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
-from gmoe.datasets import files
+from gmoe import files
 from gmoe.datasets.cache import TensorCache
-from gmoe.datasets.feature_cache import cached_table
-from gmoe.datasets.files import (
+from gmoe.files import (
     STALE_AGE,
     is_writable,
     remove_stale,
-    temporary_file,
+    replace_text,
+    replacing,
     temporary_folder,
 )
 from tests.datasets.download_race import fork, kill_save, start
@@ -23,16 +22,16 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_temporary_file(tmp_path: Path):
+def test_replacing(tmp_path: Path):
     target = tmp_path / 'a'
     target.write_text('old')
-    with temporary_file(target) as f:
+    with replacing(target) as f:
         f.write(b'new')
         remove_stale(tmp_path)  # It has a writer.
         assert len(names(tmp_path)) == 2
         assert target.read_text() == 'old'
     assert target.read_text() == 'new'
-    with pytest.raises(ZeroDivisionError), temporary_file(target):
+    with pytest.raises(ZeroDivisionError), replacing(target):
         raise ZeroDivisionError
     assert target.read_text() == 'new'
     with temporary_folder(target) as folder:
@@ -44,7 +43,7 @@ def test_temporary_file(tmp_path: Path):
 
 def write(kind: str, folder: Path, is_written) -> None:
     """Writes for ever."""
-    make = temporary_file if kind == 'file' else temporary_folder
+    make = replacing if kind == 'file' else temporary_folder
     with make(folder / 'gmoe.pt') as out:
         if kind == 'file':
             out.write(bytes(100))
@@ -83,11 +82,12 @@ def test_next_run_cleans_every_folder(tmp_path: Path):
     os.kill(process.pid, signal.SIGKILL)
     process.join(60)
     (name,) = names(tmp_path)
-    cached_table(tmp_path, 'key', None, lambda: torch.ones(1, 1))
-    assert names(tmp_path) == ['key.npz']
+    replace_text(tmp_path / 'text', 'é\n')
+    assert (tmp_path / 'text').read_bytes() == b'\xc3\xa9\n'
+    assert names(tmp_path) == ['text']
     (tmp_path / name).write_text('')
     TensorCache(tmp_path / 'data', 'a' * 64, tmp_path).load()
-    assert names(tmp_path) == ['key.npz']
+    assert names(tmp_path) == ['text']
 
 
 def test_what_is_of_another_machine(
@@ -149,12 +149,12 @@ def test_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         raise OSError(37, 'No locks available')
 
     monkeypatch.setattr(files.fcntl, 'flock', none)
-    with temporary_file(tmp_path / 'a') as f:
+    with replacing(tmp_path / 'a') as f:
         f.write(b'1')
         remove_stale(tmp_path)  # Nobody knows whether it has a writer.
     assert names(tmp_path) == ['a']
     monkeypatch.setattr(files, 'fcntl', None)
-    with temporary_file(tmp_path / 'a') as f:
+    with replacing(tmp_path / 'a') as f:
         f.write(b'2')
         remove_stale(tmp_path)
     assert (tmp_path / 'a').read_text() == '2'

@@ -70,33 +70,51 @@ def is_writable(*folders: Path) -> bool:
 
 
 @contextlib.contextmanager
-def temporary_file(target: Path) -> Iterator[BinaryIO]:
-    """Opens a file that replaces `target` in one step once it is complete.
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file that takes the place of another one in a single step once
+    it is complete, so that whoever reads it finds all of the old or all of
+    the new content.
 
-    Its name is unique, for processes that write the same file at once not to
-    write into that of one another: the last one wins.
+    It is written beside the other one under a name of its own: where several
+    processes replace a file at once, the last one wins.
 
     Args:
-        target (pathlib.Path): The file.
+        path: The file to replace, in a folder that exists.
 
     Raises:
         OSError: If it cannot be written. Nothing is left behind then.
     """
     while True:
-        path = _unused_name(target)
-        with path.open('xb') as f:
-            if lock(f.fileno(), path) is False:
+        partial = _unused_name(path)
+        with partial.open('xb') as file:
+            if lock(file.fileno(), partial) is False:
                 continue
             try:
-                yield f
-                f.flush()
+                yield file
+                file.flush()
                 if fcntl is None:
-                    f.close()
-                os.replace(path, target)
+                    file.close()
+                os.replace(partial, path)
             except BaseException:
-                path.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
                 raise
             return
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a text in UTF-8, whole or not at all.
+
+    Args:
+        path: The file. Its folder is made if need be.
+        text: The text.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale(path.parent)
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 @contextlib.contextmanager
