@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from gmoe.ops import AVAILABLE, CUDA_AVAILABLE
+
 torch.set_num_threads(1)
 
 
@@ -26,6 +28,14 @@ torch.set_num_threads(1)
 def device(request: pytest.FixtureRequest) -> torch.device:
     """Each device that ops run on."""
     return torch.device(request.param)
+
+
+@pytest.fixture(scope='session')
+def fused_device(device: torch.device) -> torch.device:
+    """Each device that the fused ops run on."""
+    if not (AVAILABLE if device.type == 'cpu' else CUDA_AVAILABLE):
+        pytest.skip(f"no fused ops built for '{device}'")
+    return device
 
 
 @pytest.fixture(scope='session')

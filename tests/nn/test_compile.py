@@ -1,4 +1,5 @@
-"""Whole networks under ``torch.compile``, on batches of changing size."""
+"""Whole networks under ``torch.compile``, on batches of changing size, and
+layers on a GPU that nothing waits for, in a CUDA graph too."""
 
 import shutil
 
@@ -7,8 +8,25 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch_geometric.data import Batch, Data
 
-from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS, GNN
+from gmoe.nn import (
+    ATOM_FEATURE_DIMS,
+    BOND_FEATURE_DIMS,
+    GNN,
+    GCNExperts,
+    GINExperts,
+    GMoEConv,
+    Neighborhood,
+)
+from gmoe.ops import CUDA_AVAILABLE, eager_ops
 from gmoe.transforms import TwoHop
+from tests.devices import (
+    assert_near,
+    assert_same_bits,
+    capture,
+    move,
+    never_waits,
+)
+from tests.graphs import EDGE_DIMS, random_attr, random_graph
 
 
 def molecules(num_graphs, seed):
@@ -130,3 +148,56 @@ def test_inductor():
         router_kwargs={'noise': False},
         dropout=0.0,
     )
+
+
+def make_layer(kind, top_k, device='cpu'):
+    """A layer in training, and its inputs: nodes, hop 1 and hop 2."""
+    torch.manual_seed(0)
+    bank = {'gcn': GCNExperts, 'gin': GINExperts}[kind]
+    layer = GMoEConv(bank(16, 16, 4, 2, EDGE_DIMS), top_k=top_k).double()
+    layer.router.score_noise = None  # Devices draw different noise.
+    layer.router.noise = False
+    data = random_graph(40, 120, 16, seed=1)
+    attr_2hop = torch.cat(
+        [random_attr(120, torch.Generator().manual_seed(s)) for s in (2, 3)],
+        dim=1,
+    )
+    edges = [(data.edge_index, data.edge_attr), (data.edge_index, attr_2hop)]
+    x = data.x.requires_grad_()
+    return layer.to(device), move(x, device), move(edges, device)
+
+
+def step(layer, x, edges):
+    hops = [Neighborhood.from_edge_index(*edge, x.size(0)) for edge in edges]
+    out = layer(x, hops[0], edge_index_2hop=hops[1])
+    leaves = [x, *layer.parameters()]
+    grads = torch.autograd.grad(out.square().sum(), leaves, allow_unused=True)
+    return [out.detach(), *(g for g in grads if g is not None)]
+
+
+@pytest.mark.parametrize('top_k', [1, 3])
+@pytest.mark.parametrize('kind', ['gcn', 'gin'])
+def test_layer_on_each_device(fused_device, kind, top_k):
+    with eager_ops():
+        expected = step(*make_layer(kind, top_k))
+    case = make_layer(kind, top_k, fused_device)
+    step(*case)  # Loads the kernels.
+    with never_waits(fused_device):
+        results, again = step(*case), step(*case)
+    assert_near(results, expected, 1e-9, 1e-10)
+    assert_same_bits(results, again)
+
+
+@pytest.mark.skipif(not CUDA_AVAILABLE, reason='no fused ops for CUDA here')
+@pytest.mark.parametrize('top_k', [1, 3])
+@pytest.mark.parametrize('kind', ['gcn', 'gin'])
+def test_layer_in_a_cuda_graph(kind, top_k):
+    layer, x, edges = make_layer(kind, top_k, 'cuda')
+    graph, captured = capture(lambda: step(layer, x, edges))
+    with torch.no_grad():
+        x.mul_(-0.5)  # Other nodes for each expert.
+        for edge_index, _ in edges:
+            edge_index[0].add_(1).remainder_(40)
+    graph.replay()
+    results = [t.clone() for t in captured]
+    assert_same_bits(results, step(layer, x, edges))

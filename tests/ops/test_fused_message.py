@@ -7,6 +7,7 @@ import torch
 
 from gmoe.ops import AVAILABLE, eager_ops
 from gmoe.ops.routed_message import hop_arguments
+from tests.devices import assert_near, assert_same_bits, move
 from tests.ops.message_case import (
     TWO_HOPS,
     HopSpec,
@@ -309,3 +310,50 @@ def test_infinite_gradient_of_masked_messages(special, channels):
     assert_close(fused, eager)
     assert not fused[0].isfinite().all()
     assert fused[0].isfinite().any()
+
+
+@pytest.mark.parametrize('rows', ROWS)
+@pytest.mark.parametrize(
+    ('dtype', 'tolerance'),
+    [
+        (torch.float64, 1e-11),
+        (torch.float32, 1e-4),
+        (torch.bfloat16, 2e-2),
+        (torch.float16, 2e-3),
+    ],
+)
+def test_each_device(fused_device, rows, dtype, tolerance):
+    specs = [
+        HopSpec(2, 700, (4, 3), (False, True)),
+        HopSpec(1, 60, (600,)),
+        HopSpec(2, 0, ()),
+    ]
+    for channels in (1, 5, 64, 300):
+        case = make_case(
+            specs,
+            30,
+            channels,
+            rows=rows,
+            root=True,
+            self_scale=rows == 'shared',
+        ).to(dtype)
+        exact = case.to(torch.float64)
+        with eager_ops():
+            expected = run(exact.message, exact.leaves())
+        case = case.map(lambda value: move(value, fused_device))
+        results = run(case.message, case.leaves())
+        assert_near(results, expected, tolerance)
+        assert_same_bits(run(case.message, case.leaves()), results)
+
+
+def test_rows_that_are_not_aligned(fused_device):
+    # Channels for 16-byte loads, but rows that begin one element later.
+    case = make_case(channels=64).to(torch.float32)
+    expected = case.slow()
+    case = case.map(lambda value: move(value, fused_device))
+    x = case.x.detach()
+    later = torch.cat([x.new_zeros(1), x.view(-1)])[1:].view_as(x)
+    assert later.is_contiguous()
+    assert later.data_ptr() % 16 != 0
+    case = case.map(lambda value: later if value is case.x else value)
+    assert_near([case.message()], [expected], 1e-4)

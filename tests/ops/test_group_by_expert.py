@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmoe.ops import AVAILABLE, eager_ops, group_by_expert
+from tests.devices import assert_same_bits, move
 
 native = pytest.mark.skipif(not AVAILABLE, reason='no fused ops built')
 
@@ -111,3 +112,35 @@ def test_refused_arguments():
     ):
         with pytest.raises(RuntimeError, match=message):
             group_by_expert(*arguments)
+
+
+@pytest.mark.parametrize('num_experts', [1, 8, 256, 300])
+@pytest.mark.parametrize(
+    ('index', 'dtype'),
+    [
+        (torch.int64, torch.float32),
+        (torch.int32, torch.float64),
+        (torch.int64, torch.bfloat16),
+    ],
+)
+def test_each_device(fused_device, index, dtype, num_experts):
+    for num_slots in (0, 1, 256, 257, 20000):
+        generator = torch.Generator().manual_seed(num_slots)
+        expert = torch.randint(num_experts, (num_slots,), generator=generator)
+        # Some nodes have no slot.
+        cuts = torch.randint(num_slots + 1, (num_slots // 3,))
+        ptr = torch.cat([torch.tensor([0, num_slots]), cuts]).sort().values
+        weight = torch.randn(num_slots, generator=generator).to(dtype)
+        case = weight.requires_grad_(), expert.to(index), ptr.to(index)
+        direction = torch.arange(num_slots).to(dtype)
+
+        def outcome(weight, expert, ptr, direction=direction):
+            out = group_by_expert(weight, expert, ptr, num_experts)
+            (grad,) = torch.autograd.grad(
+                out.weight, weight, direction.to(weight.device)
+            )
+            return [*out, grad]
+
+        with eager_ops():
+            expected = outcome(*case)
+        assert_same_bits(outcome(*move(case, fused_device)), expected)

@@ -1,11 +1,21 @@
 """The gate's op against one loop per row, from the paper's formulas."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
 
-from gmoe.ops import AVAILABLE, eager_ops, noisy_topk
+from gmoe.ops import (
+    AVAILABLE,
+    CUDA_AVAILABLE,
+    eager_ops,
+    group_by_expert,
+    noisy_topk,
+    relu_dropout,
+)
+from gmoe.ops.backend import MAX_CUDA_EXPERTS
+from tests.devices import assert_near, assert_same_bits, capture, move
 
 native = pytest.mark.skipif(not AVAILABLE, reason='no fused ops built')
 SIZES = [(1, 1), (3, 2), (4, 4), (8, 4), (11, 3), (40, 9)]
@@ -278,3 +288,75 @@ def test_refused_arguments():
     ):
         with pytest.raises((RuntimeError, ValueError), match=message):
             noisy_topk(*arguments)
+
+
+@pytest.mark.parametrize(
+    ('n', 'top_k'),
+    [(1, 1), (3, 2), (8, 4), (8, 8), (33, 5), (100, 1), (256, 9)],
+)
+@pytest.mark.parametrize(
+    ('dtype', 'tolerance'),
+    [
+        (torch.float64, 1e-11),
+        (torch.float32, 1e-4),
+        (torch.bfloat16, 3e-2),
+        (torch.float16, 4e-3),
+    ],
+)
+def test_each_device(fused_device, dtype, tolerance, n, top_k):
+    for topk_first, noisy in product((True, False), repeat=2):
+        case = cast(make_case(n, top_k, topk_first, noisy, 301, n), dtype)
+        with eager_ops():
+            expected = run(cast(case, torch.float64))
+        case = move(case, fused_device)
+        results = run(case)
+        if dtype != torch.float64:
+            # Scores that are nearly equal may change their order.
+            same = results.pop(1).cpu() == expected.pop(1)
+            assert same.double().mean() > 0.98
+        assert_near(results, expected, tolerance)
+        assert_same_bits(run(case)[0:1], results[0:1])
+
+
+def test_more_experts_than_the_op_for_cuda_serves(fused_device):
+    case = make_case(MAX_CUDA_EXPERTS + 44, 4, num_rows=301)
+    with eager_ops():
+        expected = run(case)
+    assert_near(run(move(case, fused_device)), expected, 1e-11)
+
+
+@pytest.mark.skipif(not CUDA_AVAILABLE, reason='no fused ops for CUDA here')
+def test_router_and_dropout_in_a_cuda_graph():
+    clean, raw, noise, *_ = move(
+        cast(make_case(8, 3, num_rows=1000), torch.float32), 'cuda'
+    )
+    x = torch.rand(1000, 7, device='cuda').add_(1).requires_grad_()
+
+    def step():
+        """The gate, the grouping of its slots, and dropout."""
+        gate = noisy_topk(clean, raw, noise, 3)
+        ptr = torch.arange(0, 3001, 3, device='cuda')
+        slots = group_by_expert(
+            gate.weight.flatten(), gate.expert.flatten(), ptr, 8
+        )
+        dropped = relu_dropout(x, 0.5)
+        total = slots.weight * torch.arange(3000, device='cuda')
+        total = total.sum() + gate.load.square().sum() + dropped.sum()
+        grads = torch.autograd.grad(total, [clean, raw, x])
+        return [*slots, *grads[:2]], dropped, grads[2]
+
+    graph, (routed, dropped, grad) = capture(step)
+    with torch.no_grad():
+        clean.mul_(-0.5)  # Other experts for each node.
+        noise.neg_()
+    masks = []
+    for _ in range(2):
+        graph.replay()
+        masks.append(dropped > 0)
+        assert torch.equal(dropped, torch.where(masks[-1], 2 * x, 0))
+        assert torch.equal(grad, 2.0 * masks[-1])
+        share = masks[-1].double().mean()
+        assert abs(float(share) - 0.5) < 0.05
+    assert not torch.equal(*masks)
+    results = [value.detach().clone() for value in routed]
+    assert_same_bits(results, step()[0])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gmoe.ops import AVAILABLE, eager_ops, norm_combine
+from tests.devices import assert_near, assert_same_bits, move
 from tests.ops.message_case import (
     assert_close,
     for_thread_counts,
@@ -295,3 +296,24 @@ def test_nan_and_infinity_stay_with_their_expert(special, training):
     assert not results[0][:, 2].isfinite().all()
     assert results[1][:6].isfinite().all()
     assert results[1].isfinite().all() == (not training)
+
+
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('channels', [5, 64])
+@pytest.mark.parametrize(
+    ('dtype', 'tolerance'),
+    [(torch.float64, 1e-10), (torch.float32, 1e-4), (torch.bfloat16, 3e-2)],
+)
+def test_each_device(fused_device, training, channels, dtype, tolerance):
+    # Experts with many slots, one slot and none, nodes without a slot.
+    case = make_norm((900, 1, 0, 200), 1000, channels, training).to(dtype)
+    exact = case.to(torch.float64)
+    expected = run(exact.torch_norm, exact.leaves()) + list(exact()[1:])
+    case = case.map(lambda value: move(value, fused_device))
+
+    def outcome():
+        return run(case.out, case.leaves()) + list(case()[1:])
+
+    results = outcome()
+    assert_near(results, expected, tolerance)
+    assert_same_bits(outcome(), results)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from gmoe.ops import AVAILABLE, eager_ops, relu_dropout
+from tests.devices import assert_same_bits, move
 
 native = pytest.mark.skipif(not AVAILABLE, reason='no fused ops built')
 
@@ -143,3 +144,25 @@ def test_nan_is_kept_where_it_is_not_dropped():
     x = torch.full((100,), torch.nan)
     out = relu_dropout(x, 0.5)
     assert 20 < int(out.isnan().sum()) < 80
+
+
+@pytest.mark.parametrize('relu', [True, False])
+@pytest.mark.parametrize(
+    'dtype', [torch.float64, torch.float32, torch.float16, torch.bfloat16]
+)
+def test_seed_gives_the_same_mask_on_each_device(fused_device, dtype, relu):
+    seed = torch.tensor([5 + 2**40])
+    for size in (0, 1, 3, 4, 1030, 100_003):
+        x = torch.randn(size + 1, generator=torch.Generator().manual_seed(0))
+        # Elements at a multiple of a pack of them, and one further.
+        for offset in (0, 1):
+            outs = []
+            for device in ('cpu', fused_device):
+                there = move(x.to(dtype), device)[offset : size + offset]
+                there.requires_grad_()
+                out = torch.ops.gmoe.relu_dropout(
+                    there, seed.to(device), 0.3, relu
+                )
+                (grad,) = torch.autograd.grad(out.square().sum(), there)
+                outs.append((out.detach(), grad))
+            assert_same_bits(*outs)

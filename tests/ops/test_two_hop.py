@@ -11,6 +11,7 @@ from torch_geometric.data import Batch, Data
 from gmoe.datasets import OGBMolDataset
 from gmoe.ops import AVAILABLE, eager_ops
 from gmoe.ops.two_hop import two_hop_edges
+from tests.devices import assert_same_bits, move
 
 MODES = ('exact', 'released')
 needs_native = pytest.mark.skipif(
@@ -342,3 +343,33 @@ def test_native_equals_eager_on_every_molecule(mode: str, data_root: Path):
         expected = call()
     assert torch.equal(out[0], expected[0])
     assert torch.equal(out[1], expected[1])
+
+
+@pytest.mark.parametrize('coalesce', [False, True])
+@pytest.mark.parametrize('mode', MODES)
+def test_each_device(fused_device: torch.device, mode: str, coalesce: bool):
+    edge_index, edge_attr, num_nodes, batch = random_batch()
+    for edges in (edge_index, edge_index[:, :0]):
+        case = (edges, edge_attr[: edges.size(1)], batch)
+
+        def call(edges, attr, batch):
+            return two_hop_edges(
+                edges,
+                attr,
+                num_nodes,
+                mode=mode,
+                coalesce=coalesce,
+                batch=batch,
+            )
+
+        with eager_ops():
+            expected = call(*case)
+        assert_same_bits(call(*move(case, fused_device)), expected)
+
+
+def test_ids_of_32_bits_on_each_device(fused_device: torch.device):
+    edges = random_batch()[0].int()
+    expected = torch.ops.gmoe.two_hop(edges, edges[1], 800, False)
+    edges = edges.to(fused_device)
+    out = torch.ops.gmoe.two_hop(edges, edges[1], 800, False)
+    assert_same_bits(out, expected)
