@@ -22,6 +22,7 @@ def parse(
     content: bytes,
     path: Path,
     check: Check = _check_object,
+    first: int = 1,
 ) -> list[Record]:
     """The objects of all whole lines: the rest of a line whose writing was
     cut off is left out.
@@ -30,13 +31,14 @@ def parse(
         content: What the file holds.
         path: The file, for errors to name it.
         check: Raises an error for what is not one of the file's objects.
+        first: The number of the first line, for errors to name it.
 
     Raises:
         ValueError: If a line is not such an object.
     """
     records = []
     lines = content.split(b'\n')
-    for number, line in enumerate(lines[:-1], start=1):
+    for number, line in enumerate(lines[:-1], start=first):
         try:
             record = json.loads(line)
             check(record)

@@ -15,24 +15,24 @@ import os
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.common.options import user_path
-from benchmarks.common.record import RESULTS, ROOT, command
-from benchmarks.reproduce import search, store
+from benchmarks.common.record import ROOT, command
+from benchmarks.reproduce import search
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate
-from benchmarks.reproduce.local_pool import LocalPool, Outcome
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.pools import Outcome, make_pool
 from benchmarks.reproduce.recorder import Recorder
 from benchmarks.reproduce.run import Run, plan
-from benchmarks.reproduce.runner import Pool, run_all
+from benchmarks.reproduce.runner import run_all
+from benchmarks.reproduce.store import COMMITTED, Results
 from benchmarks.reproduce.tables import Cell, Table, load_table
-from benchmarks.reproduce.work import Job
 
-#: Where the results of the tables' own seeds and epochs are committed.
-COMMITTED = RESULTS / 'reproduce'
 RUNS = ROOT / 'runs' / 'reproduce'
 
 
@@ -55,7 +55,7 @@ def _parse(arguments: list[str] | None) -> Namespace:
         description='Trains the cells of a table of the paper.',
     )
     add = parser.add_argument
-    add('table', help='the name of a file of benchmarks/tables')
+    add('table', help='the name of a file of benchmarks/reproduce/tables')
     add('--seeds', type=int, help="how many; the table's 10, a search's 1")
     add('--first-seed', type=int, default=0, help='the seed to begin with')
     add('--epochs', type=int, help="the table's 100")
@@ -115,9 +115,9 @@ def _run(options: Namespace) -> None:
         options.runs.resolve(),
     )
     failed = _do(recorder, options)
-    print(f'Results: {recorder.path}')
+    print(f'Results: {recorder.results.path}')
     if options.search:
-        chosen = search.choose(cells, seeds, recorder.path)
+        chosen = search.choose(cells, seeds, recorder.results.records)
         # Not a small search: the table's cells refer to the file.
         own = None if _is_committed(folder) else folder / 'chosen.yaml'
         if chosen:
@@ -166,9 +166,12 @@ def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
     recorder.adopt()
     recorder.commit()
     # The committed results know how long a cell takes, too.
-    known = store.read(COMMITTED / recorder.path.name)
-    estimate = Estimate([*known, *store.read(recorder.path)], options.root)
-    pool = _make_pool(options.ray, options.workers, options.threads)
+    known = [recorder.results]
+    if not _is_committed(recorder.results.path.parent):
+        known.insert(0, Results(COMMITTED / recorder.results.path.name))
+    records = chain(*(results.records.values() for results in known))
+    estimate = Estimate(records, options.root)
+    pool = make_pool(options.ray, options.workers, options.threads)
 
     def make_job(run: Run) -> Job:
         return Job(
@@ -190,15 +193,6 @@ def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
             sys.exit(130)
         finally:
             pool.stop()
-
-
-def _make_pool(ray: str | None, workers: int | None, threads: int) -> Pool:
-    if ray is not None:
-        from benchmarks.reproduce.ray_pool import RayPool
-
-        return RayPool(ray, workers, threads)
-    processors = len(os.sched_getaffinity(0))
-    return LocalPool(workers or max(1, processors // threads), threads)
 
 
 def _check_root(root: Path, cells: list[Cell]) -> None:

@@ -11,9 +11,9 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from benchmarks.reproduce.job import PREDICTIONS
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.store import finite
-from benchmarks.reproduce.work import PREDICTIONS
 from gmoe.training import GraphScore
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reproduce import store
-from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.work import (
+from benchmarks.reproduce.job import (
     PREDICTIONS,
     RESULT,
     read_result,
     write_result,
 )
+from benchmarks.reproduce.run import Run
+from benchmarks.reproduce.store import Record, Results
 
 
 class Recorder:
@@ -30,24 +30,21 @@ class Recorder:
 
     def __init__(self, plan: Sequence[Run], path: Path, runs: Path) -> None:
         self.plan = plan
-        self.path = path
+        self.results = Results(path)
         self.runs = runs
-
-    def is_there(self, run: Run) -> bool:
-        """Whether the result of a run waits to be recorded.
-
-        Args:
-            run: The run.
-        """
-        return read_result(run.folder(self.runs)) is not None
+        # Those of the other tables.
+        self._others = [
+            Results(other)
+            for other in sorted(path.parent.glob('*.jsonl'))
+            if other != path
+        ]
 
     def missing(self) -> list[Run]:
         """The runs that are neither recorded nor wait to be."""
-        known = {store.key_of(record) for record in store.read(self.path)}
         return [
             run
             for run in self.plan
-            if run.key not in known and not self.is_there(run)
+            if run.key not in self.results and self._result(run) is None
         ]
 
     def commit(self, gaps: bool = False) -> int:
@@ -57,32 +54,29 @@ class Recorder:
             gaps: Whether to go on after a run that is missing.
         """
 
-        def make(known: set[store.Key]) -> list[store.Record]:
-            new = []
+        def make() -> Iterator[Record]:
             for run in self.plan:
-                if run.key in known:
+                if run.key in self.results:
                     continue
-                result = read_result(run.folder(self.runs))
+                result = self._result(run)
                 if result is not None:
-                    new.append(_record(run, result))
+                    yield _record(run, result)
                 elif not gaps:
                     break
-            return new
 
-        return store.commit(self.path, make)
+        return self.results.commit(make)
 
     def open_ensembles(self) -> list[list[Run]]:
         """The runs of each cell whose mean prediction is not recorded and can
         be made."""
-        known = {store.key_of(record) for record in store.read(self.path)}
         return [
             runs
-            for runs in self._recorded(known)
+            for runs in self._recorded()
             if all(
                 (run.folder(self.runs) / PREDICTIONS).exists() for run in runs
             )
             and (*runs[0].key[:2], tuple(run.seed for run in runs))
-            not in known
+            not in self.results
         ]
 
     def commit_ensembles(self) -> int:
@@ -91,53 +85,52 @@ class Recorder:
 
         new = []
         for runs in self.open_ensembles():
-            result = read_result(runs[0].folder(self.runs))
+            result = self._result(runs[0])
             if result is None:
                 continue
             mean = ensemble(runs, result['metric'], self.runs)
             if mean is not None:
                 new.append(mean)
-        return store.commit(self.path, lambda known: new)
+        return self.results.commit(lambda: new)
 
     def adopt(self) -> None:
         """Takes over results of other tables: the same cell with the same
         settings is trained once."""
         others = {
             (record['digest'], record['seed']): record
-            for record in self._others()
+            for record in self._of_others()
             if record['kind'] != 'ensemble'
         }
-        known = {store.key_of(record) for record in store.read(self.path)}
-        for run in self.plan:
+        head = ('kind', 'dataset', 'row', 'seed', 'digest', 'settings')
+        for run in self.missing():
             record = others.get((run.digest, run.seed))
-            if record is None or run.key in known or self.is_there(run):
-                continue
-            head = ('kind', 'dataset', 'row', 'seed', 'digest', 'settings')
-            rest = {k: v for k, v in record.items() if k not in head}
-            path = run.folder(self.runs) / RESULT
-            write_result(path, rest)
+            if record is not None:
+                rest = {k: v for k, v in record.items() if k not in head}
+                write_result(run.folder(self.runs) / RESULT, rest)
 
     def adopt_ensembles(self) -> None:
         """Takes over mean predictions of other tables, where they are those
         of all runs of a cell."""
         others = {
             (record['digest'], tuple(record['seeds'])): record
-            for record in self._others()
+            for record in self._of_others()
             if record['kind'] == 'ensemble'
         }
 
-        def make(known: set[store.Key]) -> list[store.Record]:
-            new = []
-            for runs in self._recorded(known):
+        def make() -> Iterator[Record]:
+            for runs in self._recorded():
                 seeds = tuple(run.seed for run in runs)
                 record = others.get((runs[0].digest, seeds))
                 if record is not None:
-                    new.append({**record, 'row': runs[0].cell.row})
-            return new
+                    yield {**record, 'row': runs[0].cell.row}
 
-        store.commit(self.path, make)
+        self.results.commit(make)
 
-    def _recorded(self, known: set[store.Key]) -> list[list[Run]]:
+    def _result(self, run: Run) -> dict[str, Any] | None:
+        """The result of a run that waits to be recorded."""
+        return read_result(run.folder(self.runs))
+
+    def _recorded(self) -> list[list[Run]]:
         """The runs of each cell that has several, all of them recorded."""
         cells: dict[str, list[Run]] = {}
         for run in self.plan:
@@ -145,17 +138,16 @@ class Recorder:
         return [
             runs
             for runs in cells.values()
-            if len(runs) > 1 and all(run.key in known for run in runs)
+            if len(runs) > 1 and all(run.key in self.results for run in runs)
         ]
 
-    def _others(self) -> Iterator[store.Record]:
-        """The results of the other tables."""
-        for path in sorted(self.path.parent.glob('*.jsonl')):
-            if path != self.path:
-                yield from store.read(path)
+    def _of_others(self) -> Iterator[Record]:
+        for results in self._others:
+            results.refresh()
+            yield from results.records.values()
 
 
-def _record(run: Run, result: dict[str, Any]) -> store.Record:
+def _record(run: Run, result: dict[str, Any]) -> Record:
     cell = run.cell
     return {
         'kind': cell.kind,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from benchmarks.reproduce.display import Display, duration
 from benchmarks.reproduce.estimate import Estimate
-from benchmarks.reproduce.local_pool import Outcome
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.pools import Outcome, Pool
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.recorder import Recorder
 from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.work import Job
 
 #: How often in a row a run may be lost without an epoch done in between.
 MAX_LOSSES = 3
@@ -24,29 +23,6 @@ _INTERVAL = 0.2
 #: For each run, the most epochs done when it was lost, and how often it was
 #: lost since it was that far.
 Losses = dict[tuple[str, str, int], tuple[int, int]]
-
-
-class Pool(Protocol):
-    """Where jobs run."""
-
-    @property
-    def free(self) -> int: ...
-
-    @property
-    def workers(self) -> int: ...
-
-    @property
-    def jobs(self) -> list[Job]: ...
-
-    def submit(self, job: Job) -> None: ...
-
-    def poll(self) -> list[Outcome]: ...
-
-    def wait(self, seconds: float) -> None: ...
-
-    def call(self, function: Callable[[], object]) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 def run_all(

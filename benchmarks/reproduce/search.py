@@ -15,9 +15,8 @@ import numpy as np
 import yaml
 
 from benchmarks.common.record import replace_text
-from benchmarks.reproduce import store
 from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.store import Record
+from benchmarks.reproduce.store import Key, Record
 from benchmarks.reproduce.tables import Cell, chosen_path
 
 NUM_EXPERTS = (4, 8)
@@ -77,7 +76,7 @@ def searched(name: str) -> str:
 
 
 def choose(
-    plan: Sequence[Cell], seeds: Sequence[int], path: Path
+    plan: Sequence[Cell], seeds: Sequence[int], records: dict[Key, Record]
 ) -> dict[str, Any]:
     """Takes the settings with the best mean validation score, the first of
     equal ones, for each cell whose whole grid is there.
@@ -85,12 +84,11 @@ def choose(
     Args:
         plan: What :func:`candidates` returned.
         seeds: The seeds of each candidate.
-        path: The results.
+        records: The results.
 
     Returns:
         What is chosen, by the name of the cell.
     """
-    records = {store.key_of(record): record for record in store.read(path)}
     groups: dict[str, list[Cell]] = {}
     for cell in plan:
         groups.setdefault(searched(cell.name), []).append(cell)

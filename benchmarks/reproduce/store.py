@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import IO
 
 from benchmarks.common import json_lines
 from benchmarks.common.json_lines import Record
+from benchmarks.common.record import RESULTS
+
+#: Where the results of the tables' own seeds and epochs are committed.
+COMMITTED = RESULTS / 'reproduce'
 
 Key = tuple[Hashable, ...]
 
@@ -26,7 +29,7 @@ def read(path: Path) -> list[Record]:
     Raises:
         ValueError: If a line is not a JSON object.
     """
-    return json_lines.read(path, _check)
+    return list(Results(path).records.values())
 
 
 def key_of(record: Record) -> Key:
@@ -41,37 +44,68 @@ def key_of(record: Record) -> Key:
     return name, record['digest'], record['seed']
 
 
-def commit(path: Path, make: Callable[[set[Key]], list[Record]]) -> int:
-    """Adds results, each once however many processes do this.
+class Results:
+    """The results in a file, of which each line is parsed once.
 
     Args:
-        path: The file.
-        make: Makes the new results from the keys of those that are there.
+        path: The file, none if there are no results yet.
 
-    Returns:
-        How many there are new.
+    Raises:
+        ValueError: If a line is not a JSON object.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path) as file:
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        #: The results as of the last look at the file.
+        self.records: dict[Key, Record] = {}
+        self._size = 0
+        self._lines = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Reads what was added by others."""
+        if self.path.exists():
+            with self.path.open('rb') as file:
+                self._read(file)
+
+    def commit(self, make: Callable[[], Iterable[Record]]) -> int:
+        """Adds results, each once however many processes do this.
+
+        Args:
+            make: Makes the new results, once those of others are read.
+
+        Returns:
+            How many there are new.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open('a+b') as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._read(file)
+            new = {key_of(record): record for record in reversed([*make()])}
+            new = {k: r for k, r in reversed(new.items()) if k not in self}
+            if new:
+                file.truncate(self._size)  # A line that was cut off.
+                lines = (json.dumps(r, allow_nan=False) for r in new.values())
+                file.write(''.join(f'{line}\n' for line in lines).encode())
+                file.flush()
+                os.fsync(file.fileno())
+                self._read(file)
+        return len(new)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self.records
+
+    def _read(self, file: IO[bytes]) -> None:
+        if file.seek(0, os.SEEK_END) < self._size:  # It is another one.
+            self.records, self._size, self._lines = {}, 0, 0
+        file.seek(self._size)
         content = file.read()
         whole = content[: content.rfind(b'\n') + 1]
-        known = {
-            key_of(record) for record in json_lines.parse(whole, path, _check)
-        }
-        new = []
-        for record in make(known):
-            if key_of(record) not in known:
-                known.add(key_of(record))
-                new.append(record)
-        if new:
-            if len(whole) < len(content):  # A line that was cut off.
-                file.truncate(len(whole))
-            lines = [json.dumps(r, allow_nan=False) + '\n' for r in new]
-            file.seek(0, os.SEEK_END)
-            file.write(''.join(lines).encode())
-            file.flush()
-            os.fsync(file.fileno())
-    return len(new)
+        new = json_lines.parse(whole, self.path, _check, self._lines + 1)
+        for record in new:
+            self.records.setdefault(key_of(record), record)
+        self._size += len(whole)
+        self._lines += len(new)
 
 
 def finite(value: float) -> float | None:
@@ -82,14 +116,6 @@ def finite(value: float) -> float | None:
     """
     value = float(value)
     return round(value, 6) if abs(value) < float('inf') else None
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[IO[bytes]]:
-    with path.open('a+b') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        yield file
 
 
 def _check(record: Record) -> None:

@@ -28,10 +28,13 @@ from benchmarks.common.memory import keep_freed_memory
 from benchmarks.common.options import run
 from benchmarks.common.place import Place, is_default
 from benchmarks.common.record import provenance, write_result
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.pools.variables import (
+    variables_set,
+    worker_variables,
+)
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import Cell, load_table
-from benchmarks.reproduce.variables import variables_set, worker_variables
-from benchmarks.reproduce.work import Job
 
 NAME = 'benchmarks.speed.allocators'
 
@@ -176,7 +179,7 @@ def _train(job: Job, keep: bool) -> dict[str, Any]:
 
     import torch
 
-    from benchmarks.reproduce import network
+    from benchmarks.reproduce.kinds import network
 
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     if keep:

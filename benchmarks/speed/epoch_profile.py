@@ -26,10 +26,10 @@ from benchmarks.common.memory import keep_freed_memory
 from benchmarks.common.options import run
 from benchmarks.common.place import Place, is_default
 from benchmarks.common.record import provenance, write_result
-from benchmarks.reproduce.network import make_model
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.kinds.network import make_model
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import Cell, load_table
-from benchmarks.reproduce.work import Job
 from gmoe.training import OGBMolDataModule
 
 NAME = 'benchmarks.speed.epoch_profile'

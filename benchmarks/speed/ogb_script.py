@@ -29,11 +29,15 @@ from benchmarks.common import markdown
 from benchmarks.common.options import run
 from benchmarks.common.place import Place, is_default
 from benchmarks.common.record import provenance, write_result
-from benchmarks.reproduce.network import make_data, make_model, make_trainer
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.kinds.network import (
+    make_data,
+    make_model,
+    make_trainer,
+)
+from benchmarks.reproduce.kinds.run_log import RunLog
 from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.run_log import RunLog
 from benchmarks.reproduce.tables import Cell, load_table
-from benchmarks.reproduce.work import Job
 from benchmarks.speed.ogb_loop import OGBLoop, Parts
 from gmoe.datasets import OGBMolDataset
 

@@ -26,9 +26,9 @@ from benchmarks.common.options import run
 from benchmarks.common.place import Place, is_default
 from benchmarks.common.record import ROOT, provenance, write_result
 from benchmarks.reproduce import store
+from benchmarks.reproduce.job import RESULT, SETTINGS
 from benchmarks.reproduce.run import Run, plan
 from benchmarks.reproduce.tables import load_table
-from benchmarks.reproduce.work import RESULT, SETTINGS
 
 NAME = 'benchmarks.speed.runner_cost'
 TABLE = 'table2'

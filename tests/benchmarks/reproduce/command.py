@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reliability.kill_check import is_alive, kill, start
-from benchmarks.reproduce.local_pool import Outcome
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.pools.local_pool import Outcome
 from benchmarks.reproduce.progress import Progress
-from benchmarks.reproduce.work import Job, work
+from benchmarks.reproduce.work import work
 
 __all__ = [
     'SMALL',

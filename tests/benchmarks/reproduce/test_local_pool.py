@@ -4,12 +4,12 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.reproduce.local_pool import Outcome
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.pools.local_pool import Outcome
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.runner import MAX_LOSSES, _may_retry
 from benchmarks.reproduce.tables import load_table
-from benchmarks.reproduce.work import Job
 from tests.benchmarks.reproduce.command import (
     SMALL,
     finish,
@@ -55,7 +55,7 @@ def test_all_end_with_the_runner(data_root, tmp_path):
         files = open_files(server)
         assert not any(file.startswith('/dev/nvidia') for file in files)
         # What a run needs is there already.
-        assert 'benchmarks.reproduce.preload' in command_line(server)
+        assert 'benchmarks.reproduce.pools.preload' in command_line(server)
         assert 'libtorch' in Path(f'/proc/{server}/maps').read_text()
     finally:
         kill(runner.pid)

@@ -12,17 +12,19 @@ from rich.console import Console
 from benchmarks.common.options import run as run_command
 from benchmarks.report.__main__ import main as write_report
 from benchmarks.reproduce import __main__ as command
-from benchmarks.reproduce import network, search, work
+from benchmarks.reproduce import search, work
 from benchmarks.reproduce.__main__ import main
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.kinds import network
+from benchmarks.reproduce.kinds.run_log import RunLog
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.recorder import Recorder
 from benchmarks.reproduce.run import plan
-from benchmarks.reproduce.run_log import RunLog
 from benchmarks.reproduce.runner import run_all
+from benchmarks.reproduce.store import COMMITTED
 from benchmarks.reproduce.tables import load_table
-from benchmarks.reproduce.work import Job
 from gmoe.training import LastCheckpoint
 from tests.benchmarks.reproduce.command import (
     SMALL,
@@ -199,11 +201,11 @@ def test_small_run_has_its_own_folder(
 ):
     kept = [
         *(command.ROOT / 'docs').rglob('*.md'),
-        *command.COMMITTED.glob('*.jsonl'),
+        *COMMITTED.glob('*.jsonl'),
     ]
     before = {path: path.read_bytes() for path in kept}
     monkeypatch.setattr(command, 'RUNS', tmp_path)
-    monkeypatch.setattr(command, '_make_pool', lambda *_: InlinePool())
+    monkeypatch.setattr(command, 'make_pool', lambda *_: InlinePool())
     main(
         [
             *('table2', *SMALL, '--seeds', '1', '--epochs', '1'),
@@ -238,7 +240,7 @@ def test_small_run_has_its_own_folder(
 def test_folder_of_results(seeds, epochs, name):
     table = load_table('table2', epochs)
     folder = command.results_folder(table, seeds, table.seeds)
-    expected = command.COMMITTED if name is None else command.RUNS / name
+    expected = COMMITTED if name is None else command.RUNS / name
     assert folder == expected
     said = command.report_command('table2', folder)
     assert said.startswith('python -m benchmarks.report table2')

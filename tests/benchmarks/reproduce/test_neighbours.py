@@ -8,11 +8,11 @@ import torch
 from torch_geometric.data import Batch
 
 from benchmarks.reproduce.ensemble import ensemble
-from benchmarks.reproduce.fingerprint import fingerprints, train
-from benchmarks.reproduce.flops import flops_per_graph
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.kinds.flops import flops_per_graph
+from benchmarks.reproduce.kinds.forest import fingerprints, train
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import load_table
-from benchmarks.reproduce.work import Job
 from gmoe.training import GraphPredictor
 from gmoe.transforms import TwoHop
 from tests.nn.models.test_gnn import EDGE_DIMS, NODE_DIMS, molecules

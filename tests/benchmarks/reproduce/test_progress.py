@@ -2,8 +2,8 @@
 
 import pytest
 
+from benchmarks.reproduce.job import RESULT, read_result
 from benchmarks.reproduce.progress import Progress
-from benchmarks.reproduce.work import RESULT, read_result
 
 CUT_OFF = [
     b'',

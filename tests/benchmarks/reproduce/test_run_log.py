@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.reproduce.run_log import RunLog
+from benchmarks.reproduce.kinds.run_log import RunLog
 from gmoe.training.metrics import ExpertUsage
 
 

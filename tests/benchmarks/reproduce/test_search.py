@@ -2,9 +2,9 @@
 
 import yaml
 
-from benchmarks.reproduce import search, store, tables
+from benchmarks.reproduce import search, store
 from benchmarks.reproduce.run import plan
-from benchmarks.reproduce.tables import load_table
+from benchmarks.reproduce.tables import load, load_table, read_chosen
 
 
 def test_grid_is_chosen_from_on_validation(tmp_path, monkeypatch):
@@ -22,7 +22,7 @@ def test_grid_is_chosen_from_on_validation(tmp_path, monkeypatch):
     path = tmp_path / 'search.jsonl'
     best = 'molesol/gmoe-gcn@n8-m4-k2-lambda1'
 
-    def results(known):
+    def results():
         return [
             {
                 'kind': 'network',
@@ -38,8 +38,9 @@ def test_grid_is_chosen_from_on_validation(tmp_path, monkeypatch):
             if run.cell.name != 'molfreesolv/gmoe-gcn@n4-m0-k1-lambda1'
         ]
 
-    store.commit(path, results)
-    chosen = search.choose(cells, range(2), path)
+    file = store.Results(path)
+    file.commit(results)
+    chosen = search.choose(cells, range(2), file.records)
     assert list(chosen) == ['molesol/gmoe-gcn']
     model = {
         'num_experts': 8,
@@ -57,10 +58,10 @@ def test_grid_is_chosen_from_on_validation(tmp_path, monkeypatch):
 
     # A table can refer to what was chosen.
     (tmp_path / 'shared').mkdir()
-    shared = tables.TABLES / 'shared' / 'rows.yaml'
+    shared = load.TABLES / 'shared' / 'rows.yaml'
     (tmp_path / 'shared' / 'rows.yaml').write_text(shared.read_text())
-    table = yaml.safe_load((tables.TABLES / 'table2.yaml').read_text())
-    monkeypatch.setattr(tables, 'TABLES', tmp_path)
+    table = yaml.safe_load((load.TABLES / 'table2.yaml').read_text())
+    monkeypatch.setattr(load, 'TABLES', tmp_path)
     for cell in table['cells']:
         is_chosen = (cell['row'], cell['dataset']) == ('gmoe-gcn', 'molesol')
         cell['settings_from'] = 'search' if is_chosen else 'the test'
@@ -69,7 +70,7 @@ def test_grid_is_chosen_from_on_validation(tmp_path, monkeypatch):
     own = tmp_path / 'own' / 'chosen.yaml'
     assert search.write_chosen('table2', chosen, own) == own
     assert yaml.safe_load(own.read_text()) == chosen
-    assert not tables.read_chosen('table2')
+    assert not read_chosen('table2')
     search.write_chosen('table2', chosen)
     (cell,) = load_table('table2').select(['molesol/gmoe-gcn'], None)
     settings = cell.settings['model']

@@ -19,8 +19,9 @@ def record(seed):
 
 
 def add(path, seeds):
+    results = store.Results(path)
     for seed in seeds:
-        store.commit(path, lambda known, seed=seed: [record(seed)])
+        results.commit(lambda seed=seed: [record(seed)])
 
 
 def test_each_once(tmp_path):
@@ -30,7 +31,7 @@ def test_each_once(tmp_path):
     assert store.read(path) == [record(0), record(1)]
     mean = {**record(None), 'kind': 'ensemble', 'seeds': [0, 1]}
     for _ in range(2):
-        store.commit(path, lambda known: [mean])
+        store.Results(path).commit(lambda: [mean])
     assert store.read(path) == [record(0), record(1), mean]
 
 
@@ -57,6 +58,25 @@ def test_many_at_once(tmp_path):
         process.join()
         assert process.exitcode == 0
     assert sorted(r['seed'] for r in store.read(path)) == list(range(20))
+
+
+def test_each_line_is_parsed_once(tmp_path, monkeypatch):
+    path = tmp_path / 'results.jsonl'
+    add(path, range(3))
+    parsed = []
+    monkeypatch.setattr(store, '_check', lambda r: parsed.append(r['seed']))
+    results = store.Results(path)
+    add_more = store.Results(path)
+    assert parsed == [0, 1, 2] * 2
+    parsed.clear()
+    add_more.commit(lambda: [record(3)])
+    results.refresh()
+    results.commit(lambda: [record(3), record(4), record(4)])
+    assert parsed == [3, 3, 4]
+    assert [r['seed'] for r in results.records.values()] == [*range(5)]
+    path.write_text('')  # Another file in its place.
+    results.refresh()
+    assert not results.records
 
 
 @pytest.mark.parametrize('line', ['nonsense', '[]', '{"seed": 0}', '1'])

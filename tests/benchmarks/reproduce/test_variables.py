@@ -7,12 +7,15 @@ import sys
 import pytest
 
 from benchmarks.common.record import ROOT
-from benchmarks.reproduce.variables import variables_set, worker_variables
+from benchmarks.reproduce.pools.variables import (
+    variables_set,
+    worker_variables,
+)
 
 # In a process of its own, as the server of processes is one per process.
 CODE = """
 import os
-from benchmarks.reproduce.local_pool import LocalPool
+from benchmarks.reproduce.pools.local_pool import LocalPool
 from tests.benchmarks.reproduce.test_variables import say
 
 LocalPool(1, 3).call(say)

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.common.record import ROOT
-from benchmarks.reproduce.local_pool import Outcome
-from benchmarks.reproduce.variables import worker_variables
-from benchmarks.reproduce.work import Job, work
+from benchmarks.reproduce.job import Job
+from benchmarks.reproduce.pools.pool import Outcome
+from benchmarks.reproduce.pools.variables import worker_variables
+from benchmarks.reproduce.work import work
 
 #: The seconds that a task waits for the one that it replaces to end.
 _PATIENCE = 60.0

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 
-from benchmarks.reproduce.variables import (
+from benchmarks.reproduce.job import LOG, Job
+from benchmarks.reproduce.pools.pool import Outcome
+from benchmarks.reproduce.pools.variables import (
     variables_set,
     worker_variables,
 )
-from benchmarks.reproduce.work import BUSY, LOG, Job, work_in_process
+from benchmarks.reproduce.work import work
+
+#: The exit status of a process whose run another one is at work on.
+_BUSY = 75
 
 #: The exit status that is seen of a process whose server was lost.
 _NO_SERVER = 255
 
 #: How often a process is asked for of a server that is about to end.
 _TRIES = 20
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job ended.
-
-    Args:
-        job: The job.
-        status: ``done``; ``busy``: another process does it; ``lost``: its
-            process ended before it did; ``failed``: it raised an error.
-        message: Why, where it did not work.
-    """
-
-    job: Job
-    status: str
-    message: str = ''
 
 
 class LocalPool:
@@ -53,7 +44,9 @@ class LocalPool:
         self._running: dict[int, tuple[BaseProcess, Job]] = {}
         self._variables = worker_variables(threads)
         self._context = multiprocessing.get_context('forkserver')
-        self._context.set_forkserver_preload(['benchmarks.reproduce.preload'])
+        self._context.set_forkserver_preload(
+            ['benchmarks.reproduce.pools.preload']
+        )
 
     @property
     def free(self) -> int:
@@ -72,7 +65,7 @@ class LocalPool:
             job: The job.
         """
         slot = min(set(range(self.workers)) - set(self._running))
-        self._running[slot] = self._start(work_in_process, job, slot), job
+        self._running[slot] = self._start(_work, job, slot), job
 
     def poll(self) -> list[Outcome]:
         """The jobs that ended since the last call."""
@@ -141,10 +134,28 @@ class LocalPool:
                 time.sleep(0.5)
 
 
+def _work(job: Job, slot: int) -> None:
+    """Does a run in a process of its own, forked by a server of processes.
+    It ends with the runner that asked for it, and with that server.
+
+    Args:
+        job: The run.
+        slot: Its number among those that run at a time, which share the
+            GPUs.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides.
+    threading.Thread(
+        target=_end_with_others, args=(os.getppid(),), daemon=True
+    ).start()
+    _choose_gpu(slot)
+    if not work(job):
+        sys.exit(_BUSY)
+
+
 def _outcome(job: Job, code: int) -> Outcome:
     if code == 0:
         return Outcome(job, 'done')
-    if code == BUSY:
+    if code == _BUSY:
         return Outcome(job, 'busy')
     if code == _NO_SERVER:
         return Outcome(job, 'lost', 'the server of processes ended')
@@ -155,3 +166,22 @@ def _outcome(job: Job, code: int) -> Outcome:
     lines = log.read_text().strip().splitlines() if log.exists() else []
     last = lines[-1] if lines else f'status {code}'
     return Outcome(job, 'failed', f'{last} (all of it: {log})')
+
+
+def _choose_gpu(slot: int) -> None:
+    import torch
+
+    count = torch.cuda.device_count()
+    if count > 1:
+        visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+        names = visible.split(',') if visible else list(map(str, range(count)))
+        os.environ['CUDA_VISIBLE_DEVICES'] = names[slot % count]
+
+
+def _end_with_others(server: int) -> None:
+    runner = multiprocessing.parent_process()
+    assert runner is not None
+    while os.getppid() == server:
+        if connection.wait([runner.sentinel], timeout=0.5):
+            break
+    os._exit(1)

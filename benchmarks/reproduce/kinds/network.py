@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from lightning.pytorch import Trainer, seed_everything
 
-from benchmarks.reproduce.flops import flops_per_graph
-from benchmarks.reproduce.run_log import RunLog
+from benchmarks.reproduce.job import PREDICTIONS, Job
+from benchmarks.reproduce.kinds.flops import flops_per_graph
+from benchmarks.reproduce.kinds.run_log import RunLog
 from gmoe.training import (
     EpochSeed,
     GraphPredictor,
     LastCheckpoint,
     OGBMolDataModule,
 )
-
-if TYPE_CHECKING:
-    from benchmarks.reproduce.work import Job
 
 
 def train(job: Job) -> dict[str, Any]:
@@ -141,7 +139,7 @@ def _predict(trainer: Trainer, model: Any, data: Any, folder: Path) -> None:
     # For the prediction that is averaged over seeds.
     parts = trainer.predict(model, datamodule=data)
     np.savez_compressed(
-        folder / 'predictions.npz',
+        folder / PREDICTIONS,
         **{
             key: torch.cat([part[key] for part in parts]).cpu().numpy()
             for key in ('prediction', 'target')

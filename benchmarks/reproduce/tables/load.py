@@ -1,126 +1,21 @@
-"""The tables: which cells there are, and with which settings."""
+"""From a file of a table to its cells."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.common.record import ROOT
+from benchmarks.reproduce.tables.cell import Cell, Table, complete
 
-TABLES = ROOT / 'benchmarks' / 'tables'
+TABLES = Path(__file__).parent
 KINDS = ('network', 'forest')
-
-#: The size of the single networks that mixtures cost as much as.
-HIDDEN_CHANNELS = 300
 
 _CELL_KEYS = {'row', 'dataset', 'paper', 'model', 'data', 'forest'}
 _CELL_KEYS |= {'settings_from'}
 _ROW_KEYS = {'label', 'kind', 'baseline', 'search', 'model', 'data', 'forest'}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number of a table.
-
-    Args:
-        row: The name of its row: a model.
-        dataset: The name of its column, such as ``molesol``.
-        label: What the model is called in print.
-        kind: One of :obj:`KINDS`.
-        settings: All that decides on a result besides the seed.
-        paper: The paper's mean and standard deviation, as printed.
-        baseline: The row that it is compared with.
-        search: Whether its settings are searched for.
-        settings_from: Where its settings come from.
-    """
-
-    row: str
-    dataset: str
-    label: str
-    kind: str
-    settings: dict[str, Any]
-    paper: tuple[float, float] | None = None
-    baseline: str | None = None
-    search: bool = False
-    settings_from: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the cell in its table."""
-        return f'{self.dataset}/{self.row}'
-
-    def with_model(self, model: dict[str, Any]) -> Cell:
-        """The same cell with other settings of the model.
-
-        Args:
-            model: The settings that differ.
-        """
-        settings = deepcopy(self.settings)
-        settings['model'].update(model)
-        _complete(settings)
-        return replace(self, settings=settings)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table.
-
-    Args:
-        name: The name of its file.
-        title: What it is about.
-        source: Where the paper has it.
-        seeds: The number of seeds by default.
-        cells: Its cells.
-        compare: Pairs of rows to compare, the first with the second, besides
-            those of each row with its baseline.
-    """
-
-    name: str
-    title: str
-    source: str
-    seeds: int
-    cells: tuple[Cell, ...]
-    compare: tuple[tuple[str, str], ...] = ()
-
-    def select(
-        self, rows: Iterable[str] | None, datasets: Iterable[str] | None
-    ) -> list[Cell]:
-        """Some of the cells.
-
-        Args:
-            rows: The names of rows, or of cells as ``dataset/row``.
-                (default: all)
-            datasets: The names of datasets. (default: all)
-
-        Raises:
-            ValueError: If there is no such row or dataset.
-        """
-        known = sorted({c.row for c in self.cells})
-        names = {c.name for c in self.cells}
-        for row in rows or ():
-            if row not in known and row not in names:
-                raise ValueError(
-                    f"'cells' must be of {known}, or one of them with its "
-                    f"dataset such as '{self.cells[0].name}', got '{row}'"
-                )
-        columns = sorted({c.dataset for c in self.cells})
-        for dataset in datasets or ():
-            if dataset not in columns:
-                raise ValueError(
-                    f"'datasets' must be of {columns}, got '{dataset}'"
-                )
-        return [
-            cell
-            for cell in self.cells
-            if (rows is None or {cell.row, cell.name} & set(rows))
-            and (datasets is None or cell.dataset in set(datasets))
-        ]
 
 
 def table_names() -> list[str]:
@@ -132,7 +27,7 @@ def load_table(name: str, epochs: int | None = None) -> Table:
     """Reads a table.
 
     Args:
-        name: The name of its file in ``benchmarks/tables``.
+        name: The name of its file in ``benchmarks/reproduce/tables``.
         epochs: The number of epochs. (default: that of the protocol)
 
     Raises:
@@ -224,7 +119,7 @@ def _cell(
                 'chosen',
             )
             settings['model'].update(chosen[name]['model'])
-        _complete(settings)
+        complete(settings)
     paper = entry.get('paper')
     return Cell(
         row=entry['row'],
@@ -237,18 +132,6 @@ def _cell(
         search=row.get('search', False),
         settings_from=origin,
     )
-
-
-def _complete(settings: dict[str, Any]) -> None:
-    # What follows from the numbers of experts.
-    model, data = settings['model'], settings['data']
-    if 'top_k' in model:
-        # gmoe.nn.hidden_for_equal_cost, without the time to import it.
-        width = HIDDEN_CHANNELS / math.sqrt(model['top_k'])
-        model['hidden_channels'] = round(width)
-    experts = model.get('num_experts', 1)
-    has_hop_2 = model.get('num_experts_1hop', experts) < experts
-    data['two_hop'] = 'exact' if has_hop_2 else None
 
 
 def _check_keys(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.common.memory import peak_memory, reset_peak_memory
+from benchmarks.reproduce.job import PREDICTIONS, Job
 from benchmarks.reproduce.store import finite
 from gmoe.datasets import OGBMolDataset
 from gmoe.training import GraphScore
-
-if TYPE_CHECKING:
-    from benchmarks.reproduce.work import Job
 
 
 def train(job: Job) -> dict[str, Any]:
@@ -57,7 +55,7 @@ def train(job: Job) -> dict[str, Any]:
         for part, values in prediction.items()
     }
     np.savez_compressed(
-        job.folder / 'predictions.npz',
+        job.folder / PREDICTIONS,
         prediction=prediction['test'],
         target=target[parts['test']],
     )
