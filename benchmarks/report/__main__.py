@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.common import markdown
 from benchmarks.common.options import run
 from benchmarks.common.place import Place
-from benchmarks.common.record import RESULTS, ROOT
+from benchmarks.common.record import ROOT
 from benchmarks.report.grid import grids
 from benchmarks.report.headline import headline
 from benchmarks.report.plots import draw_cost, draw_curves
@@ -32,7 +32,7 @@ ALL = 'all'
 
 def main(
     table: str,
-    results: Path = RESULTS / 'reproduce',
+    results: Path = store.COMMITTED,
     docs: Path | None = None,
     readme: Path | None = None,
 ) -> None:
@@ -47,8 +47,7 @@ def main(
             ``README.md``, of the checkout for the committed results and in
             ``results`` for others)
     """
-    committed = RESULTS / 'reproduce'
-    place = Place.choose('reproduce', True, results, docs, committed)
+    place = Place.choose('reproduce', True, results, docs, store.COMMITTED)
     names = table_names() if table == ALL else [table]
     found = {name: _report(name, place) for name in names}
     if table == ALL:
