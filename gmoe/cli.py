@@ -30,14 +30,18 @@ from lightning.pytorch.utilities.exceptions import (
 
 import gmoe
 from gmoe._parser import DEBUG, Parser, shown
+from gmoe._quiet import be_quiet
 from gmoe._settings import check_files, expand_home
-from gmoe.training import (
+from gmoe.training.callbacks import (
     BestCheckpoint,
     EpochSeed,
     LastCheckpoint,
+    ParameterCount,
     PredictionWriter,
 )
-from gmoe.training.carried import (
+from gmoe.training.checkpoint import check_weights, read_checkpoint
+from gmoe.training.run_dir import RunDir
+from gmoe.training.run_settings import (
     CARRIED,
     RunSettings,
     as_setting,
@@ -46,13 +50,7 @@ from gmoe.training.carried import (
     run_settings,
     trained_model,
 )
-from gmoe.training.checkpoint import (
-    WholeCheckpoints,
-    check_weights,
-    read_checkpoint,
-)
-from gmoe.training.output import ParameterCount, be_quiet
-from gmoe.training.run_dir import RunDir
+from gmoe.training.whole_checkpoints import WholeCheckpoints
 
 #: What the model needs to know of the data: attribute and argument.
 _LINKS = {
@@ -203,7 +201,7 @@ class GMoECLI(LightningCLI):
         self, parser: LightningArgumentParser, args: ArgsType, path: str
     ) -> None:
         """Takes the settings that the checkpoint carries; see
-        :mod:`gmoe.training.carried`."""
+        :mod:`gmoe.training.run_settings`."""
         command = self.config.subcommand
         config = self.config[command]
         is_fit = command == 'fit'

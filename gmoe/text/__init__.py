@@ -22,13 +22,13 @@ from gmoe.text.offline import offline_encoder
 from gmoe.text.tfidf import TfidfClassifier
 
 if TYPE_CHECKING:
+    from gmoe.text.bert_classifiers import BertClassifier, BertMoeClassifier
     from gmoe.text.bert_moe import (
         BertMoeForSequenceClassification,
         BertMoeOutput,
     )
     from gmoe.text.bert_moe_config import BertMoeConfig
     from gmoe.text.fine_tuning import FineTuning
-    from gmoe.text.finetune import BertClassifier, BertMoeClassifier
 
 __all__ = [
     'SPECIAL_TOKENS',
@@ -50,8 +50,8 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        'BertClassifier': 'gmoe.text.finetune',
-        'BertMoeClassifier': 'gmoe.text.finetune',
+        'BertClassifier': 'gmoe.text.bert_classifiers',
+        'BertMoeClassifier': 'gmoe.text.bert_classifiers',
         'BertMoeConfig': 'gmoe.text.bert_moe',
         'BertMoeForSequenceClassification': 'gmoe.text.bert_moe',
         'BertMoeOutput': 'gmoe.text.bert_moe',

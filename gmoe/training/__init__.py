@@ -6,22 +6,20 @@ from gmoe.training.callbacks import (
     LastCheckpoint,
     PredictionWriter,
 )
-from gmoe.training.data import (
-    GraphDataModule,
-    HopMixtureDataModule,
-    OGBMolDataModule,
-)
-from gmoe.training.divergence import TrainingDivergedError
-from gmoe.training.graphs import GraphPredictor
+from gmoe.training.graph_data_module import GraphDataModule
+from gmoe.training.graph_module import GraphModule
+from gmoe.training.graph_predictor import GraphPredictor
+from gmoe.training.hop_mixture_data_module import HopMixtureDataModule
 from gmoe.training.metrics import (
     METRIC_MODES,
     CategoryScore,
     ExpertUsage,
     GraphScore,
 )
-from gmoe.training.module import GraphModule
-from gmoe.training.triples import TriplePredictor
-from gmoe.training.webnlg import WebNLGDataModule
+from gmoe.training.ogb_mol_data_module import OGBMolDataModule
+from gmoe.training.triple_predictor import TriplePredictor
+from gmoe.training.watched_module import TrainingDivergedError
+from gmoe.training.webnlg_data_module import WebNLGDataModule
 
 __all__ = [
     'METRIC_MODES',

@@ -1,18 +1,14 @@
-"""Checkpoints as files: read with distrust, written as a whole."""
+"""Checkpoints as files, which are read with distrust."""
 
 from __future__ import annotations
 
-import errno
-import io
 import os
 import zipfile
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import Tensor
 
 #: What a checkpoint has to hold, and of what type it is.
@@ -121,34 +117,3 @@ def check_weights(
 
 def _shape(value: Any) -> list[int] | None:
     return list(value.shape) if isinstance(value, Tensor) else None
-
-
-class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and then moves it there, so that
-    there is a whole one at each moment, whatever stops the process.
-
-    Lightning's own way writes it into the folder of temporary files, from
-    where it is copied if that is on another disk.
-    """
-
-    def save_checkpoint(
-        self,
-        checkpoint: dict[str, Any],
-        path: str | Path,
-        storage_options: Any | None = None,
-    ) -> None:
-        path = Path(path)
-        # One name for all: what a killed process leaves is written over.
-        partial = path.with_name(f'.{path.name}.partial')
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open('wb') as file:
-                file.write(buffer.getbuffer())
-            os.replace(partial, path)
-        except OSError as error:
-            with suppress(OSError):
-                partial.unlink()
-            code = error.errno or errno.EIO
-            raise OSError(code, os.strerror(code), str(path)) from error

@@ -7,6 +7,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional
 
+from gmoe._distributed import is_distributed
+
 #: The category of a graph whose category is not known.
 UNKNOWN = -1
 
@@ -113,7 +115,7 @@ def _at_least_float32(out: Tensor) -> Tensor:
 
 
 def _per_process(count: Tensor) -> Tensor:
-    if dist.is_available() and dist.is_initialized():
+    if is_distributed():
         # Gradients are averaged over processes, so each divides by the mean
         # number of labels.
         count = count.clone()

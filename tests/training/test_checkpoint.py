@@ -3,7 +3,8 @@ import errno
 import pytest
 import torch
 
-from gmoe.training.checkpoint import WholeCheckpoints, read_checkpoint
+from gmoe.training.checkpoint import read_checkpoint
+from gmoe.training.whole_checkpoints import WholeCheckpoints
 
 CHECKPOINT = {
     'state_dict': {'weight': torch.arange(6.0)},

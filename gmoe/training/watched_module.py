@@ -11,6 +11,8 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from gmoe._distributed import is_distributed
+
 #: The number of losses that are looked at together.
 CHUNK = 1000
 
@@ -156,7 +158,7 @@ class WatchedModule(LightningModule):
 
     def _look(self) -> None:
         step = self._first_step()
-        if dist.is_available() and dist.is_initialized():
+        if is_distributed():
             # All processes end together.
             last = torch.iinfo(torch.long).max
             first = torch.tensor(

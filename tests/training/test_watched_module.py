@@ -9,7 +9,7 @@ from lightning.pytorch import seed_everything
 
 from gmoe import cli
 from gmoe.training import TrainingDivergedError
-from gmoe.training.divergence import CHUNK, LossWatch, all_finite
+from gmoe.training.watched_module import CHUNK, LossWatch, all_finite
 from tests.training import tiny
 
 SINGLE = {'num_experts': 1, 'num_experts_1hop': 1, 'top_k': None}

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch_geometric.data import Data
 from typing_extensions import Self
 
+from gmoe._distributed import is_distributed
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss
 from gmoe.routing.router import NonFiniteError
-from gmoe.training.divergence import WatchedModule
 from gmoe.training.losses import (
     category_entry_loss,
     category_loss,
@@ -26,10 +25,11 @@ from gmoe.training.metrics import (
     CategoryScore,
     ExpertUsage,
     GraphScore,
+    SplitMetrics,
     WeightedMean,
 )
 from gmoe.training.optimizer import check_trainer, make_optimizer
-from gmoe.training.split import SplitMetrics
+from gmoe.training.watched_module import WatchedModule
 from gmoe.transforms import check_two_hop
 
 CATEGORIES = 'multiclass classification'
@@ -247,18 +247,18 @@ class GraphModule(WatchedModule):
             self.usage.update(routings)
         # Among several processes the progress bar, which the first alone has,
         # would ask the others for their part when they are elsewhere.
-        if not _is_distributed():
+        if not is_distributed():
             self.log_dict(means, on_step=False, on_epoch=True)
         return loss
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
         loss = self.task_mean.compute()
-        if _is_distributed():
+        if is_distributed():
             self.log('train/task_loss', loss, sync_dist=True)
         if self.usage is not None:
             balance = self.balance_mean.compute()
-            if _is_distributed():
+            if is_distributed():
                 self.log('train/balance_loss', balance, sync_dist=True)
             loss = loss + self.balance_weight * balance
         self.log('train/loss', loss, sync_dist=True)
@@ -358,7 +358,3 @@ class GraphModule(WatchedModule):
             self.schedule,
             self.decoupled,
         )
-
-
-def _is_distributed() -> bool:
-    return dist.is_available() and dist.is_initialized()

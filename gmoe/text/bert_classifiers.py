@@ -13,7 +13,7 @@ from gmoe._require import require
 from gmoe.text.bert_moe import BertMoeForSequenceClassification
 from gmoe.text.bert_moe_config import BertMoeConfig
 from gmoe.text.encoder import check_weights
-from gmoe.text.fine_tuned import FineTunedClassifier
+from gmoe.text.fine_tuned_classifier import FineTunedClassifier
 from gmoe.text.fine_tuning import FineTuning
 
 require('transformers')

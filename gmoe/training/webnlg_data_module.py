@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 from gmoe.datasets import TripleDataset, WebNLGDataset, read_triples
 from gmoe.datasets.webnlg import CATEGORIES, Features, Protocol
 from gmoe.text.offline import encoder_path
-from gmoe.training.data import GraphDataModule
+from gmoe.training.graph_data_module import GraphDataModule
 from gmoe.transforms import MaskEntities, MaskProperties
 
 

@@ -17,7 +17,7 @@ from gmoe.training import (
     TriplePredictor,
     WebNLGDataModule,
 )
-from gmoe.training.data import GraphDataModule
+from gmoe.training.graph_data_module import GraphDataModule
 from tests.datasets.webnlg_files import BEAN, write_release
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'webnlg'

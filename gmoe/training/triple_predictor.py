@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gmoe.nn import TripleGNN
+from gmoe.training.graph_module import CATEGORIES, GraphModule
 from gmoe.training.metrics import CATEGORY_SCORES
-from gmoe.training.module import CATEGORIES, GraphModule
 
 
 class TriplePredictor(GraphModule):

@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gmoe.training.metrics import CategoryScore, GraphScore, SplitLoss
+from gmoe.training.metrics.category_score import CategoryScore
+from gmoe.training.metrics.graph_score import GraphScore
+from gmoe.training.metrics.per_graph import PerGraph
+
+
+class SplitLoss(PerGraph):
+    """The loss of all labels of a split: the same in batches of any size, on
+    any number of processes. Graphs that several processes saw count once.
+
+    Shapes:
+        - **update:** losses :math:`(B, C)`, zero where there is no label,
+          whether there is one :math:`(B, C)`, graph ids :math:`(B)`
+    """
+
+    def update(self, loss: Tensor, labelled: Tensor, graph_id: Tensor) -> None:
+        """Adds a batch."""
+        loss = loss.detach().sum(dim=1)
+        self._keep(loss, labelled.sum(dim=1), graph_id)
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        """The sum over all labels, and their number."""
+        loss, count = self._kept()
+        return loss.double().sum(), count.sum()
 
 
 class SplitMetrics(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gmoe.nn import GNN
-from gmoe.training.module import CATEGORIES, TASK_TYPES, GraphModule
+from gmoe.training.graph_module import CATEGORIES, TASK_TYPES, GraphModule
 
 #: The scores that fit a kind of task.
 _METRICS = {

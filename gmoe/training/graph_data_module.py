@@ -1,10 +1,9 @@
-"""LightningDataModules: splits, batches, and what is done to each batch."""
+"""Splits, batches, and what is done to each batch."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
 
-from gmoe.datasets import HopMixture, OGBMolDataset, ogb_mol_info
 from gmoe.datasets.collated import CollatedDataset
-from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.ops.two_hop import Mode
 from gmoe.training.batches import Batches, as_it_is
 from gmoe.training.metrics import METRIC_MODES
@@ -232,83 +229,3 @@ def _shuffle_seed(seed: int) -> int:
     # The sampler adds the epoch to its seed: with 0, 1, 2, ... as they are,
     # runs would see the same orders, an epoch later.
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
-
-
-class OGBMolDataModule(GraphDataModule):
-    """Any ``ogbg-mol*`` dataset with OGB's official split.
-
-    Args:
-        name: The dataset's name.
-        root: The folder that holds it, in OGB's layout, or is to hold it.
-        cache_dir: Where the parsed dataset is kept, and nowhere else.
-            (default: the environment variable :obj:`GMOE_CACHE_DIR`, the
-            dataset's own folder, or, where that cannot be written, one in
-            the user's cache)
-        download: Whether a missing dataset may be downloaded.
-        **kwargs: Arguments of :class:`GraphDataModule`.
-
-    Raises:
-        ValueError: If the name is unknown or an argument is out of range.
-    """
-
-    node_dims = ATOM_FEATURE_DIMS
-    edge_dims = BOND_FEATURE_DIMS
-
-    def __init__(
-        self,
-        name: str,
-        root: str | Path = 'data/ogb',
-        cache_dir: str | Path | None = None,
-        download: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        info = ogb_mol_info(name)
-        self.name = name
-        self.root = root
-        self.cache_dir = cache_dir
-        self.download = download
-        self.num_tasks = info.num_tasks
-        self.task_type = info.task_type
-        self.eval_metric = info.eval_metric
-
-    def load(self) -> OGBMolDataset:
-        return OGBMolDataset(
-            self.name,
-            self.root,
-            cache_dir=self.cache_dir,
-            download=self.download,
-        )
-
-
-class HopMixtureDataModule(GraphDataModule):
-    """The embedded :class:`~gmoe.datasets.HopMixture` dataset.
-
-    Args:
-        num_graphs: Number of graphs of all splits together.
-        seed: The seed of the dataset.
-        **kwargs: Arguments of :class:`GraphDataModule`.
-
-    Raises:
-        ValueError: If an argument is out of range.
-    """
-
-    name = 'hop-mixture'
-    num_tasks = HopMixture.num_tasks
-    task_type = HopMixture.task_type
-    eval_metric = HopMixture.eval_metric
-    node_dims = HopMixture.node_feature_dims
-    edge_dims = HopMixture.edge_feature_dims
-
-    def __init__(
-        self,
-        num_graphs: int = 10_000,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.num_graphs = num_graphs
-        self.seed = seed
-
-    def load(self) -> HopMixture:
-        return HopMixture(self.num_graphs, self.seed)

@@ -1,12 +1,9 @@
-"""What a run prints, and what it leaves out."""
+"""Advertisements and warnings of Lightning that a run leaves out."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
 
 #: Where Lightning prints what one process of a run says for all.
 _LOGGER = 'lightning.pytorch.utilities.rank_zero'
@@ -34,21 +31,3 @@ def be_quiet() -> None:
 
 def _is_no_tip(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(_TIP)
-
-
-class ParameterCount(Callback):
-    """Prints how many parameters a network has before it is trained."""
-
-    def on_fit_start(
-        self, trainer: Trainer, pl_module: LightningModule
-    ) -> None:
-        sizes = [
-            (parameter.numel(), parameter.requires_grad)
-            for parameter in pl_module.parameters()
-        ]
-        total = sum(size for size, _ in sizes)
-        trained = sum(size for size, is_trained in sizes if is_trained)
-        rank_zero_info(
-            f'{type(pl_module).__name__}: {total:,} parameters, {trained:,} '
-            'of them trained'
-        )

@@ -5,6 +5,7 @@ import torch
 from lightning.pytorch import seed_everything
 
 from gmoe.training import GraphPredictor, OGBMolDataModule
+from gmoe.training.metrics import SplitLoss
 from tests.training import tiny
 
 SINGLE = {'num_experts': 1, 'num_experts_1hop': 1, 'top_k': None}
@@ -91,3 +92,15 @@ def test_losses_of_real_molecules(data_root, tmp_path):
         (logged,) = trainer.test(model, data, verbose=False)
         losses.append(logged['test/loss'])
     assert losses[1:] == pytest.approx([losses[0]] * 2, rel=1e-6)
+
+
+def test_split_loss_counts_each_graph_once():
+    loss = SplitLoss()
+    losses = torch.tensor([[1.0, 0.0], [2.0, 3.0], [0.0, 0.0]])
+    labelled = torch.tensor([[True, False], [True, True], [False, False]])
+    ids = torch.tensor([4, 2, 9])
+    for rows in ([0, 1], [2], [1, 0]):
+        loss.update(losses[rows], labelled[rows], ids[rows])
+    total, count = loss.compute()
+    assert (total, count) == (6, 3)
+    assert total.dtype == torch.float64

@@ -1,0 +1,15 @@
+"""What happens beside a training: seeds, checkpoints and predictions."""
+
+from gmoe.training.callbacks.best_checkpoint import BestCheckpoint
+from gmoe.training.callbacks.epoch_seed import EpochSeed
+from gmoe.training.callbacks.last_checkpoint import LastCheckpoint
+from gmoe.training.callbacks.parameter_count import ParameterCount
+from gmoe.training.callbacks.prediction_writer import PredictionWriter
+
+__all__ = [
+    'BestCheckpoint',
+    'EpochSeed',
+    'LastCheckpoint',
+    'ParameterCount',
+    'PredictionWriter',
+]

@@ -1,0 +1,21 @@
+"""Scores and losses of a whole split, and how much each expert is used."""
+
+from gmoe.training.metrics.category_score import CATEGORY_SCORES, CategoryScore
+from gmoe.training.metrics.expert_usage import ExpertUsage
+from gmoe.training.metrics.graph_score import GRAPH_MODES, GraphScore
+from gmoe.training.metrics.split_metrics import SplitLoss, SplitMetrics
+from gmoe.training.metrics.weighted_mean import WeightedMean
+
+#: Whether more (``'max'``) or less (``'min'``) of each score is better.
+METRIC_MODES = {**GRAPH_MODES, **dict.fromkeys(CATEGORY_SCORES, 'max')}
+
+__all__ = [
+    'CATEGORY_SCORES',
+    'METRIC_MODES',
+    'CategoryScore',
+    'ExpertUsage',
+    'GraphScore',
+    'SplitLoss',
+    'SplitMetrics',
+    'WeightedMean',
+]

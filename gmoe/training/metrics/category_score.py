@@ -1,0 +1,81 @@
+"""The scores of graphs that have one of several categories each."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_f1_score,
+)
+
+from gmoe.training.losses import UNKNOWN
+from gmoe.training.metrics.per_graph import PerGraph, undefined
+
+#: The scores of categories; more is better.
+CATEGORY_SCORES = ('weighted_f1', 'accuracy', 'macro_f1')
+
+
+class CategoryScore(PerGraph):
+    """The scores of all graphs of a split that have one category each:
+    accuracy, and the F1 score averaged over categories, weighted by their
+    number of graphs and unweighted. A category that is neither there nor
+    predicted is left out of the average.
+
+    Graphs that several processes saw count once, those of unknown category
+    not at all.
+
+    Args:
+        num_classes: The number of categories.
+
+    Shapes:
+        - **update:** predictions :math:`(B, C)` (probabilities), categories
+          :math:`(B)` with -1 where it is not known, graph ids :math:`(B)`
+
+    Raises:
+        ValueError: If there are fewer than two categories.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ValueError(
+                f"'num_classes' must be at least 2, got {num_classes}"
+            )
+        self.num_classes = num_classes
+
+    def update(
+        self, prediction: Tensor, target: Tensor, graph_id: Tensor
+    ) -> None:
+        """Adds a batch."""
+        prediction = prediction.detach()
+        finite = prediction.isfinite().all(dim=1)
+        category = torch.where(finite, prediction.argmax(dim=1), UNKNOWN)
+        self._keep(category, target.detach(), graph_id)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The scores by name; NaN, with a warning, where they are not
+        defined.
+        """
+        prediction, target = self._kept()
+        known = target != UNKNOWN
+        prediction, target = prediction[known], target[known]
+        reason = None
+        if not known.any():
+            reason = 'no category is known'
+        elif (prediction == UNKNOWN).any():
+            reason = 'a prediction is not finite'
+        if reason is not None:
+            return dict.fromkeys(CATEGORY_SCORES, undefined(reason))
+        size = self.num_classes
+        return {
+            'weighted_f1': multiclass_f1_score(
+                prediction, target, size, average='weighted'
+            ),
+            'accuracy': multiclass_accuracy(
+                prediction, target, size, average='micro'
+            ),
+            'macro_f1': multiclass_f1_score(
+                prediction, target, size, average='macro'
+            ),
+        }

@@ -1,0 +1,57 @@
+"""The LightningDataModule of OGB's molecules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gmoe.datasets import OGBMolDataset, ogb_mol_info
+from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
+from gmoe.training.graph_data_module import GraphDataModule
+
+
+class OGBMolDataModule(GraphDataModule):
+    """Any ``ogbg-mol*`` dataset with OGB's official split.
+
+    Args:
+        name: The dataset's name.
+        root: The folder that holds it, in OGB's layout, or is to hold it.
+        cache_dir: Where the parsed dataset is kept, and nowhere else.
+            (default: the environment variable :obj:`GMOE_CACHE_DIR`, the
+            dataset's own folder, or, where that cannot be written, one in
+            the user's cache)
+        download: Whether a missing dataset may be downloaded.
+        **kwargs: Arguments of :class:`GraphDataModule`.
+
+    Raises:
+        ValueError: If the name is unknown or an argument is out of range.
+    """
+
+    node_dims = ATOM_FEATURE_DIMS
+    edge_dims = BOND_FEATURE_DIMS
+
+    def __init__(
+        self,
+        name: str,
+        root: str | Path = 'data/ogb',
+        cache_dir: str | Path | None = None,
+        download: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        info = ogb_mol_info(name)
+        self.name = name
+        self.root = root
+        self.cache_dir = cache_dir
+        self.download = download
+        self.num_tasks = info.num_tasks
+        self.task_type = info.task_type
+        self.eval_metric = info.eval_metric
+
+    def load(self) -> OGBMolDataset:
+        return OGBMolDataset(
+            self.name,
+            self.root,
+            cache_dir=self.cache_dir,
+            download=self.download,
+        )
