@@ -13,6 +13,7 @@ SUBPACKAGES = (
     'nn',
     'ops',
     'routing',
+    'testing',
     'text',
     'training',
     'transforms',

@@ -5,7 +5,6 @@ from functools import partial
 import pytest
 import torch
 from hypothesis import given, settings
-from torch_geometric.data import Batch
 
 from gmoe.nn import (
     GCNExperts,
@@ -18,6 +17,11 @@ from gmoe.nn import (
 )
 from gmoe.ops import AVAILABLE, eager_ops
 from gmoe.routing import ROUTER_PRESETS, Router, collect_routing
+from gmoe.testing import (
+    assert_batch_equals_singles,
+    assert_edge_order_invariant,
+    assert_permutation_equivariant,
+)
 from gmoe.transforms import TwoHop
 from tests.graphs import EDGE_DIMS, graphs, random_graph
 from tests.reference import noisy_topk_gates, slow_layer, triples
@@ -210,26 +214,23 @@ def test_float32_is_close_to_float64(kind, training):
 @pytest.mark.parametrize('kind', BANKS)
 def test_node_permutation(kind):
     conv = make_conv(kind, router={'noise': False}).train()
-    data = random_graph(12, 30, seed=5)
-    out = call(conv, TwoHop()(data))
-    perm = torch.randperm(12, generator=torch.Generator().manual_seed(0))
-    inverse = torch.argsort(perm)
-    data.x = data.x[perm]
-    data.edge_index = inverse[data.edge_index]
-    permuted = call(conv, TwoHop()(data))
-    assert torch.allclose(permuted, out[perm], rtol=1e-9, atol=1e-11)
+    assert_permutation_equivariant(
+        lambda data: call(conv, TwoHop()(data)),
+        random_graph(12, 30, seed=5),
+        rtol=1e-9,
+        atol=1e-11,
+    )
 
 
 @pytest.mark.parametrize('kind', BANKS)
 def test_edge_order(kind):
     conv = make_conv(kind).eval()
-    data = random_graph(12, 30, seed=6)
-    out = call(conv, TwoHop()(data))
-    perm = torch.randperm(30, generator=torch.Generator().manual_seed(0))
-    data.edge_index = data.edge_index[:, perm]
-    data.edge_attr = data.edge_attr[perm]
-    permuted = call(conv, TwoHop()(data))
-    assert torch.allclose(permuted, out, rtol=1e-9, atol=1e-11)
+    assert_edge_order_invariant(
+        lambda data: call(conv, TwoHop()(data)),
+        random_graph(12, 30, seed=6),
+        rtol=1e-9,
+        atol=1e-11,
+    )
 
 
 @pytest.mark.parametrize('kind', BANKS)
@@ -252,13 +253,11 @@ def test_expert_order(kind):
 def test_batch_equals_singles(kind, dispatch):
     conv = make_conv(kind, dispatch=dispatch).eval()
     sizes = [(5, 8), (1, 0), (7, 14), (3, 0), (2, 2)]
-    data_list = [
-        random_graph(n, e, seed=seed) for seed, (n, e) in enumerate(sizes)
-    ]
-    batch = TwoHop()(Batch.from_data_list(data_list))
-    singles = [call(conv, TwoHop()(data)) for data in data_list]
-    assert torch.allclose(
-        call(conv, batch), torch.cat(singles), rtol=1e-10, atol=1e-12
+    assert_batch_equals_singles(
+        lambda data: call(conv, TwoHop()(data)),
+        [random_graph(n, e, seed=seed) for seed, (n, e) in enumerate(sizes)],
+        rtol=1e-10,
+        atol=1e-12,
     )
 
 

@@ -9,6 +9,7 @@ from torch_geometric.data import Batch, Data
 
 from gmoe.nn import GNN, GMoEConv
 from gmoe.routing import balance_loss
+from gmoe.testing import assert_batch_equals_singles, assert_overfits
 from gmoe.transforms import TwoHop
 from tests.graphs import EDGE_DIMS, random_attr
 from tests.ogb_reference import ogb_network
@@ -132,10 +133,12 @@ def test_single_equals_ogb(
 def test_batch_equals_singles(kwargs):
     model = make_gnn(**kwargs).eval()
     data_list = molecules()
-    batch = call(model, Batch.from_data_list(data_list))
-    singles = [call(model, data) for data in data_list]
-    assert torch.allclose(batch, torch.cat(singles), rtol=1e-9, atol=1e-11)
-    assert not torch.allclose(batch[0], batch[2])
+    assert_batch_equals_singles(
+        lambda data: call(model, data), data_list, rtol=1e-9, atol=1e-11
+    )
+    assert not torch.allclose(
+        call(model, data_list[0]), call(model, data_list[2])
+    )
 
 
 @pytest.mark.parametrize('kwargs', VARIANTS)
@@ -227,17 +230,15 @@ def test_overfits_a_tiny_set(conv, top_k):
         num_experts=1 if top_k is None else 4,
         num_experts_1hop=None if top_k is None else 2,
         top_k=top_k,
-    ).train()
+    )
     data = Batch.from_data_list(molecules([(6, 8)] * 8))
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     torch.manual_seed(0)
-    for _ in range(150):
-        optimizer.zero_grad()
-        loss = functional.mse_loss(call(model, data), data.y)
-        loss.backward()
-        optimizer.step()
     # The mean would give about 0.08; noisy routes leave a little more.
-    assert loss < (1e-3 if top_k is None else 1e-2)
+    assert_overfits(
+        model,
+        lambda: functional.mse_loss(call(model, data), data.y),
+        below=1e-3 if top_k is None else 1e-2,
+    )
 
 
 def test_dropout_and_reset():

@@ -5,6 +5,7 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from gmoe.nn import TripleGNN
+from gmoe.testing import assert_batch_equals_singles
 from gmoe.transforms import TwoHop
 
 NUM_TEXTS, NUM_PROPERTIES = 30, 7
@@ -101,9 +102,11 @@ def test_batch_equals_singles(kwargs):
     out, routings = call(model, data, return_routing=True)
     assert out.shape == (4, 5)
     assert len(routings) == len(model.moe_layers)
-    for i, size in enumerate((3, 1, 7, 2)):
-        single = TwoHop()(graph(size, i))
-        assert torch.allclose(call(model, single), out[i : i + 1], atol=1e-5)
+    assert_batch_equals_singles(
+        lambda data: call(model, data),
+        [TwoHop()(graph(size, i)) for i, size in enumerate((3, 1, 7, 2))],
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize('kwargs', KINDS)
