@@ -1,61 +1,34 @@
-"""Checks of the arguments that the networks have in common."""
+"""Checks of the arguments that layers and networks have in common."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
 
+from gmoe._arguments import check_at_least
 from gmoe.ops.check import check_ids, check_shape
 
 
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Refuses a value that is not among the choices.
+def count_1hop(num_experts: int, num_experts_1hop: int | None) -> int:
+    """The number of hop-1 experts.
 
     Args:
-        name: The name of the argument.
-        value: Its value.
-        choices: What is accepted.
+        num_experts: The number of experts.
+        num_experts_1hop: How many of them look at hop-1 edges; :obj:`None`
+            for all.
 
     Raises:
-        ValueError: If it is not among them.
+        ValueError: If there is no expert, or there are not so many.
     """
-    accepted = list(choices)
-    if value not in accepted:
-        raise ValueError(f"'{name}' must be one of {accepted}, got {value!r}")
-
-
-def check_at_least(low: int, **sizes: int) -> None:
-    """Refuses sizes that are too small, or no integers.
-
-    Args:
-        low: The least that is accepted.
-        **sizes: The arguments.
-
-    Raises:
-        ValueError: If one is below.
-    """
-    for name, size in sizes.items():
-        if not isinstance(size, Integral):
-            raise ValueError(f"'{name}' must be an integer, got {size!r}")
-        if size < low:
-            raise ValueError(f"'{name}' must be at least {low}, got {size}")
-
-
-def check_dropout(**shares: float) -> None:
-    """Refuses shares that are not in :math:`[0, 1)`.
-
-    Args:
-        **shares: The arguments.
-
-    Raises:
-        ValueError: If one is not.
-    """
-    for name, share in shares.items():
-        if not isinstance(share, Real) or not 0 <= share < 1:
-            raise ValueError(f"'{name}' must be in [0, 1), got {share!r}")
+    check_at_least(1, num_experts=num_experts)
+    if num_experts_1hop is None:
+        return num_experts
+    if not 0 <= num_experts_1hop <= num_experts:
+        raise ValueError(
+            "'num_experts_1hop' must be an integer from 0 to "
+            f'num_experts={num_experts}, got {num_experts_1hop}'
+        )
+    return num_experts_1hop
 
 
 def check_dtype(x: Tensor, module: nn.Module) -> None:
@@ -81,21 +54,50 @@ def check_dtype(x: Tensor, module: nn.Module) -> None:
         )
 
 
-def check_batch(batch: Tensor, num_nodes: int, batch_size: int) -> None:
-    """Refuses graphs of nodes that are not one for each node.
+def check_nodes(x: object, where: str = '') -> Tensor:
+    """The features of nodes, if they are a matrix.
 
     Args:
-        batch: The graph of each node.
-        num_nodes: The number of nodes.
-        batch_size: The number of graphs.
+        x: The features.
+        where: What error messages say of the place that they are for.
+
+    Raises:
+        ValueError: If they are anything else.
+    """
+    if isinstance(x, Tensor) and x.dim() == 2:
+        return x
+    got = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
+    raise ValueError(
+        f"'x' must be a tensor of shape [num_nodes, num_features]{where}, got "
+        f'{got}; make a graph of several kinds of nodes one of one kind first '
+        '(to_homogeneous())'
+    )
+
+
+def check_batch(
+    batch: Tensor | None, x: Tensor, batch_size: int | None
+) -> tuple[Tensor, int]:
+    """The graph of each node and the number of graphs, made where they are
+    not given.
+
+    Args:
+        batch: The graph of each node, int64 of shape :math:`(N)`.
+            (default: one graph)
+        x: The features of the nodes.
+        batch_size: The number of graphs. (default: read from :obj:`batch`)
 
     Raises:
         ValueError: If a shape, a type or the number of a graph is wrong. The
             numbers are looked at on the CPU only.
     """
-    check_shape('batch', batch, [num_nodes])
+    if batch is None:
+        return x.new_zeros(x.size(0), dtype=torch.long), 1
+    check_shape('batch', batch, [x.size(0)])
     if batch.dtype != torch.long:
         raise ValueError(
             f"'batch' must have the type torch.int64, got {batch.dtype}"
         )
+    if batch_size is None:
+        batch_size = int(batch.max()) + 1 if batch.numel() > 0 else 0
     check_ids('batch', batch, batch_size)
+    return batch, batch_size

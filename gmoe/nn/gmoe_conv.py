@@ -7,15 +7,20 @@ from typing import Any, Literal, overload
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe.nn.arguments import check_dtype
+from gmoe._arguments import check_choice
+from gmoe.nn.arguments import check_dtype, check_nodes
 from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
 from gmoe.nn.experts.bank import ExpertBank
 from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.neighborhood import Neighborhood
-from gmoe.nn.norm import ExpertNorm
+from gmoe.nn.norm import NORMS, ExpertNorm
 from gmoe.routing import ExpertSlots, Router, Routing, UniformRouter
 
 Edges = Tensor | Neighborhood | None
+
+#: How the experts' outputs are put together, and which are computed.
+COMBINATIONS = ('sum', 'mean')
+DISPATCHES = ('sparse', 'dense')
 
 
 class GMoEConv(nn.Module):
@@ -72,14 +77,9 @@ class GMoEConv(nn.Module):
         dispatch: str = 'sparse',
     ) -> None:
         super().__init__()
-        if combine not in ('sum', 'mean'):
-            raise ValueError(
-                f"'combine' must be 'sum' or 'mean', got {combine!r}"
-            )
-        if dispatch not in ('sparse', 'dense'):
-            raise ValueError(
-                f"'dispatch' must be 'sparse' or 'dense', got {dispatch!r}"
-            )
+        check_choice('norm', norm, (*NORMS, None))
+        check_choice('combine', combine, COMBINATIONS)
+        check_choice('dispatch', dispatch, DISPATCHES)
         if (router is None) == (top_k is None):
             raise ValueError(
                 "Exactly one of 'top_k' and 'router' must be given, got "
@@ -178,13 +178,7 @@ class GMoEConv(nn.Module):
                 hop-2 edges are missing, or not those of the hop-1 edges (see
                 :func:`~gmoe.nn.hop_check.check_hop_2`).
         """
-        if not isinstance(x, Tensor):
-            raise ValueError(
-                "'x' must be a tensor of shape [num_nodes, num_features], got "
-                f'{type(x).__name__}; make a graph of several kinds of nodes '
-                'one of one kind first (to_homogeneous())'
-            )
-        routing = self.router(x)
+        routing = self.router(check_nodes(x))
         check_dtype(x, self.experts)
         hop1 = hop2 = None
         is_explained = self.edge_mask.explain is True

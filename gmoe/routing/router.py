@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gmoe import ops
+from gmoe._arguments import check_at_least, check_choice
 from gmoe.ops.noisy_topk import load_probabilities, noise_scale
 from gmoe.routing.normalize import NORMALIZATIONS
 from gmoe.routing.routing import Routing
@@ -132,11 +133,7 @@ class Router(nn.Module):
             ValueError: If the preset is unknown, or :obj:`top_k` does not go
                 with it.
         """
-        if preset not in ROUTER_PRESETS:
-            raise ValueError(
-                f"'preset' must be one of {sorted(ROUTER_PRESETS)}, got "
-                f'{preset!r}'
-            )
+        check_choice('preset', preset, ROUTER_PRESETS)
         if preset.endswith('topk') and top_k is None:
             raise ValueError(
                 f"'top_k' must be an integer for the preset {preset!r}, got "
@@ -289,12 +286,7 @@ def _check_arguments(
     normalize: str,
     topk_first: bool | None,
 ) -> None:
-    for name, value in (
-        ('in_channels', in_channels),
-        ('num_experts', num_experts),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"'{name}' must be an integer >= 1, got {value}")
+    check_at_least(1, in_channels=in_channels, num_experts=num_experts)
     if top_k is not None and (
         isinstance(top_k, bool)
         or not isinstance(top_k, int)
@@ -304,15 +296,8 @@ def _check_arguments(
             f"'top_k' must be None or an integer from 1 to num_experts="
             f'{num_experts}, got {top_k}'
         )
-    if score not in _SCORES:
-        raise ValueError(
-            f"'score' must be one of {sorted(_SCORES)}, got {score!r}"
-        )
-    if normalize not in NORMALIZATIONS:
-        raise ValueError(
-            f"'normalize' must be one of {sorted(NORMALIZATIONS)}, got "
-            f'{normalize!r}'
-        )
+    check_choice('score', score, _SCORES)
+    check_choice('normalize', normalize, NORMALIZATIONS)
     if top_k is None and topk_first is not None:
         raise ValueError(
             f"'topk_first' must be None where 'top_k' is None: without a "

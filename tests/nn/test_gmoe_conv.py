@@ -454,7 +454,7 @@ def test_bad_input(change, message):
     [
         ({'combine': 'max'}, "'combine'"),
         ({'dispatch': 'auto'}, "'dispatch'"),
-        ({'norm': 'group'}, "'kind'"),
+        ({'norm': 'group'}, "'norm' must be one of .*, got 'group'"),
         ({'top_k': 5}, "'top_k' must be"),
         ({'num_experts_1hop': 5}, "'num_experts_1hop'"),
         ({'num_experts': 0}, "'num_experts'"),

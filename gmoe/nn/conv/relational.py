@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
+from gmoe._arguments import check_choice
 from gmoe.nn.edge_mask import explained_edges
 from gmoe.nn.encoders.embedding import make_feature_encoder
 from gmoe.nn.linear import Linear
@@ -51,11 +52,7 @@ class RelationalConv(MessagePassing):
     ) -> None:
         kwargs.setdefault('aggr', 'mean')
         super().__init__(**kwargs)
-        if composition not in RELATION_SIZES:
-            raise ValueError(
-                f"'composition' must be one of {list(RELATION_SIZES)}, got "
-                f'{composition!r}'
-            )
+        check_choice('composition', composition, RELATION_SIZES)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.composition = composition

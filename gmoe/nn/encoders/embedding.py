@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gmoe._arguments import check_at_least
+
 #: The categories of OGB's nine atom features: atomic number, chirality,
 #: degree, formal charge, hydrogens, radical electrons, hybridisation,
 #: aromatic, in a ring.
@@ -163,7 +165,9 @@ def _origin(dims: Sequence[int]) -> str:
 
 
 def make_feature_encoder(
-    dims: int | Sequence[int] | None, out_channels: int
+    dims: int | Sequence[int] | None,
+    out_channels: int,
+    name: str = 'edge_dims',
 ) -> LinearEncoder | CategoricalEncoder | None:
     """The encoder for categorical features (their numbers of categories),
     floating-point features (their number), or none (:obj:`None`).
@@ -171,13 +175,14 @@ def make_feature_encoder(
     Args:
         dims: What the features are.
         out_channels: Size of the encoded features.
+        name: How error messages call :obj:`dims`.
+
+    Raises:
+        ValueError: If :obj:`dims` is anything else.
     """
     if dims is None:
         return None
     if isinstance(dims, int):
-        if dims < 0:
-            raise ValueError(
-                f"'dims' must be a number of features >= 0, got {dims}"
-            )
+        check_at_least(0, **{name: dims})
         return LinearEncoder(dims, out_channels)
-    return CategoricalEncoder(dims, out_channels)
+    return CategoricalEncoder(check_dims(dims, name), out_channels)

@@ -8,11 +8,14 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
+from gmoe._arguments import check_at_least
+from gmoe.nn.arguments import count_1hop
 from gmoe.nn.encoders.edge_encoder import (
     CategoricalEdgeEncoder,
     EdgeTerms,
     LinearEdgeEncoder,
 )
+from gmoe.nn.encoders.embedding import check_dims
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.routing import ExpertSlots
 
@@ -58,26 +61,11 @@ class ExpertBank(nn.Module):
         num_experts_1hop: int | None = None,
     ) -> None:
         super().__init__()
-        if num_experts_1hop is None:
-            num_experts_1hop = num_experts
-        for name, value in (
-            ('in_channels', in_channels),
-            ('out_channels', out_channels),
-            ('num_experts', num_experts),
-        ):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"'{name}' must be an integer >= 1, got {value}"
-                )
-        if not 0 <= num_experts_1hop <= num_experts:
-            raise ValueError(
-                f"'num_experts_1hop' must be an integer from 0 to "
-                f'num_experts={num_experts}, got {num_experts_1hop}'
-            )
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_experts = num_experts
-        self.num_experts_1hop = num_experts_1hop
+        self.num_experts_1hop = count_1hop(num_experts, num_experts_1hop)
 
     @property
     def num_experts_2hop(self) -> int:
@@ -172,6 +160,10 @@ class EdgeEncoders(nn.Module):
         shared: bool = False,
     ) -> None:
         super().__init__()
+        if isinstance(edge_dims, int):
+            check_at_least(0, edge_dims=edge_dims)
+        elif edge_dims is not None:
+            edge_dims = check_dims(edge_dims, 'edge_dims')
         self.encoders = nn.ModuleDict()
         counts = (bank.num_experts_1hop, bank.num_experts_2hop)
         for num_hops, count in enumerate(counts, start=1):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
-from torch_geometric.nn import MessagePassing
 
+from gmoe._arguments import check_choice
+from gmoe.nn.arguments import count_1hop
 from gmoe.nn.conv import OGBGCNConv, OGBGINConv, RelationalConv
 from gmoe.nn.experts import (
     ExpertBank,
@@ -15,32 +18,113 @@ from gmoe.nn.experts import (
     GINExperts,
     RelationalExperts,
 )
-from gmoe.nn.gmoe_conv import GMoEConv
+from gmoe.nn.gmoe_conv import COMBINATIONS, DISPATCHES, GMoEConv
 from gmoe.nn.norm import NORMS
-from gmoe.routing import Router, UniformRouter
+from gmoe.routing import ROUTER_PRESETS, Router, UniformRouter
 
 EdgeDims = int | Sequence[int] | None
 
-#: The kinds of convolutions by name.
-CONVS: dict[str, type[MessagePassing]] = {
-    'gcn': OGBGCNConv,
-    'gin': OGBGINConv,
-    'relational': RelationalConv,
+#: The kinds of convolutions by name: a single one, and a bank of them.
+CONVS: dict[str, tuple[Any, Any]] = {
+    'gcn': (OGBGCNConv, GCNExperts),
+    'gin': (OGBGINConv, GINExperts),
+    'relational': (RelationalConv, RelationalExperts),
 }
+
+# What a router takes besides its sizes.
+_ROUTER_ARGUMENTS = list(inspect.signature(Router).parameters)[3:]
+
+
+@dataclass(frozen=True)
+class MixtureSettings:
+    """What all mixtures of a network have in common.
+
+    Args:
+        num_experts: Number of experts :math:`n`; 1 for a single convolution.
+        num_experts_1hop: Number of hop-1 experts :math:`m`; the others look
+            at hop-2 edges. (default: all)
+        top_k: Number of experts selected per node.
+        router: A key of :obj:`gmoe.routing.ROUTER_PRESETS`;
+            :obj:`"uniform"`; or :obj:`None` for a :class:`Router` of
+            :obj:`router_kwargs` alone.
+        router_kwargs: Arguments of :class:`~gmoe.routing.Router` that
+            override the preset's.
+        norm: Normalisation after each expert, :obj:`"batch_norm"`,
+            :obj:`"layer_norm"` or :obj:`None`.
+        combine: :obj:`"sum"` or :obj:`"mean"`.
+        dispatch: :obj:`"sparse"` or :obj:`"dense"`.
+
+    Raises:
+        ValueError: If a setting is out of range, or several do not go
+            together.
+    """
+
+    num_experts: int
+    num_experts_1hop: int | None = None
+    top_k: int | None = None
+    router: str | None = None
+    router_kwargs: Mapping[str, Any] | None = None
+    norm: str | None = None
+    combine: str = 'sum'
+    dispatch: str = 'sparse'
+
+    def __post_init__(self) -> None:
+        count_1hop(self.num_experts, self.num_experts_1hop)
+        check_choice('router', self.router, (*ROUTER_PRESETS, 'uniform', None))
+        for name in self.router_kwargs or {}:
+            check_choice('router_kwargs', name, _ROUTER_ARGUMENTS)
+        check_choice('norm', self.norm, (*NORMS, None))
+        check_choice('combine', self.combine, COMBINATIONS)
+        check_choice('dispatch', self.dispatch, DISPATCHES)
+        if self.num_experts > 1 and self.router == 'uniform':
+            for name in ('top_k', 'router_kwargs'):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"'{name}' must be None for router='uniform', which "
+                        f'uses every expert, got {getattr(self, name)}'
+                    )
+
+    @property
+    def needs_2hop(self) -> bool:
+        """Whether there are hop-2 experts."""
+        return count_1hop(self.num_experts, self.num_experts_1hop) < (
+            self.num_experts
+        )
+
+    def make_router(self, in_channels: int) -> Router | UniformRouter:
+        """The router of one mixture.
+
+        Args:
+            in_channels: Size of each node's features.
+
+        Raises:
+            ValueError: If an argument of the router is out of range.
+        """
+        if self.router == 'uniform':
+            return UniformRouter(self.num_experts)
+        sizes = (in_channels, self.num_experts, self.top_k)
+        kwargs = self.router_kwargs or {}
+        if self.router is None:
+            return Router(*sizes, **kwargs)
+        return Router.from_preset(self.router, *sizes, **kwargs)
+
+    def make(self, bank: ExpertBank) -> GMoEConv:
+        """The mixture of a bank of experts.
+
+        Args:
+            bank: The experts.
+        """
+        return GMoEConv(
+            bank,
+            router=self.make_router(bank.in_channels),
+            norm=self.norm,
+            combine=self.combine,
+            dispatch=self.dispatch,
+        )
 
 
 def make_layer(
-    conv: str,
-    channels: int,
-    num_experts: int,
-    num_experts_1hop: int,
-    top_k: int | None,
-    router: str,
-    norm: str,
-    combine: str,
-    dispatch: str,
-    edge_dims: EdgeDims,
-    router_kwargs: dict[str, Any] | None = None,
+    conv: str, channels: int, edge_dims: EdgeDims, mixture: MixtureSettings
 ) -> tuple[nn.Module, nn.Module]:
     r"""Makes a convolution and what normalises its output: a mixture
     normalises inside, expert by expert.
@@ -48,64 +132,41 @@ def make_layer(
     Args:
         conv: A key of :obj:`CONVS`.
         channels: Size of the node features :math:`D`.
-        num_experts: Number of experts :math:`n`; 1 for a single convolution.
-        num_experts_1hop: Number of hop-1 experts :math:`m`.
-        top_k: Number of experts selected per node.
-        router: A key of :obj:`gmoe.routing.ROUTER_PRESETS`, or
-            :obj:`"uniform"`.
-        norm: :obj:`"batch_norm"` or :obj:`"layer_norm"`.
-        combine: :obj:`"sum"` or :obj:`"mean"`.
-        dispatch: :obj:`"sparse"` or :obj:`"dense"`.
-        edge_dims: What the edge features are.
-        router_kwargs: Arguments of the router that override the preset's.
+        edge_dims: The numbers of categories of categorical edge features, the
+            number of floating-point edge features, or :obj:`None`.
+        mixture: What the mixture consists of; with one expert, the layer is a
+            single convolution.
 
     Raises:
         ValueError: If an argument is out of range.
     """
-    if num_experts == 1:
-        if num_experts_1hop == 0:
-            edge_dims = _double(edge_dims)
-        plain = _make_plain(conv, channels, edge_dims, norm)
-        return plain, NORMS[norm](channels)
-    bank = _make_bank(
-        conv, channels, num_experts, num_experts_1hop, edge_dims, norm
+    check_choice('conv', conv, CONVS)
+    check_choice('norm', mixture.norm, NORMS)
+    assert mixture.norm is not None
+    single, bank = CONVS[conv]
+    kwargs = {
+        'gcn': {},
+        'gin': {'norm': mixture.norm},
+        'relational': {'composition': 'gate'},
+    }[conv]
+    if mixture.num_experts == 1:
+        if mixture.needs_2hop and edge_dims is not None:
+            # A hop-2 edge carries the features of its two edges in order.
+            if isinstance(edge_dims, int):
+                edge_dims = 2 * edge_dims
+            else:
+                edge_dims = (*edge_dims, *edge_dims)
+        layer = single(channels, channels, edge_dims, **kwargs)
+        return layer, NORMS[mixture.norm](channels)
+    experts = bank(
+        channels,
+        channels,
+        mixture.num_experts,
+        mixture.num_experts_1hop,
+        edge_dims,
+        **kwargs,
     )
-    mixture = GMoEConv(
-        bank,
-        router=_make_router(
-            router, channels, num_experts, top_k, router_kwargs or {}
-        ),
-        norm=norm,
-        combine=combine,
-        dispatch=dispatch,
-    )
-    return mixture, nn.Identity()
-
-
-def _make_plain(
-    conv: str, channels: int, edge_dims: EdgeDims, norm: str
-) -> MessagePassing:
-    if conv == 'gin':
-        return OGBGINConv(channels, channels, edge_dims, norm)
-    if conv == 'relational':
-        return RelationalConv(channels, channels, edge_dims, 'gate')
-    return OGBGCNConv(channels, channels, edge_dims)
-
-
-def _make_bank(
-    conv: str,
-    channels: int,
-    num_experts: int,
-    num_experts_1hop: int,
-    edge_dims: EdgeDims,
-    norm: str,
-) -> ExpertBank:
-    sizes = (channels, channels, num_experts, num_experts_1hop, edge_dims)
-    if conv == 'gin':
-        return GINExperts(*sizes, norm=norm)
-    if conv == 'relational':
-        return RelationalExperts(*sizes, composition='gate')
-    return GCNExperts(*sizes)
+    return mixture.make(experts), nn.Identity()
 
 
 def mixture_layers(
@@ -132,36 +193,3 @@ def mixture_layers(
                 f'got {layer}'
             )
     return tuple(sorted(set(moe_layers)))
-
-
-def _make_router(
-    router: str,
-    in_channels: int,
-    num_experts: int,
-    top_k: int | None,
-    router_kwargs: dict[str, Any],
-) -> Router | UniformRouter:
-    if router == 'uniform':
-        if top_k is not None:
-            raise ValueError(
-                "'top_k' must be None for router='uniform', which uses every "
-                f'expert, got {top_k}'
-            )
-        if router_kwargs:
-            raise ValueError(
-                "'router_kwargs' must be None for router='uniform', which "
-                f'takes none, got {router_kwargs}'
-            )
-        return UniformRouter(num_experts)
-    return Router.from_preset(
-        router, in_channels, num_experts, top_k, **router_kwargs
-    )
-
-
-def _double(edge_dims: EdgeDims) -> EdgeDims:
-    # A hop-2 edge carries the features of its two edges in order.
-    if edge_dims is None:
-        return None
-    if isinstance(edge_dims, int):
-        return 2 * edge_dims
-    return (*edge_dims, *edge_dims)

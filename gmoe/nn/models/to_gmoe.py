@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import torch
@@ -13,54 +12,9 @@ from torch_geometric.nn import MessagePassing
 from gmoe.nn.edge_mask import clear_after_failure
 from gmoe.nn.experts import ModuleExperts, expert_module
 from gmoe.nn.gmoe_conv import GMoEConv
+from gmoe.nn.models.layers import MixtureSettings
 from gmoe.nn.neighborhood import check_dense
 from gmoe.ops import two_hop_edges
-from gmoe.routing import Router
-
-
-@dataclass(frozen=True)
-class MixtureSettings:
-    """How convolutions become mixtures: the arguments of :func:`to_gmoe`."""
-
-    num_experts: int
-    top_k: int
-    num_experts_1hop: int | None = None
-    norm: str | None = None
-    router: dict[str, Any] = field(default_factory=dict)
-
-    def make(
-        self,
-        conv: MessagePassing,
-        in_channels: int | None = None,
-        out_channels: int | None = None,
-    ) -> GMoEConv:
-        """A mixture of convolutions of a kind, with parameters of their own.
-
-        Args:
-            conv: The convolution.
-            in_channels: The size of its input, if it does not know it.
-            out_channels: The size of its output, if it does not know it.
-        """
-        experts = [copy.deepcopy(conv) for _ in range(self.num_experts)]
-        bank = ModuleExperts(
-            experts,
-            self.num_experts_1hop,
-            in_channels=in_channels,
-            out_channels=out_channels,
-        )
-        bank.reset_parameters()
-        router = self.make_router(bank.in_channels)
-        mixture = GMoEConv(bank, router=router, norm=self.norm)
-        reference = next(conv.parameters())
-        return mixture.to(reference.device, reference.dtype)
-
-    def make_router(self, in_channels: int) -> Router:
-        """The router of a mixture.
-
-        Args:
-            in_channels: The size of its input.
-        """
-        return Router(in_channels, self.num_experts, self.top_k, **self.router)
 
 
 class GMoEAdapter(nn.Module):
@@ -164,7 +118,9 @@ class GMoEAdapter(nn.Module):
         assert self.settings is not None
         with torch.no_grad():
             out = self.template.eval()(*args, **kwargs)
-        self.conv = self.settings.make(self.template, x.size(1), out.size(1))
+        self.conv = _mixture(
+            self.template, self.settings, x.size(1), out.size(1)
+        )
         self.conv.train(self.training)
         self.template = None
 
@@ -187,7 +143,7 @@ def to_gmoe(
     top_k: int,
     num_experts_1hop: int | None = None,
     norm: str | None = None,
-    **kwargs: Any,
+    **router_kwargs: Any,
 ) -> nn.Module:
     r"""Replaces each PyG convolution of a model by a mixture of
     :obj:`num_experts` of its kind, each with parameters of its own. The given
@@ -214,7 +170,7 @@ def to_gmoe(
             edges, which are made in the forward pass. (default: all)
         norm: Per-expert normalisation, if the model has none of its own after
             its convolutions. (default: :obj:`None`)
-        **kwargs: Arguments of :class:`~gmoe.routing.Router`.
+        **router_kwargs: Arguments of :class:`~gmoe.routing.Router`.
 
     Raises:
         ValueError: If the model has no convolution with parameters, or one of
@@ -226,7 +182,11 @@ def to_gmoe(
         )
     model = copy.deepcopy(model)
     settings = MixtureSettings(
-        num_experts, top_k, num_experts_1hop, norm, kwargs
+        num_experts,
+        num_experts_1hop,
+        top_k,
+        router_kwargs=router_kwargs,
+        norm=norm,
     )
     settings.make_router(1)  # Refuses what is out of range.
     # A convolution that is used at several places stays one mixture.
@@ -259,7 +219,7 @@ def _adapter(conv: MessagePassing, settings: MixtureSettings) -> GMoEAdapter:
     expert_module.check_takes_graph(conv, 'model')
     sizes = (expert_module.in_channels(conv), expert_module.out_channels(conv))
     if all(expert_module.is_size(size) for size in sizes):
-        adapter = GMoEAdapter(settings.make(conv))
+        adapter = GMoEAdapter(_mixture(conv, settings))
     elif isinstance(sizes[0], tuple) and -1 not in sizes[0]:
         raise ValueError(
             "'model' must hold convolutions of nodes of one size, got "
@@ -269,3 +229,23 @@ def _adapter(conv: MessagePassing, settings: MixtureSettings) -> GMoEAdapter:
     else:
         adapter = GMoEAdapter(None, conv, settings)
     return adapter.train(conv.training)
+
+
+def _mixture(
+    conv: MessagePassing,
+    settings: MixtureSettings,
+    in_channels: int | None = None,
+    out_channels: int | None = None,
+) -> GMoEConv:
+    """A mixture of convolutions of a kind, with parameters of their own, and
+    with the sizes that the convolution does not know.
+    """
+    bank = ModuleExperts(
+        [copy.deepcopy(conv) for _ in range(settings.num_experts)],
+        settings.num_experts_1hop,
+        in_channels=in_channels,
+        out_channels=out_channels,
+    )
+    bank.reset_parameters()
+    reference = next(conv.parameters())
+    return settings.make(bank).to(reference.device, reference.dtype)

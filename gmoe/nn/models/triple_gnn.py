@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric.nn.inits import reset
 from torch_geometric.utils import scatter
 
 from gmoe import ops
-from gmoe.nn.arguments import check_at_least, check_choice, check_dropout
-from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
+from gmoe._arguments import check_at_least, check_dropout
+from gmoe.nn.edge_mask import EdgeMask, masked_hops
 from gmoe.nn.encoders.embedding import check_categories
 from gmoe.nn.encoders.text_table import TextTable
-from gmoe.nn.hop_check import check_hop_2
-from gmoe.nn.models.layers import CONVS, make_layer, mixture_layers
-from gmoe.nn.neighborhood import Neighborhood
+from gmoe.nn.models.layers import MixtureSettings
+from gmoe.nn.models.network import Graphs, LayeredNetwork
 from gmoe.nn.readout import RootReadout
-from gmoe.routing import ROUTER_PRESETS, Routing
+from gmoe.routing import Routing
 
 #: The kinds of nodes: entity, text, number, quantity, date, year.
 NUM_NODE_TYPES = 6
 
 
-class TripleGNN(nn.Module):
+class TripleGNN(LayeredNetwork):
     r"""Classifies graphs of triples, such as those of WebNLG, each of whose
     layers is a single convolution or a mixture of experts as in `GMoE
     <https://arxiv.org/abs/2304.02806>`_.
@@ -101,25 +99,27 @@ class TripleGNN(nn.Module):
         readout: Sequence[str] = ('root', 'mean'),
         router_kwargs: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        check_choice('conv', conv, CONVS)
-        check_choice('router', router, (*ROUTER_PRESETS, 'uniform'))
         check_at_least(
             1,
             out_channels=out_channels,
             text_channels=text_channels,
             hidden_channels=hidden_channels,
             edge_channels=edge_channels,
-            num_experts=num_experts,
         )
-        check_at_least(0, num_layers=num_layers)
-        check_dropout(dropout=dropout, text_dropout=text_dropout)
-        if num_experts_1hop is None:
-            num_experts_1hop = num_experts
-        self.num_experts = num_experts
-        self.num_experts_1hop = num_experts_1hop
-        self.moe_layers = mixture_layers(num_experts, None, num_layers)
-        self.dropout = dropout
+        check_dropout(text_dropout=text_dropout)
+        mixture = MixtureSettings(
+            num_experts,
+            num_experts_1hop,
+            top_k,
+            router,
+            router_kwargs,
+            norm,
+            combine,
+            dispatch,
+        )
+        super().__init__(
+            mixture, num_layers, None, dropout, residual=True, relu_last=True
+        )
         self.hide_root = hide_root
         self.hide_entities = hide_entities
         self.relation_features = relation_features
@@ -137,39 +137,10 @@ class TripleGNN(nn.Module):
             if relation_features
             else None
         )
-        self.convs = nn.ModuleList()
-        self.norms = nn.ModuleList()
-        for _ in range(num_layers):
-            layer_conv, layer_norm = make_layer(
-                conv,
-                hidden_channels,
-                num_experts,
-                num_experts_1hop,
-                top_k,
-                router,
-                norm,
-                combine,
-                dispatch,
-                edge_channels,
-                router_kwargs,
-            )
-            self.convs.append(layer_conv)
-            self.norms.append(layer_norm)
+        self.add_layers(conv, hidden_channels, edge_channels, mixture)
         self.readout = RootReadout(hidden_channels, edge_channels, readout)
         self.head = nn.Linear(self.readout.out_channels, out_channels)
         self.edge_mask = EdgeMask()
-        self.register_forward_hook(clear_after_failure, always_call=True)
-
-    @property
-    def num_hops(self) -> int:
-        """1, or 2 if the network needs hop-2 edges."""
-        looks_further = self.num_experts_1hop < self.num_experts
-        return 2 if looks_further and len(self.convs) > 0 else 1
-
-    def reset_parameters(self) -> None:
-        """Resets all parameters and running statistics."""
-        for module in self.children():
-            reset(module)
 
     def set_tables(self, nodes: Tensor, properties: Tensor) -> None:
         """Sets the features of the texts by code; code 0 is a hidden text.
@@ -184,107 +155,45 @@ class TripleGNN(nn.Module):
         self.node_text.set_table(nodes, 'nodes')
         self.property_text.set_table(properties, 'properties')
 
-    @overload
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        batch: Tensor | None = None,
-        edge_index_2hop: Tensor | None = None,
-        edge_attr_2hop: Tensor | None = None,
-        *,
-        batch_size: int | None = None,
-        return_routing: Literal[False] = False,
-    ) -> Tensor: ...
-
-    @overload
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        batch: Tensor | None = None,
-        edge_index_2hop: Tensor | None = None,
-        edge_attr_2hop: Tensor | None = None,
-        *,
-        batch_size: int | None = None,
-        return_routing: Literal[True],
-    ) -> tuple[Tensor, list[Routing]]: ...
-
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        batch: Tensor | None = None,
-        edge_index_2hop: Tensor | None = None,
-        edge_attr_2hop: Tensor | None = None,
-        *,
-        batch_size: int | None = None,
-        return_routing: bool = False,
-    ) -> Tensor | tuple[Tensor, list[Routing]]:
-        """Predicts one row per graph.
-
-        Args:
-            x: The nodes.
-            edge_index: Hop-1 edge indices.
-            edge_attr: Hop-1 edges.
-            batch: The graph of each node. (default: one graph)
-            edge_index_2hop: Hop-2 edge indices, needed where there are hop-2
-                experts.
-            edge_attr_2hop: Hop-2 edges.
-            batch_size: The number of graphs. (default: read from
-                :obj:`batch`)
-            return_routing: Whether to return the routings too.
-
-        Raises:
-            ValueError: If an input has a wrong shape, type or range, or the
-                hop-2 edges are missing.
-            RuntimeError: If :meth:`set_tables` was not called.
-        """
-        if batch is None:
-            batch = x.new_zeros(x.size(0))
-            batch_size = 1
-        if batch_size is None:
-            batch_size = int(batch.max()) + 1 if batch.numel() > 0 else 0
-        dims = (self.node_text.num_texts, NUM_NODE_TYPES, 2)
-        check_categories(x, dims, 'x')
+    def encode_edges(
+        self, edge_attr: Tensor | None, edge_attr_2hop: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
         relation = self.property_text.rows()
         edge = self._edges(relation, edge_attr, 'edge_attr')
-        hop1 = Neighborhood.from_edge_index(edge_index, edge, x.size(0))
-        hop2 = None
-        if self.num_hops == 2:
-            if edge_index_2hop is None or edge_attr_2hop is None:
-                raise ValueError(
-                    "'edge_index_2hop' and 'edge_attr_2hop' must be given: "
-                    'the network looks at hop-2 edges; make them with '
-                    'gmoe.transforms.TwoHop, got None'
-                )
-            edge_2hop = self._edges(relation, edge_attr_2hop, 'edge_attr_2hop')
-            hop2 = Neighborhood.from_edge_index(
-                edge_index_2hop, edge_2hop, x.size(0), 'edge_index_2hop'
-            )
-            check_hop_2(hop1, hop2)
+        if self.num_hops == 1:
+            return edge, None
+        return edge, self._edges(relation, edge_attr_2hop, 'edge_attr_2hop')
+
+    def predict(
+        self, x: Tensor, graphs: Graphs
+    ) -> tuple[Tensor, list[Routing]]:
+        dims = (self.node_text.num_texts, NUM_NODE_TYPES, 2)
+        check_categories(x, dims, 'x')
+        edge_index, edge, hop1, _, batch, batch_size = graphs
+        assert edge is not None
         mask = masked_hops(self.edge_mask, hop1)[0].edge_mask
         if mask is not None:  # Of what else is made of edges.
             edge = edge * hop1.to_given(mask).unsqueeze(-1)
         h = self._nodes(x, edge_index, edge)
-        routings: list[Routing] = []
-        for conv, norm in zip(self.convs, self.norms):
-            out = self._convolve(conv, norm, h, hop1, hop2, routings)
-            h = h + ops.relu_dropout(out, self.dropout, self.training, True)
-        h = self.edge_mask(h)
+        hidden, routings = self.run_layers(h, graphs)
+        h = self.edge_mask(hidden[-1])
         h = self.readout(h, x[:, 2], edge_index, edge, batch, batch_size)
         h = functional.dropout(h, self.dropout, self.training)
-        out = self.head(h)
-        return (out, routings) if return_routing else out
+        return self.head(h), routings
 
-    def _edges(self, relation: Tensor, attr: Tensor, name: str) -> Tensor:
+    def _edges(
+        self, relation: Tensor, attr: Tensor | None, name: str
+    ) -> Tensor:
         """The features of edges; a hop-2 edge has those of both of its
         edges, in order.
         """
         num_hops = 1 if name == 'edge_attr' else 2
+        if attr is None:
+            raise ValueError(
+                f"'{name}' must be given: the network reads the properties of "
+                'edges, those of hop-2 edges as gmoe.transforms.TwoHop makes '
+                'them, got None'
+            )
         check_categories(
             attr, (self.property_text.num_texts, 2) * num_hops, name
         )
@@ -306,22 +215,3 @@ class TripleGNN(nn.Module):
             h = h + self.relations(mean)
         h = functional.relu(h)
         return functional.dropout(h, self.dropout, self.training)
-
-    def _convolve(
-        self,
-        conv: nn.Module,
-        norm: nn.Module,
-        h: Tensor,
-        hop1: Neighborhood,
-        hop2: Neighborhood | None,
-        routings: list[Routing],
-    ) -> Tensor:
-        if self.moe_layers:
-            h, routing = conv(
-                h, hop1, edge_index_2hop=hop2, return_routing=True
-            )
-            routings.append(routing)
-            return h
-        hop1, hop2 = masked_hops(conv, hop1, hop2)
-        hop = hop1 if hop2 is None else hop2
-        return norm(conv(h, hop))

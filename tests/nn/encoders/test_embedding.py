@@ -94,7 +94,7 @@ def test_make_feature_encoder():
 
 
 def test_a_negative_number_of_features_is_refused():
-    with pytest.raises(ValueError, match="'dims' must be .*, got -1"):
+    with pytest.raises(ValueError, match="'edge_dims' must be .*>= 0, got -1"):
         make_feature_encoder(-1, 2)
 
 

@@ -276,7 +276,7 @@ def test_head_of_several_layers():
     ]
     data = Batch.from_data_list(molecules())
     assert call(model, data).shape == (data.num_graphs, 2)
-    with pytest.raises(ValueError, match="'num_head_layers' must be at lea"):
+    with pytest.raises(ValueError, match="'num_head_layers' .*>= 1, got 0"):
         GNN(num_head_layers=0)
 
 
@@ -304,20 +304,31 @@ def test_float_features_and_empty_graphs():
         ({'jumping_knowledge': 'cat'}, "'jumping_knowledge' .*'cat'"),
         ({'pooling': 'min'}, "'pooling' must be .*'max'.*, got 'min'"),
         ({'router': 'top'}, "'router' must be .*'uniform'.*, got 'top'"),
-        ({'num_layers': 0}, "'num_layers' must be at least 1, got 0"),
-        ({'out_channels': 0}, "'out_channels' must be at least 1, got 0"),
+        ({'num_layers': 0}, "'num_layers' must be an integer >= 1, got 0"),
+        ({'out_channels': 0}, "'out_channels' must be an integer >= 1, got 0"),
         ({'hidden_channels': 0}, "'hidden_channels' .*, got 0"),
-        ({'num_experts': 0}, "'num_experts' must be at least 1, got 0"),
+        ({'num_experts': 0}, "'num_experts' must be an integer >= 1, got 0"),
         ({'dropout': 1.0}, r"'dropout' must be in \[0, 1\), got 1.0"),
         ({'num_experts_1hop': 2}, "'num_experts_1hop' .*=1, got 2"),
         ({'num_experts_1hop': -1}, "'num_experts_1hop' .* got -1"),
         ({'num_experts': 4}, "'top_k' must be an integer .*, got None"),
-        ({'hidden_channels': 8.5}, "'hidden_channels' .*integer, got 8.5"),
-        ({'num_layers': '2'}, "'num_layers' .*integer, got '2'"),
+        ({'hidden_channels': 8.5}, "'hidden_channels' .*>= 1, got 8.5"),
+        ({'num_layers': '2'}, "'num_layers' .*integer >= 1, got '2'"),
         ({'dropout': 'a'}, "'dropout' must be .*, got 'a'"),
         ({'num_experts': 4, 'top_k': 5}, "'top_k' .*, got 5"),
         ({'num_experts': 4, 'moe_layers': [3]}, "'moe_layers'.*got 3"),
         ({'num_experts': 4, 'router': 'uniform', 'top_k': 2}, "'top_k'"),
+        (
+            {'router_kwargs': {'foo': 1}},
+            r"'router_kwargs' must be one of \['score', .*\], got 'foo'",
+        ),
+        ({'combine': 'max'}, "'combine' must be .*'mean'.*, got 'max'"),
+        ({'edge_dims': -1}, "'edge_dims' must be an integer >= 0, got -1"),
+        ({'node_dims': (3, 0)}, "'node_dims' must be .*, got .3, 0."),
+        (
+            {'num_experts': 4, 'top_k': 2, 'edge_dims': (0,)},
+            "'edge_dims' must be numbers of categories .*, got .0,.",
+        ),
     ],
 )
 def test_bad_arguments(kwargs, message):

@@ -8,7 +8,11 @@ from gmoe.nn import (
     OGBGCNConv,
     OGBGINConv,
 )
-from gmoe.nn.models.layers import make_layer, mixture_layers
+from gmoe.nn.models.layers import (
+    MixtureSettings,
+    make_layer,
+    mixture_layers,
+)
 from gmoe.nn.norm import BatchNorm
 from gmoe.routing import Router, UniformRouter
 
@@ -17,16 +21,15 @@ BANKS = {'gcn': GCNExperts, 'gin': GINExperts}
 
 
 def make(conv='gcn', num_experts=4, num_experts_1hop=2, **kwargs):
+    edge_dims = kwargs.pop('edge_dims', (5, 6, 2))
     settings = {
         'top_k': 2,
         'router': 'linear_softmax_topk',
         'norm': 'batch_norm',
-        'combine': 'sum',
-        'dispatch': 'sparse',
-        'edge_dims': (5, 6, 2),
         **kwargs,
     }
-    return make_layer(conv, 8, num_experts, num_experts_1hop, **settings)
+    mixture = MixtureSettings(num_experts, num_experts_1hop, **settings)
+    return make_layer(conv, 8, edge_dims, mixture)
 
 
 @pytest.mark.parametrize('conv', PLAIN)
@@ -70,6 +73,32 @@ def test_routers():
         make(router='uniform')
     with pytest.raises(ValueError, match="'top_k' must be an integer"):
         make(top_k=None)
+    # Without a preset, the router's own defaults.
+    router = MixtureSettings(4, top_k=1, router_kwargs={'noise': False})
+    assert repr(router.make_router(8)) == repr(Router(8, 4, 1, noise=False))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'num_experts': 0}, "'num_experts' must be an integer >= 1, got 0"),
+        ({'num_experts_1hop': 5}, "'num_experts_1hop' .*num_experts=4, got 5"),
+        ({'router': 'top'}, "'router' must be one of .*, got 'top'"),
+        ({'router_kwargs': {'foo': 1}}, "'router_kwargs' .*, got 'foo'"),
+        ({'norm': 'group'}, "'norm' must be one of .*, got 'group'"),
+        ({'combine': 'max'}, "'combine' must be one of .*, got 'max'"),
+        ({'dispatch': 'auto'}, "'dispatch' must be one of .*, got 'auto'"),
+        (
+            {'router': 'uniform', 'router_kwargs': {'noise': True}},
+            "'router_kwargs' must be None .*, got {'noise': True}",
+        ),
+    ],
+)
+def test_settings_of_a_mixture(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MixtureSettings(**{'num_experts': 4, **settings})
+    assert MixtureSettings(4, 2).needs_2hop
+    assert not MixtureSettings(4).needs_2hop
 
 
 def test_mixture_layers():
