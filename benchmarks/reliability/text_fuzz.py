@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from benchmarks.common.options import run
 from gmoe.datasets import CorruptDatasetError, read_triples
-from gmoe.datasets.webnlg.graph import triples_to_graph
+from gmoe.datasets.triples.graph import triples_to_graph
 from gmoe.datasets.webnlg.xml import parse_file
 from gmoe.text import linearize
 

@@ -24,7 +24,7 @@ from benchmarks.common.place import Place, is_default
 from benchmarks.common.record import provenance, write_json
 from gmoe._require import require
 from gmoe.datasets import WebNLGEntry, webnlg_split
-from gmoe.datasets.webnlg.graph import triples_to_graph
+from gmoe.datasets.triples.graph import triples_to_graph
 from gmoe.datasets.webnlg.protocol import Protocol
 from gmoe.text import TfidfClassifier, linearize
 from gmoe.text.linearize import TRIPLES

@@ -11,7 +11,12 @@ from gmoe.datasets.ogb.info import (
 )
 from gmoe.datasets.ogb.molecules import OGBMolDataset
 from gmoe.datasets.ogb.smiles import from_smiles
-from gmoe.datasets.triples import TripleDataset, read_triples
+from gmoe.datasets.triples import (
+    TextFeatures,
+    TripleDataset,
+    TripleFeatures,
+    read_triples,
+)
 from gmoe.datasets.webnlg import (
     WebNLGDataset,
     WebNLGEntry,
@@ -25,7 +30,9 @@ __all__ = [
     'Limits',
     'OGBMolDataset',
     'OGBMolInfo',
+    'TextFeatures',
     'TripleDataset',
+    'TripleFeatures',
     'WebNLGDataset',
     'WebNLGEntry',
     'from_smiles',

@@ -5,6 +5,9 @@ from dataclasses import dataclass, fields
 #: What is smaller may be compressed as well as it can be.
 SMALL = 16 * 2**20
 
+#: The largest file of triples that is read; those of WebNLG are below 4 MB.
+MAX_FILE_SIZE = 64 * 2**20
+
 
 @dataclass(frozen=True)
 class Limits:

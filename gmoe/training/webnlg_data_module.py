@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
-from gmoe.datasets import TripleDataset, WebNLGDataset, read_triples
+from gmoe.datasets import (
+    TextFeatures,
+    TripleDataset,
+    WebNLGDataset,
+    read_triples,
+)
 from gmoe.datasets.webnlg import CATEGORIES, Features, Protocol
 from gmoe.text.offline import encoder_path
 from gmoe.training.graph_data_module import GraphDataModule
@@ -87,7 +92,7 @@ class WebNLGDataModule(GraphDataModule):
         self.triples = triples
         self.cache_dir = cache_dir
         self.download = download
-        self.text_features = WebNLGDataset.make_text_features(
+        self.text_features = TextFeatures(
             features, dim, encoder=self.encoder, cache_dir=cache_dir
         )
 
@@ -105,12 +110,9 @@ class WebNLGDataModule(GraphDataModule):
         return WebNLGDataset(
             self.root,
             self.protocol,
-            self.features,
-            self.dim,
-            encoder=self.encoder,
+            self.text_features,
             codes=True,
             text=False,
-            cache_dir=self.cache_dir,
             download=self.download,
             log=False,
         )
@@ -124,7 +126,9 @@ class WebNLGDataModule(GraphDataModule):
             return
         if stage == 'predict' and self.triples is not None:
             graphs = read_triples(self.triples)
-            self.dataset = TripleDataset(graphs, self.text_features)
+            self.dataset = TripleDataset(
+                graphs, self.text_features, CATEGORIES
+            )
             self.splits = {'new': torch.arange(len(graphs))}
             self.predict_split = 'all'
             return

@@ -10,7 +10,7 @@ import yaml
 from lightning.pytorch import Trainer
 
 from gmoe import cli
-from gmoe.datasets import TripleDataset, WebNLGDataset
+from gmoe.datasets import TextFeatures, TripleDataset
 from gmoe.training import (
     EpochSeed,
     PredictionWriter,
@@ -192,7 +192,7 @@ class OwnTriples(GraphDataModule):
 
     def load(self):
         graphs = [['A | sings | B'], ['C | acts in | D']] * 8
-        features = WebNLGDataset.make_text_features(dim=16)
+        features = TextFeatures(dim=16)
         return TripleDataset(graphs, features, labels=['song', 'film'] * 8)
 
     def setup(self, stage=None):

@@ -1,8 +1,13 @@
 """WebNLG: small knowledge graphs with a category, as graphs and as text."""
 
+from gmoe.datasets.triples import (
+    Features,
+    NodeType,
+    normalize_node,
+    normalize_property,
+    triples_to_graph,
+)
 from gmoe.datasets.webnlg.dataset import WebNLGDataset
-from gmoe.datasets.webnlg.features import Features
-from gmoe.datasets.webnlg.graph import triples_to_graph
 from gmoe.datasets.webnlg.holdout import NUM_HOLDOUTS
 from gmoe.datasets.webnlg.hub import webnlg_dataset_dict
 from gmoe.datasets.webnlg.protocol import (
@@ -11,11 +16,6 @@ from gmoe.datasets.webnlg.protocol import (
     Protocol,
     WebNLGSplit,
     webnlg_split,
-)
-from gmoe.datasets.webnlg.text import (
-    NodeType,
-    normalize_node,
-    normalize_property,
 )
 from gmoe.datasets.webnlg.xml import WebNLGEntry, WebNLGText, parse_triple
 

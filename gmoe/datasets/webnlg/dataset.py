@@ -1,5 +1,6 @@
 """WebNLG: small knowledge graphs with a category, as graphs and as text."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -7,19 +8,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data
-from torch_geometric.utils import cumsum
+from torch_geometric.data import Data
 
-from gmoe.datasets.cache import default_cache_dir, given_cache_dir
-from gmoe.datasets.collated import CollatedDataset
-from gmoe.datasets.webnlg.codes import (
-    add_features,
+from gmoe._triple import Triple
+from gmoe.datasets.cache import given_cache_dir
+from gmoe.datasets.triples.codes import (
+    TripleFeatures,
     code_tensors,
     edge_text,
     make_tables,
+    mark_nodes,
 )
-from gmoe.datasets.webnlg.features import Features, TextFeatures
-from gmoe.datasets.webnlg.graph import TripleGraph, triples_to_graph
+from gmoe.datasets.triples.dataset import CodedDataset
+from gmoe.datasets.triples.features import Features, TextFeatures
+from gmoe.datasets.triples.graph import triples_to_graph
 from gmoe.datasets.webnlg.holdout import held_out_split
 from gmoe.datasets.webnlg.protocol import (
     CATEGORIES,
@@ -31,82 +33,52 @@ from gmoe.datasets.webnlg.protocol import (
     report,
     split_release,
 )
-from gmoe.datasets.webnlg.xml import (
-    Triple,
-    WebNLGEntry,
-)
+from gmoe.datasets.webnlg.xml import WebNLGEntry
 from gmoe.files import remove_stale
 
-Root = str | os.PathLike[str]
+_TEXT_FEATURES = {'dim', 'ngrams', 'encoder', 'cache_dir'}
 
 
-class WebNLGDataset(CollatedDataset):
+class WebNLGDataset(CodedDataset):
     r"""The graphs of WebNLG, to be classified by category.
 
     A node is an entity or a literal, and a triple is an edge from its
     subject to its object, followed by its inverse; see
-    :func:`triples_to_graph`. The features of a node are those of its text,
-    its kind (one of :class:`NodeType`, one-hot), and whether it is the
-    root. Those of an edge are those of its property, and its direction (one
-    of two, one-hot). :class:`~gmoe.transforms.TwoHop` gives hop-2 edges
-    with the features of both.
+    :func:`triples_to_graph`. Their features are those of their texts and a
+    few more, see :class:`TripleFeatures`. :class:`~gmoe.transforms.TwoHop`
+    gives hop-2 edges with the features of both of their edges.
 
     The dataset holds the training, the development and the 3,097 test
     entries; a protocol is a choice of them, see :meth:`get_idx_split`.
 
     Args:
-        root (str, optional): As in :func:`webnlg_split`.
-            (default: :obj:`"data/webnlg"`)
-        protocol (str, optional): The protocol of :meth:`get_idx_split`
-            where none is given. (default: :obj:`"clean"`)
-        features (str, optional): :obj:`"hashed"` for hashed words and
-            n-grams of characters, which need nothing, or :obj:`"encoder"`
-            for the embeddings of a text encoder of Hugging Face, computed
-            once and kept on disk. (default: :obj:`"hashed"`)
-        dim (int, optional): The number of hashed features of a text.
-            (default: :obj:`256`)
-        ngrams (Tuple[int, int], optional): The shortest and the longest
-            n-grams. (default: :obj:`(3, 5)`)
-        encoder (str, optional): The encoder's name on the hub, or its
-            folder. (default: :obj:`None`)
-        entity_text (bool, optional): If set to :obj:`False`, the text of
-            entities is hidden, and only their kind is left; see
+        root: As in :func:`webnlg_split`.
+        protocol: The protocol of :meth:`get_idx_split` where none is given.
+        features: How texts become features. ``"hashed"`` and ``"encoder"``
+            stand for the :class:`TextFeatures` of this kind with ``dim``,
+            ``ngrams``, ``encoder`` and ``cache_dir`` of ``kwargs``.
+        codes: Whether graphs hold integers instead of features, for a model
+            that looks them up in :attr:`node_table` and
+            :attr:`property_table`. Batches are a hundred times smaller then.
+        text: Whether graphs hold their texts.
+        entity_text: If set to :obj:`False`, the text of entities is hidden,
+            and only their kind is left; see
             :class:`~gmoe.transforms.MaskEntities` to hide that of random
-            ones while training. (default: :obj:`True`)
-        relation_features (bool, optional): If set to :obj:`True`, a node
-            also has the mean features of the properties it is the subject
-            of, and of those it is the object of. (default: :obj:`False`)
-        codes (bool, optional): If set to :obj:`True`, graphs hold integers
-            instead of features, for a model that looks them up in
-            :attr:`node_table` and :attr:`property_table`. Batches are a
-            hundred times smaller then. (default: :obj:`False`)
-        text (bool, optional): Whether graphs hold their texts.
-            (default: :obj:`True`)
-        transform (callable, optional): Transforms each graph on access.
-            (default: :obj:`None`)
-        cache_dir (str, optional): Where features are kept; that of the
-            environment variable :obj:`GMOE_CACHE_DIR`, then
-            :obj:`"$XDG_CACHE_HOME/gmoe"` or :obj:`"~/.cache/gmoe"` if not
-            given. (default: :obj:`None`)
-        download (bool, optional): As in :func:`webnlg_split`.
-            (default: :obj:`True`)
-        url (str, optional): As in :func:`webnlg_split`.
-            (default: :obj:`None`)
-        verify (bool, optional): As in :func:`webnlg_split`.
-            (default: :obj:`True`)
-        strict (bool, optional): As in :func:`webnlg_split`.
-            (default: :obj:`True`)
-        log (bool, optional): As in :func:`webnlg_split`.
-            (default: :obj:`True`)
+            ones while training.
+        relation_features: As in :class:`TripleFeatures`.
+        transform: Transforms each graph on access.
+        log: As in :func:`webnlg_split`.
+        **kwargs: Arguments of :class:`TextFeatures`, and ``download``,
+            ``url``, ``verify`` and ``strict`` of :func:`webnlg_split`.
 
     Shapes:
-        - **graph:** :obj:`x` :math:`(|V|, D + 7)`, :obj:`edge_index`
-          :math:`(2, |E|)`, :obj:`edge_attr` :math:`(|E|, D + 2)`, :obj:`y`
-          :math:`(1)`, :obj:`graph_id` :math:`(1)`, :obj:`node_type` and
-          :obj:`root_mask` :math:`(|V|)`, the lists :obj:`node_text` and
-          :obj:`edge_text`
-        - **graph with codes:** :obj:`x` :math:`(|V|, 3)` with the text's
-          code, the kind, and whether it is the root, :obj:`edge_attr`
+        - **graph:** ``x`` :math:`(|V|, D + 7)`, ``edge_index``
+          :math:`(2, |E|)`, ``edge_attr`` :math:`(|E|, D + 2)`, ``y``
+          :math:`(1)`, ``graph_id`` :math:`(1)`, ``node_type`` and
+          ``root_mask`` :math:`(|V|)`, the lists ``node_text`` and
+          ``edge_text``
+        - **graph with codes:** ``x`` :math:`(|V|, 3)` with the text's code,
+          the kind, and whether it is the root, ``edge_attr``
           :math:`(|E|, 2)` with the property's code, and 0 from subject to
           object, 1 back
 
@@ -119,47 +91,41 @@ class WebNLGDataset(CollatedDataset):
     """
 
     categories = CATEGORIES
-    task_type = 'multiclass classification'
-    eval_metric = 'weighted_f1'
-    num_tasks = 1
+    #: The name that earlier versions had for :class:`TextFeatures`.
+    make_text_features = TextFeatures
 
     def __init__(
         self,
-        root: Root = 'data/webnlg',
+        root: str | os.PathLike[str] = 'data/webnlg',
         protocol: Protocol = 'clean',
-        features: Features = 'hashed',
-        dim: int = 256,
-        ngrams: tuple[int, int] = (3, 5),
-        encoder: str | None = None,
-        entity_text: bool = True,
-        relation_features: bool = False,
+        features: TextFeatures | Features = 'hashed',
         codes: bool = False,
         text: bool = True,
+        entity_text: bool = True,
+        relation_features: bool = False,
         transform: Callable[[Any], Any] | None = None,
-        cache_dir: Root | None = None,
-        download: bool = True,
-        url: str | None = None,
-        verify: bool = True,
-        strict: bool = True,
         log: bool = True,
+        **kwargs: Any,
     ) -> None:
         if codes and relation_features:
             raise ValueError(
-                "'relation_features' needs to be False if 'codes' is True "
-                '(got True)'
+                "'relation_features' must be False if 'codes' is True, got "
+                'True'
             )
-        self.text_features = self.make_text_features(
-            features, dim, ngrams, encoder, cache_dir
+        given = {k: kwargs.pop(k) for k in _TEXT_FEATURES & kwargs.keys()}
+        self.text_features = (
+            dataclasses.replace(features, **given)
+            if isinstance(features, TextFeatures)
+            else TextFeatures(features, **given)
         )
         self.protocol = protocol
         self.entity_text = entity_text
         self.relation_features = relation_features
-        self.codes = codes
         super().__init__(str(Path(root).expanduser()), transform, log=log)
 
-        if given_cache_dir(cache_dir) is None:
+        if given_cache_dir(self.text_features.cache_dir) is None:
             remove_stale(Path(self.root))
-        release = load_release(Path(root), download, url, verify, strict, log)
+        release = load_release(Path(root), log=log, **kwargs)
         self.splits: dict[str, WebNLGSplit] = {
             name: split_release(release, name) for name in PROTOCOLS
         }
@@ -169,26 +135,17 @@ class WebNLGDataset(CollatedDataset):
         whole = self.splits['published']
         self.entries = whole.train + whole.dev + whole.test
         graphs = [triples_to_graph(entry.triples) for entry in self.entries]
-        self._nodes, self._properties = make_tables(
-            graphs, self.text_features.table
+        self._store(
+            graphs,
+            make_tables(graphs, self.text_features.table),
+            [entry.category for entry in self.entries],
+            entity_text,
+            text,
         )
-        self._data, self.slices = self._collate(graphs, text)
-
-    @staticmethod
-    def make_text_features(
-        features: Features = 'hashed',
-        dim: int = 256,
-        ngrams: tuple[int, int] = (3, 5),
-        encoder: str | None = None,
-        cache_dir: Root | None = None,
-    ) -> TextFeatures:
-        """Returns how texts become features; the arguments are those of the
-        dataset.
-        """
-        cache = given_cache_dir(cache_dir) or default_cache_dir()
-        return TextFeatures(
-            features, dim, (ngrams[0], ngrams[1]), encoder, cache / 'webnlg'
-        )
+        if not codes:
+            self.features = TripleFeatures(
+                self.node_table, self.property_table, relation_features
+            )
 
     @property
     def raw_file_names(self) -> list[str]:
@@ -199,47 +156,9 @@ class WebNLGDataset(CollatedDataset):
         return []
 
     @property
-    def num_classes(self) -> int:
-        """The number of categories."""
-        return len(CATEGORIES)
-
-    @property
     def num_text_features(self) -> int:
         """How many of the features of a node are those of its text."""
-        return self._nodes.rows.size(1)
-
-    @property
-    def node_table(self) -> Tensor:
-        """The features of the text of a node by code, all zero for 0."""
-        return self._nodes.rows
-
-    @property
-    def property_table(self) -> Tensor:
-        """The features of a property by code."""
-        return self._properties.rows
-
-    def get(self, idx: int) -> Data:
-        data = super().get(idx)
-        data.node_type = data.x[:, 1]
-        data.root_mask = data.x[:, 2] == 1
-        return data if self.codes else self._add_features(data)
-
-    def take(self, index: Tensor | Sequence[int]) -> Batch:
-        """Returns some graphs of this (part of a) dataset as a batch of
-        codes, a hundred times faster than from the graphs one by one.
-
-        Args:
-            index (torch.Tensor): The positions of the graphs.
-
-        Raises:
-            ValueError: If the dataset holds no codes.
-        """
-        if not self.codes:
-            raise ValueError("'codes' needs to be True for this (got False)")
-        batch = super().take(index)
-        batch.node_type = batch.x[:, 1]
-        batch.root_mask = batch.x[:, 2] == 1
-        return batch
+        return self.node_table.size(1)
 
     def entry(self, idx: int) -> WebNLGEntry:
         """Returns the entry of a graph of this (part of a) dataset.
@@ -335,34 +254,30 @@ class WebNLGDataset(CollatedDataset):
         """Returns the graph of other triples, as those of the dataset are.
 
         Args:
-            triples (List[str]): The triples, as :func:`parse_triple` takes
-                them or gives them.
+            triples: The triples, each as :func:`parse_triple` takes or gives
+                it.
 
         Raises:
             ValueError: If a triple is malformed, or there is none, or the
                 dataset holds codes.
         """
-        if self.codes:
-            raise ValueError(
-                "'codes' needs to be False for new texts (got True)"
-            )
+        if self.features is None:
+            raise ValueError("'codes' must be False for new texts, got True")
         graph = triples_to_graph(
             triples if isinstance(triples, str) else list(triples)
         )
         nodes, properties = make_tables([graph], self.text_features.make)
-        data = Data(
-            **code_tensors([graph], nodes, properties, self.entity_text)
+        data = mark_nodes(
+            Data(
+                **code_tensors([graph], nodes, properties, self.entity_text),
+                node_text=graph.node_text,
+                edge_text=edge_text(graph),
+            )
         )
-        data.node_text, data.edge_text = graph.node_text, edge_text(graph)
-        data.node_type, data.root_mask = data.x[:, 1], data.x[:, 2] == 1
-        return add_features(
-            data, nodes.rows, properties.rows, self.relation_features
+        look_up = TripleFeatures(
+            nodes.rows, properties.rows, self.relation_features
         )
-
-    def _add_features(self, data: Data) -> Data:
-        return add_features(
-            data, self.node_table, self.property_table, self.relation_features
-        )
+        return look_up(data)
 
     def _positions(self, test: Sequence[WebNLGEntry]) -> Tensor:
         whole = self.splits['published']
@@ -375,29 +290,3 @@ class WebNLGDataset(CollatedDataset):
             [position[entry.file, entry.eid] for entry in test],
             dtype=torch.long,
         )
-
-    def _collate(
-        self, graphs: Sequence[TripleGraph], text: bool
-    ) -> tuple[Data, dict[str, Tensor]]:
-        label = {category: i for i, category in enumerate(CATEGORIES)}
-        data = Data(
-            **code_tensors(
-                graphs, self._nodes, self._properties, self.entity_text
-            ),
-            y=torch.tensor([label[entry.category] for entry in self.entries]),
-            graph_id=torch.arange(len(graphs)),
-        )
-        single = torch.arange(len(graphs) + 1)
-        edges = cumsum(torch.tensor([2 * len(g.source) for g in graphs]))
-        slices = {
-            'x': cumsum(torch.tensor([len(g.node_text) for g in graphs])),
-            'edge_index': edges,
-            'edge_attr': edges,
-            'y': single,
-            'graph_id': single,
-        }
-        if text:
-            data.node_text = [graph.node_text for graph in graphs]
-            data.edge_text = [edge_text(graph) for graph in graphs]
-            slices['node_text'] = slices['edge_text'] = single
-        return data, slices

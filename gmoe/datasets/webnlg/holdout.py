@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from gmoe.datasets.webnlg.graph import triples_to_graph
+from gmoe.datasets.triples.graph import triples_to_graph
 from gmoe.datasets.webnlg.xml import WebNLGEntry
 
 #: In how many parts the root entities are divided.

@@ -14,11 +14,8 @@ from gmoe._shown import shown
 from gmoe.datasets.archive import check_member, open_zip
 from gmoe.datasets.download import downloaded
 from gmoe.datasets.errors import CorruptDatasetError
-from gmoe.datasets.webnlg.xml import (
-    MAX_FILE_SIZE,
-    WebNLGEntry,
-    parse_file,
-)
+from gmoe.datasets.limits import MAX_FILE_SIZE
+from gmoe.datasets.webnlg.xml import WebNLGEntry, parse_file
 
 COMMIT = '587fa698bec705efbefe72a235a6019c2b9b8b6c'
 ARCHIVE = f'webnlg-dataset-{COMMIT}.zip'

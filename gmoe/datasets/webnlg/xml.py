@@ -10,9 +10,8 @@ from xml.parsers import expat
 from gmoe._shown import shown
 from gmoe._triple import Triple, to_triple
 from gmoe.datasets.errors import CorruptDatasetError
+from gmoe.datasets.limits import MAX_FILE_SIZE
 
-#: The largest file that is parsed; the official ones are below 4 MB.
-MAX_FILE_SIZE = 64 * 2**20
 MAX_DEPTH = 16
 #: The most elements of a file; the official ones have fewer than 100,000.
 MAX_ELEMENTS = 2**20

@@ -7,8 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
+from torch_geometric.transforms import Compose
 
-from gmoe.datasets import WebNLGDataset, webnlg_dataset_dict
+from gmoe.datasets import (
+    TextFeatures,
+    TripleFeatures,
+    WebNLGDataset,
+    webnlg_dataset_dict,
+)
 from gmoe.transforms import MaskEntities, TwoHop
 from tests.datasets.webnlg_files import BEAN, FILES, write_release
 
@@ -114,6 +120,34 @@ def test_codes(root: Path):
         codes.from_triples(BEAN)
 
 
+def test_features_are_a_transform(root: Path):
+    codes = make(root, codes=True)
+    for relation_features in (False, True):
+        features = TripleFeatures(
+            codes.node_table, codes.property_table, relation_features
+        )
+        codes.transform = Compose([features, TwoHop()])
+        kwargs = {'relation_features': relation_features}
+        dense = make(root, transform=TwoHop(), **kwargs)
+        for a, b in zip(dense, codes):
+            assert set(a.keys()) == set(b.keys())
+            for key in ('x', 'edge_attr', 'edge_attr_2hop'):
+                assert torch.equal(a[key], b[key])
+    assert codes.get(1).x.dtype == torch.long  # It is left as it was.
+
+
+def test_settings_of_text_features(root: Path):
+    expected = make(root, ngrams=(2, 3))
+    own = TextFeatures(dim=DIM, ngrams=(2, 3))
+    out = WebNLGDataset(root, 'clean', own, download=False, log=False)
+    assert torch.equal(out.node_table, expected.node_table)
+    assert make(root, features=own, dim=8).num_text_features == 8
+    with pytest.raises(ValueError, match="'dim' must be"):
+        make(root, dim=0)
+    with pytest.raises(TypeError, match="'color'"):
+        make(root, color=1)
+
+
 def test_batches_of_codes(root: Path):
     dataset = make(root, codes=True, text=False)
     for part in (dataset, dataset[[8, 1, 0, 4]]):
@@ -127,7 +161,7 @@ def test_batches_of_codes(root: Path):
         hop_2, expected = TwoHop()(out), TwoHop()(expected)
         assert torch.equal(hop_2.edge_index_2hop, expected.edge_index_2hop)
     assert dataset.take([]).num_graphs == 0
-    with pytest.raises(ValueError, match="'codes' needs to be True"):
+    with pytest.raises(ValueError, match="'codes' must be True"):
         make(root).take([0])
 
 
@@ -273,4 +307,4 @@ def test_official_release(data_root: Path, tmp_path: Path):
         assert dataset.categories[int(data.y)] == entry.category
         assert data.validate()
         assert int(data.root_mask.sum()) == 1
-    assert len(list((tmp_path / 'webnlg').iterdir())) == 2
+    assert len(list((tmp_path / 'texts').iterdir())) == 2

@@ -2,9 +2,9 @@ import time
 
 import pytest
 
+from gmoe.datasets.triples.graph import find_root, triples_to_graph
+from gmoe.datasets.triples.text import NodeType
 from gmoe.datasets.webnlg import parse_triple
-from gmoe.datasets.webnlg.graph import find_root, triples_to_graph
-from gmoe.datasets.webnlg.text import NodeType
 from tests.datasets.webnlg_files import BEAN
 
 

@@ -36,10 +36,10 @@ def hashed_features(
         ValueError: If :obj:`dim` or :obj:`ngrams` is out of range.
     """
     if dim < 1:
-        raise ValueError(f"'dim' needs to be positive (got {dim})")
+        raise ValueError(f"'dim' must be at least 1, got {dim}")
     if not 1 <= ngrams[0] <= ngrams[1]:
         raise ValueError(
-            f"'ngrams' needs to be a range of positive lengths (got {ngrams})"
+            f"'ngrams' must be a range of positive lengths, got {ngrams}"
         )
     memory: dict[str, tuple[int, float]] = {}
     out = torch.zeros(len(texts), dim, dtype=torch.double)

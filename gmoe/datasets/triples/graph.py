@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gmoe._shown import shown
 from gmoe._triple import Triple, to_triple
-from gmoe.datasets.webnlg.text import (
+from gmoe.datasets.triples.text import (
     NodeType,
     normalize_node,
     normalize_property,

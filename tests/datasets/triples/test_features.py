@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from gmoe.datasets.webnlg.encoder import (
+from gmoe.datasets.triples.encoder import (
     encoder_features,
     encoder_fingerprint,
 )
-from gmoe.datasets.webnlg.features import TextFeatures
-from gmoe.datasets.webnlg.hashed import hashed_features
+from gmoe.datasets.triples.features import TextFeatures
+from gmoe.datasets.triples.hashed import hashed_features
 
 TEXTS = ['Aarhus Airport', 'Aarhus', 'birth place', '', 'aarhus airport']
 
@@ -30,7 +30,7 @@ def test_hashed():
 
 def test_hashed_in_another_process():
     code = (
-        'from gmoe.datasets.webnlg.hashed import hashed_features as f;'
+        'from gmoe.datasets.triples.hashed import hashed_features as f;'
         f'print(f({TEXTS!r}, 32).flatten().tolist())'
     )
     run = subprocess.run(
@@ -58,7 +58,7 @@ def test_tables_of_settings(tmp_path: Path):
         features = TextFeatures('hashed', dim, ngrams, None, tmp_path)
         expected = hashed_features(TEXTS, dim, ngrams)
         assert torch.equal(features.table(TEXTS), expected)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list((tmp_path / 'texts').iterdir())) == 3
 
 
 def test_features_raise(tmp_path: Path):
@@ -114,7 +114,7 @@ def test_encoder(tmp_path: Path, encoder: str, monkeypatch):
     def fail(*args: object, **kwargs: object) -> None:
         raise AssertionError('computed again')
 
-    name = 'gmoe.datasets.webnlg.features.encoder_features'
+    name = 'gmoe.datasets.triples.features.encoder_features'
     with monkeypatch.context() as m:
         m.setattr(name, fail)
         assert torch.equal(features.table(TEXTS), out)

@@ -1,7 +1,8 @@
-"""Tables of features of the texts of WebNLG."""
+"""Tables of features of the texts of triples."""
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from gmoe.datasets.cache import TensorCache
-from gmoe.datasets.webnlg.encoder import (
+from gmoe.datasets.cache import (
+    TensorCache,
+    default_cache_dir,
+    given_cache_dir,
+)
+from gmoe.datasets.triples.encoder import (
     ENCODER_VERSION,
     encoder_features,
     encoder_fingerprint,
     encoder_size,
 )
-from gmoe.datasets.webnlg.hashed import HASHED_VERSION, hashed_features
+from gmoe.datasets.triples.hashed import HASHED_VERSION, hashed_features
 
 Features = Literal['hashed', 'encoder']
 FEATURES = ('hashed', 'encoder')
@@ -27,33 +32,42 @@ class TextFeatures:
     """How a text becomes features.
 
     Args:
-        kind (str): `"hashed"` or `"encoder"`.
-        dim (int): The number of hashed features.
-        ngrams (Tuple[int, int]): The n-grams that are hashed.
-        encoder (str, optional): The name or the folder of the encoder.
-        cache (pathlib.Path): The folder of tables.
+        kind: ``"hashed"`` for hashed words and n-grams of characters, which
+            need nothing, or ``"encoder"`` for the embeddings of a text
+            encoder of Hugging Face, computed once and kept on disk.
+        dim: The number of hashed features.
+        ngrams: The shortest and the longest n-grams that are hashed.
+        encoder: The encoder's name on the hub, or its folder.
+        cache_dir: Where features are kept. (default: that of the environment
+            variable ``GMOE_CACHE_DIR``, then ``"$XDG_CACHE_HOME/gmoe"`` or
+            ``"~/.cache/gmoe"``)
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
-    kind: Features
-    dim: int
-    ngrams: tuple[int, int]
-    encoder: str | None
-    cache: Path
+    kind: Features = 'hashed'
+    dim: int = 256
+    ngrams: tuple[int, int] = (3, 5)
+    encoder: str | None = None
+    cache_dir: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in FEATURES:
             raise ValueError(
-                f"'features' needs to be one of {FEATURES} (got {self.kind!r})"
+                f"'features' must be one of {FEATURES}, got {self.kind!r}"
             )
-        if self.kind == 'encoder' and not self.encoder:
+        if self.kind == 'hashed':
+            hashed_features([], self.dim, self.ngrams)
+        elif not self.encoder:
             raise ValueError(
-                "'encoder' needs to be the name or the folder of an encoder "
-                "if 'features' is 'encoder' (got none)"
+                "'encoder' must be the name or the folder of an encoder if "
+                f"'features' is 'encoder', got {self.encoder!r}"
             )
 
     @property
     def name(self) -> str:
-        """What tells features from others, in a word."""
+        """A word that tells these features from all others."""
         if self.kind == 'hashed':
             low, high = self.ngrams
             return f'hashed-{HASHED_VERSION}-{self.dim}-{low}-{high}'
@@ -72,17 +86,14 @@ class TextFeatures:
 
     def table(self, texts: Sequence[str]) -> Tensor:
         """Returns a row for each text, made once for the same texts."""
-        if self.kind == 'hashed':
-            # Checks its arguments.
-            hashed_features([], self.dim, self.ngrams)
-            what: list[Any] = [HASHED_VERSION, self.dim, list(self.ngrams)]
-        else:
+        what: list[Any] = [HASHED_VERSION, self.dim, list(self.ngrams)]
+        if self.kind == 'encoder':
             assert self.encoder is not None
-            fingerprint = encoder_fingerprint(self.encoder)
-            what = [ENCODER_VERSION, fingerprint]
+            what = [ENCODER_VERSION, encoder_fingerprint(self.encoder)]
         text = json.dumps([self.kind, what, list(texts)])
         key = hashlib.sha256(text.encode()).hexdigest()
-        cache = TensorCache(Path(self.kind), key, self.cache)
+        folder = given_cache_dir(self.cache_dir) or default_cache_dir()
+        cache = TensorCache(Path(self.kind), key, folder / 'texts')
         return cache.get(lambda: {'table': self.make(texts)})['table']
 
     def make(self, texts: Sequence[str]) -> Tensor:
