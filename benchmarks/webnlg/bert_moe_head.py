@@ -83,7 +83,7 @@ class LoopHead(nn.Module):
         """
         head.router.score_gate.weight.copy_(self.gate.weight.t())
         for o, expert in enumerate(self.experts):
-            head.experts.weight1[o] = expert[0].weight
+            head.experts.weight1[o] = expert[0].weight.t()
             head.experts.bias1[o] = expert[0].bias
             head.experts.weight2[o] = expert[2].weight.t()
             head.experts.bias2[o] = expert[2].bias

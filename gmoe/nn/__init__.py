@@ -11,6 +11,7 @@ from gmoe.nn.experts import (
     ExpertBank,
     GCNExperts,
     GINExperts,
+    MLPExperts,
     ModuleExperts,
     RelationalExperts,
 )
@@ -30,6 +31,7 @@ __all__ = [
     'GCNExperts',
     'GINExperts',
     'GMoEConv',
+    'MLPExperts',
     'ModuleExperts',
     'Neighborhood',
     'OGBGCNConv',

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from gmoe._require import require
-from gmoe.nn.experts.mlp import MLPExperts
+from gmoe.nn import MLPExperts
 from gmoe.routing import Router, Routing, balance_loss
 from gmoe.text.bert_moe_config import BertMoeConfig
+from gmoe.text.bert_moe_files import register_layout
 from gmoe.text.encoder import check_weights
 from gmoe.text.head import MoeHead
 from gmoe.text.pooling import pool
@@ -241,6 +242,7 @@ def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
     return encoder
 
 
+register_layout()
 AutoConfig.register('bert_moe', BertMoeConfig, exist_ok=True)
 AutoModelForSequenceClassification.register(
     BertMoeConfig, BertMoeForSequenceClassification, exist_ok=True

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gmoe.nn.experts.mlp import MLPExperts
+from gmoe.nn import MLPExperts
 from gmoe.routing import Router, Routing
 
 

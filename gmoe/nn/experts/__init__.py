@@ -3,6 +3,7 @@
 from gmoe.nn.experts.bank import ExpertBank
 from gmoe.nn.experts.gcn import GCNExperts
 from gmoe.nn.experts.gin import GINExperts
+from gmoe.nn.experts.mlp import MLPExperts
 from gmoe.nn.experts.module import LOCAL_CONVS, ModuleExperts
 from gmoe.nn.experts.relational import RelationalExperts
 
@@ -11,6 +12,7 @@ __all__ = [
     'ExpertBank',
     'GCNExperts',
     'GINExperts',
+    'MLPExperts',
     'ModuleExperts',
     'RelationalExperts',
 ]

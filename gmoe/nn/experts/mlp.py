@@ -1,13 +1,15 @@
-"""Two-layer experts, computed at once."""
+"""Experts of two linear maps each, for vectors without a graph."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gmoe import ops
+from gmoe._arguments import check_at_least, check_choice
 from gmoe.ops.routed_mlp import ACTIVATIONS
 from gmoe.routing import Routing
 
@@ -21,7 +23,10 @@ class MLPExperts(nn.Module):
         \mathbf{W}^{(1)}_o + \mathbf{b}^{(1)}_o) \mathbf{W}^{(2)}_o +
         \mathbf{b}^{(2)}_o \big)
 
-    The op :func:`gmoe.ops.routed_mlp` computes them.
+    The op :func:`gmoe.ops.routed_mlp` computes them. The weights are stacked
+    as in the other banks, :obj:`weight1` of shape :math:`(n, D_{in}, H)` and
+    :obj:`weight2` of shape :math:`(n, H, D_{out})`. A state dict holds
+    :obj:`weight1` as :math:`(n, H, D_{in})`, as files always did.
 
     Args:
         in_channels: Size of each input vector.
@@ -35,7 +40,7 @@ class MLPExperts(nn.Module):
         - **output:** vectors :math:`(N, D_{out})`
 
     Raises:
-        ValueError: If the activation is unknown.
+        ValueError: If a size is below 1, or the activation unknown.
     """
 
     def __init__(
@@ -47,15 +52,20 @@ class MLPExperts(nn.Module):
         activation: str = 'relu',
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(
-                f"'activation' must be one of {sorted(ACTIVATIONS)}, got "
-                f'{activation!r}'
-            )
+        check_choice('activation', activation, ACTIVATIONS)
+        check_at_least(
+            1,
+            in_channels=in_channels,
+            hidden_channels=hidden_channels,
+            out_channels=out_channels,
+            num_experts=num_experts,
+        )
         self.activation = activation
         n, hidden = num_experts, hidden_channels
-        # Both are plain matrices when the experts' axis is merged with hidden.
-        self.weight1 = nn.Parameter(torch.empty(n, hidden, in_channels))
+        # In memory, as in files, an input's weights lie side by side: the op
+        # takes them as they are.
+        weight1 = torch.empty(n, hidden, in_channels).transpose(1, 2)
+        self.weight1 = nn.Parameter(weight1)
         self.bias1 = nn.Parameter(torch.empty(n, hidden))
         self.weight2 = nn.Parameter(torch.empty(n, hidden, out_channels))
         self.bias2 = nn.Parameter(torch.empty(n, out_channels))
@@ -63,12 +73,11 @@ class MLPExperts(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draws the parameters as :class:`torch.nn.Linear` does."""
-        _, hidden, in_channels = self.weight1.shape
-        for weight, bias, size in (
-            (self.weight1, self.bias1, in_channels),
-            (self.weight2, self.bias2, hidden),
+        for weight, bias in (
+            (self.weight1, self.bias1),
+            (self.weight2, self.bias2),
         ):
-            bound = 1 / math.sqrt(size)
+            bound = 1 / math.sqrt(weight.size(1))
             nn.init.uniform_(weight, -bound, bound)
             nn.init.uniform_(bias, -bound, bound)
 
@@ -76,7 +85,7 @@ class MLPExperts(nn.Module):
         """The weighted sums for vectors of shape :math:`(N, D_{in})`."""
         return ops.routed_mlp(
             x,
-            self.weight1,
+            self.weight1.transpose(1, 2),
             self.bias1,
             self.weight2,
             self.bias2,
@@ -87,8 +96,23 @@ class MLPExperts(nn.Module):
             routing.slots_per_node,
         )
 
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        key = f'{prefix}weight1'
+        destination[key] = destination[key].transpose(1, 2)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any
+    ) -> None:
+        key = f'{prefix}weight1'
+        if key in state_dict:
+            state_dict[key] = state_dict[key].transpose(1, 2)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def __repr__(self) -> str:
-        num_experts, hidden, in_channels = self.weight1.shape
+        num_experts, in_channels, hidden = self.weight1.shape
         return (
             f'{self.__class__.__name__}({in_channels}, {hidden}, '
             f'{self.weight2.size(2)}, num_experts={num_experts}, '
