@@ -19,6 +19,20 @@ def user_path(text: str | Path) -> Path:
     return Path(text).expanduser()
 
 
+def at_least_one(**values: int) -> None:
+    """Refuses numbers below 1.
+
+    Args:
+        **values: The arguments of a command by name.
+
+    Raises:
+        SystemExit: If one is below.
+    """
+    for name, value in values.items():
+        if value < 1:
+            raise SystemExit(f"'{name}' must be at least 1, got {value}")
+
+
 def run(main: Callable[..., Any], **kwargs: Any) -> Any:
     """Calls a function with the arguments of the command line; ``~`` in a
     path is the user's home.

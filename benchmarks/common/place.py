@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import markdown
-from benchmarks.common.record import RESULTS, ROOT
+from benchmarks.common.record import RESULTS, ROOT, write_result
 
 #: Arguments of benchmarks that do not decide on what comes out.
 _PLACES = {'root', 'results', 'docs', 'venv', 'json', 'json_file', 'path'}
@@ -58,6 +58,22 @@ class Place:
         if docs is None:
             docs = results if is_own else ROOT / 'docs'
         return cls(results, docs, is_own)
+
+    def publish(
+        self, record: dict[str, Any], page: str, module: str, content: str
+    ) -> None:
+        """Writes a result, and the part of a page that shows it.
+
+        Args:
+            record: The result.
+            page: The name of the page.
+            module: The module that makes the part, by whose last name the
+                result goes.
+            content: The new part.
+        """
+        name = module.rpartition('.')[2]
+        print(f'Wrote {write_result(self.results, name, record)}')
+        self.write_part(page, module, content)
 
     def write_part(self, page: str, name: str, content: str) -> None:
         """Replaces a generated part of a page.

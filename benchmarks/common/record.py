@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gmoe.files import replace_text
+
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results'
 
@@ -72,19 +74,6 @@ def write_json(path: Path, result: dict[str, Any]) -> None:
         result: The result, as plain values.
     """
     replace_text(path, json.dumps(result, indent=1, allow_nan=False) + '\n')
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all.
-
-    Args:
-        path: The file.
-        text: What it shall hold.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    partial.write_text(text)
-    os.replace(partial, path)
 
 
 def _public(arguments: list[str]) -> list[str]:

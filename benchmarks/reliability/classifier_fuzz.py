@@ -14,20 +14,15 @@ from __future__ import annotations
 import math
 import random
 import shutil
-import sys
-import time
-import warnings
-from collections import Counter
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.common.options import run
+from benchmarks.reliability.fuzz import Kind, check_message, report
 from benchmarks.reliability.tiny_bert import write_tiny_bert
 from gmoe.text import (
     BertClassifier,
@@ -160,36 +155,15 @@ class Fuzz:
         return True
 
 
-def fuzz(calls: int, seed: int, folder: Path) -> dict[str, Counter[str]]:
-    """Makes calls, of the four kinds in turn.
+def kinds(folder: Path) -> dict[str, Kind]:
+    """The kinds of calls.
 
     Args:
-        calls: How many.
-        seed: The seed of what is given.
         folder: Where files are written.
-
-    Returns:
-        How many calls of each kind were accepted and refused.
-
-    Raises:
-        AssertionError: If something is accepted or refused that should not
-            be, with the call's number and kind.
     """
     made = Fuzz(folder)
     names = ('texts', 'labels', 'settings', 'files')
-    counts = {name: Counter({'accepted': 0, 'refused': 0}) for name in names}
-    for number in range(calls):
-        name = names[number % len(names)]
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')
-                good = getattr(made, name)(random.Random(f'{seed} {number}'))
-        except Exception as error:
-            raise AssertionError(
-                f'call {number} of seed {seed} ({name}): {error!r}'
-            ) from error
-        counts[name]['accepted' if good else 'refused'] += 1
-    return counts
+    return {name: getattr(made, name) for name in names}
 
 
 def _sequence(
@@ -224,9 +198,7 @@ def _outcome(call: Callable[[], Any], said: str) -> Any:
     try:
         return call()
     except ValueError as error:
-        message = str(error)
-        assert said in message, (said, message)
-        assert len(message) < MAX_MESSAGE, len(message)
+        check_message(error, said, MAX_MESSAGE)
         return None
 
 
@@ -237,15 +209,7 @@ def main(calls: int = 5_000, seed: int = 0) -> None:
         calls: How many.
         seed: The seed of what is given.
     """
-    start = time.monotonic()
-    # Trainings report on themselves.
-    with TemporaryDirectory() as name, redirect_stdout(sys.stderr):
-        counts = fuzz(calls, seed, Path(name))
-    for kind, count in counts.items():
-        print(
-            f'{kind}: {count["accepted"]} accepted, {count["refused"]} refused'
-        )
-    print(f'{calls} calls in {time.monotonic() - start:.0f} s, none wrong')
+    report(kinds, calls, seed)
 
 
 if __name__ == '__main__':

@@ -13,16 +13,14 @@ names the file and stays short.
 from __future__ import annotations
 
 import random
-import time
 import unicodedata
-from collections import Counter
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from benchmarks.common.options import run
+from benchmarks.reliability.fuzz import Kind, check_message, report
 from gmoe.datasets import CorruptDatasetError, read_triples
 from gmoe.datasets.triples.graph import triples_to_graph
 from gmoe.datasets.webnlg.xml import parse_file
@@ -78,48 +76,21 @@ TOKENS = (
 ENCODINGS = ('utf-8', 'utf-8-sig', 'utf-16', 'latin-1')
 
 
-def fuzz(calls: int, seed: int, folder: Path) -> dict[str, Counter[str]]:
-    """Makes calls, of the three kinds in turn.
+def kinds(folder: Path) -> dict[str, Kind]:
+    """The kinds of calls.
 
     Args:
-        calls: How many.
-        seed: The seed of what is given.
         folder: Where files are written.
-
-    Returns:
-        How many calls of each kind were accepted and refused.
-
-    Raises:
-        AssertionError: If something is accepted, refused or read that should
-            not be, with the call's number and kind.
     """
-    kinds: dict[str, Callable[[random.Random, Path], bool]] = {
-        'lines': _lines,
+    return {
+        'lines': partial(_lines, folder / 'triples.txt'),
         'nesting': _nesting,
-        'xml': _xml,
+        'xml': partial(_xml, folder / 'Airport.xml'),
     }
-    counts = {name: Counter({'accepted': 0, 'refused': 0}) for name in kinds}
-    for number in range(calls):
-        name = list(kinds)[number % len(kinds)]
-        start = time.monotonic()
-        try:
-            good = kinds[name](random.Random(f'{seed} {number}'), folder)
-        except Exception as error:
-            raise AssertionError(
-                f'call {number} of seed {seed} ({name}): {error!r}'
-            ) from error
-        seconds = time.monotonic() - start
-        assert seconds < MAX_SECONDS, (number, name, seconds)
-        counts[name]['accepted' if good else 'refused'] += 1
-    return counts
 
 
-def _lines(draw: random.Random, folder: Path) -> bool:
-    path = folder / 'triples.txt'
-    graphs = [
-        [_triple(draw) for _ in range(draw.randint(1, 4))]
-        for _ in range(draw.randint(1, 3))
-    ]
+def _lines(path: Path, draw: random.Random) -> bool:
+    graphs = _graphs(draw)
     end = draw.choice(LINE_ENDS)
     between = end * draw.randint(2, 3)
     text = between.join(
@@ -133,7 +104,7 @@ def _lines(draw: random.Random, folder: Path) -> bool:
     try:
         found = read_triples(path)
     except ValueError as error:
-        _check_message(error, path)
+        check_message(error, str(path), MAX_MESSAGE)
         assert is_damaged or not encoding.startswith('utf-8')
         return False
     if not is_damaged and encoding.startswith('utf-8'):
@@ -151,7 +122,7 @@ def _lines(draw: random.Random, folder: Path) -> bool:
     return True
 
 
-def _nesting(draw: random.Random, folder: Path) -> bool:
+def _nesting(draw: random.Random) -> bool:
     value = _value(draw, 0)
     is_graph = (
         isinstance(value, (list, tuple))
@@ -168,16 +139,11 @@ def _nesting(draw: random.Random, folder: Path) -> bool:
     return is_graph
 
 
-def _xml(draw: random.Random, folder: Path) -> bool:
-    path = folder / 'Airport.xml'
-    entries = [
-        [_triple(draw) for _ in range(draw.randint(1, 4))]
-        for _ in range(draw.randint(1, 3))
-    ]
+def _xml(path: Path, draw: random.Random) -> bool:
     # XML has no other control characters.
     entries = [
         [[part.translate({12: ' ', 29: ' '}) for part in t] for t in entry]
-        for entry in entries
+        for entry in _graphs(draw)
     ]
     encoding = draw.choice(ENCODINGS)
     said = encoding.removesuffix('-sig')
@@ -189,7 +155,7 @@ def _xml(draw: random.Random, folder: Path) -> bool:
     try:
         found = parse_file(content, path, 'train/Airport.xml')
     except CorruptDatasetError as error:
-        _check_message(error, path)
+        check_message(error, str(path), MAX_MESSAGE)
         assert is_damaged
         return False
     if not is_damaged:
@@ -202,8 +168,14 @@ def _xml(draw: random.Random, folder: Path) -> bool:
     return True
 
 
-def _triple(draw: random.Random) -> list[str]:
-    return [draw.choice(NAMES) for _ in range(3)]
+def _graphs(draw: random.Random) -> list[list[list[str]]]:
+    return [
+        [
+            [draw.choice(NAMES) for _ in range(3)]
+            for _ in range(draw.randint(1, 4))
+        ]
+        for _ in range(draw.randint(1, 3))
+    ]
 
 
 def _plain(triple: list[str]) -> tuple[str, ...]:
@@ -270,12 +242,6 @@ def _is_triple(value: Any) -> bool:
     )
 
 
-def _check_message(error: Exception, path: Path) -> None:
-    message = str(error)
-    assert str(path) in message, message
-    assert len(message) < MAX_MESSAGE + len(str(path)), len(message)
-
-
 def main(calls: int = 100_000, seed: int = 0) -> None:
     """Makes calls and prints what became of them.
 
@@ -283,14 +249,7 @@ def main(calls: int = 100_000, seed: int = 0) -> None:
         calls: How many.
         seed: The seed of what is given.
     """
-    start = time.monotonic()
-    with TemporaryDirectory() as name:
-        counts = fuzz(calls, seed, Path(name))
-    for kind, count in counts.items():
-        print(
-            f'{kind}: {count["accepted"]} accepted, {count["refused"]} refused'
-        )
-    print(f'{calls} calls in {time.monotonic() - start:.0f} s, none wrong')
+    report(kinds, calls, seed, MAX_SECONDS)
 
 
 if __name__ == '__main__':

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.record import replace_text
 from benchmarks.reproduce.run import Run
+from gmoe.files import replace_text
 
 RESULT = 'result.json'
 SETTINGS = 'settings.json'

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.common.record import replace_text
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.store import Key, Record
 from benchmarks.reproduce.tables import Cell, chosen_path
+from gmoe.files import replace_text
 
 NUM_EXPERTS = (4, 8)
 TOP_K = (1, 2, 4)

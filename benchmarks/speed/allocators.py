@@ -25,9 +25,9 @@ from typing import Any
 
 from benchmarks.common import markdown
 from benchmarks.common.memory import keep_freed_memory
-from benchmarks.common.options import run
+from benchmarks.common.options import at_least_one, run
 from benchmarks.common.place import Place, is_default
-from benchmarks.common.record import provenance, write_result
+from benchmarks.common.record import provenance
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.pools.variables import (
     variables_set,
@@ -118,11 +118,7 @@ def main(
     """
     good = is_default(main, locals())
     place = Place.choose('allocators', good, results, docs)
-    if min(epochs, rounds, threads) < 1:
-        raise SystemExit(
-            f"'epochs', 'rounds' and 'threads' must be at least 1, got "
-            f'{epochs}, {rounds} and {threads}'
-        )
+    at_least_one(epochs=epochs, rounds=rounds, threads=threads)
     ways = [way for way in WAYS if not way.jemalloc or _jemalloc()]
     cells = load_table(table_name, epochs).select(
         rows or ['gcn', 'gmoe-gcn'], [dataset]
@@ -140,8 +136,7 @@ def main(
         'threads': threads,
         'rows': measured,
     }
-    print(f'Wrote {write_result(place.results, "allocators", record)}')
-    place.write_part('performance.md', NAME, table(record))
+    place.publish(record, 'performance.md', NAME, table(record))
 
 
 def _measure(

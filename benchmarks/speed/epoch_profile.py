@@ -23,9 +23,9 @@ from torch_geometric.loader import DataLoader
 
 from benchmarks.common import markdown
 from benchmarks.common.memory import keep_freed_memory
-from benchmarks.common.options import run
+from benchmarks.common.options import at_least_one, run
 from benchmarks.common.place import Place, is_default
-from benchmarks.common.record import provenance, write_result
+from benchmarks.common.record import provenance
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.kinds.network import make_model
 from benchmarks.reproduce.run import Run
@@ -87,11 +87,7 @@ def main(
     """
     good = is_default(main, locals())
     place = Place.choose('epoch_profile', good, results, docs)
-    if rounds < 1 or threads < 1:
-        raise SystemExit(
-            f"'rounds' and 'threads' must be at least 1, got {rounds} and "
-            f'{threads}'
-        )
+    at_least_one(rounds=rounds, threads=threads)
     torch.set_num_threads(threads)
     keep_freed_memory()
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
@@ -105,8 +101,7 @@ def main(
             row for cell in cells for row in _measure(cell, root, rounds)
         ],
     }
-    print(f'Wrote {write_result(place.results, "epoch_profile", record)}')
-    place.write_part('performance.md', NAME, table(record))
+    place.publish(record, 'performance.md', NAME, table(record))
 
 
 def _measure(cell: Cell, root: Path, rounds: int) -> list[dict[str, Any]]:

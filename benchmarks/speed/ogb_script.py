@@ -26,9 +26,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from benchmarks.common import markdown
-from benchmarks.common.options import run
+from benchmarks.common.options import at_least_one, run
 from benchmarks.common.place import Place, is_default
-from benchmarks.common.record import provenance, write_result
+from benchmarks.common.record import provenance
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.kinds.network import (
     make_data,
@@ -135,11 +135,7 @@ def main(
     """
     good = is_default(main, locals())
     place = Place.choose('ogb_script', good, results, docs)
-    if rounds < 1 or threads < 1:
-        raise SystemExit(
-            f"'rounds' and 'threads' must be at least 1, got {rounds} and "
-            f'{threads}'
-        )
+    at_least_one(rounds=rounds, threads=threads)
     torch.set_num_threads(threads)
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
@@ -158,8 +154,7 @@ def main(
         'rounds': rounds,
         'rows': rows,
     }
-    print(f'Wrote {write_result(place.results, "ogb_script", record)}')
-    place.write_part('performance.md', NAME, table(record))
+    place.publish(record, 'performance.md', NAME, table(record))
 
 
 def _measure(

@@ -22,13 +22,13 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 
 from benchmarks.common.options import run
 from benchmarks.common.record import provenance, write_json
 from benchmarks.speed import op_message
 from benchmarks.speed.op_case import Case, check
-from gmoe.datasets import OGBMolDataset
+from benchmarks.speed.rows import chosen, line, molecules
 
 #: Each case by name; makes it for a batch of molecules.
 CASES: dict[str, Callable[[Data], Case]] = {**op_message.CASES}
@@ -63,26 +63,15 @@ def main(
         json: A file for the results.
         cache_dir: Where parsed datasets are kept.
     """
-    names = [only] if isinstance(only, str) else only or list(CASES)
-    sizes = [batch] if isinstance(batch, int) else batch or [32, 512]
-    for name in names:
-        if name not in CASES:
-            raise SystemExit(
-                f"'only' must hold some of {list(CASES)}, got '{name}'"
-            )
-    dataset = OGBMolDataset('ogbg-molhiv', root, cache_dir=cache_dir)
+    names = chosen(only, CASES)
     rows = []
-    for size in sizes:
-        generator = torch.Generator().manual_seed(0)
-        index = torch.randperm(len(dataset), generator=generator)[:size]
-        data = Batch.from_data_list([dataset[int(i)] for i in index])
-        data = data.to(device)
+    for size, data in molecules(root, cache_dir, batch, device).items():
         for name in names:
             case = CASES[name](data)
             row = {'name': name, 'batch': size}
             row |= time_case(case, rounds, copy_mb, data.x.device)
             rows.append(row)
-            Console().print(_line(row), soft_wrap=True)
+            Console().print(line(row), soft_wrap=True)
     console = Console()
     console.width = max(console.width, 104)
     console.print(_table(rows))
@@ -187,12 +176,6 @@ def share(row: dict[str, Any], name: str) -> str:
     if bandwidth is None:
         return '-'
     return f'{bandwidth / row["copy_gb_per_s"]:.2f}'
-
-
-def _line(row: dict[str, Any]) -> str:
-    return f'{row["name"]} x {row["batch"]}: ' + ', '.join(
-        f'{key} {value}' for key, value in row.items() if key.endswith('_ms')
-    )
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.common import markdown
 from benchmarks.common.options import run
 from benchmarks.common.place import Place, is_default
-from benchmarks.common.record import ROOT, provenance, write_result
+from benchmarks.common.record import ROOT, provenance
 from benchmarks.reproduce import store
 from benchmarks.reproduce.job import RESULT, SETTINGS
 from benchmarks.reproduce.run import Run, plan
@@ -84,8 +84,7 @@ def main(
         'threads': threads,
         **result,
     }
-    print(f'Wrote {write_result(place.results, "runner_cost", record)}')
-    place.write_part('reproduction/runner.md', NAME, table(record))
+    place.publish(record, 'reproduction/runner.md', NAME, table(record))
 
 
 def _reproduce(

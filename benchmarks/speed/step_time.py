@@ -25,7 +25,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import nn
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 
 from benchmarks.common.memory import (
     give_back_freed_memory,
@@ -34,8 +34,8 @@ from benchmarks.common.memory import (
 )
 from benchmarks.common.options import run
 from benchmarks.common.record import provenance, write_json
+from benchmarks.speed.rows import chosen, line, molecules
 from benchmarks.speed.stock import StockGNN
-from gmoe.datasets import OGBMolDataset
 from gmoe.nn import GNN, hidden_for_equal_cost
 from gmoe.routing import balance_loss
 
@@ -99,25 +99,16 @@ def main(
         json: A file for the results.
         cache_dir: Where parsed datasets are kept.
     """
-    names = [only] if isinstance(only, str) else only or list(ROWS)
-    sizes = [batch] if isinstance(batch, int) else batch or [32, 512]
+    names = chosen(only, ROWS)
     if onednn is not None:
         os.environ['GMOE_ONEDNN'] = str(int(onednn))
-    for name in names:
-        if name not in ROWS:
-            raise SystemExit(
-                f"'only' must hold some of {list(ROWS)}, got '{name}'"
-            )
-    dataset = OGBMolDataset('ogbg-molhiv', root, cache_dir=cache_dir)
+    batches = molecules(root, cache_dir, batch, device)
     results = []
     for name in names:
-        for size in sizes:
-            generator = torch.Generator().manual_seed(0)
-            index = torch.randperm(len(dataset), generator=generator)[:size]
-            data = Batch.from_data_list([dataset[int(i)] for i in index])
-            row = time_row(name, data.to(device), rounds, profile)
+        for data in batches.values():
+            row = time_row(name, data, rounds, profile)
             results.append(row)
-            Console().print(_line(row))
+            Console().print(line(row))
     Console().print(_table(results))
     if json is not None:
         record = {
@@ -283,14 +274,6 @@ def _peak_mb(call: Call, device: torch.device) -> float | None:
     if before is None or after is None:
         return None
     return round((after - before) / 2**20, 1)
-
-
-def _line(row: dict[str, Any]) -> str:
-    return f'{row["name"]} x {row["batch"]}: ' + ', '.join(
-        f'{key} {value}'
-        for key, value in row.items()
-        if key.endswith(('_ms', '_mb'))
-    )
 
 
 def ratio(row: dict[str, Any], over: str, under: str) -> str:

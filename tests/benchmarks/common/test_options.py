@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.common.options import run
+from benchmarks.common.options import at_least_one, run
 
 
 def main(root: Path, name: str = '~', results: Path | None = None) -> list:
@@ -29,3 +29,11 @@ def test_home(monkeypatch: pytest.MonkeyPatch):
     ]
     monkeypatch.setattr(sys, 'argv', ['run', 'x', '--results', '~/r'])
     assert run(main) == [Path('x'), '~', Path('/home/someone/r')]
+
+
+def test_numbers_below_one():
+    at_least_one(rounds=1, threads=2)
+    with pytest.raises(
+        SystemExit, match="'threads' must be at least 1, got 0"
+    ):
+        at_least_one(rounds=1, threads=0)

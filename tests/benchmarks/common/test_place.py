@@ -1,6 +1,7 @@
 """Small runs of benchmarks leave the committed results alone."""
 
 import inspect
+import json
 from importlib import import_module
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def test_pages(tmp_path):
     for name, content in (('one', 'b'), ('two', 'bb')):
         begin, end = markdown.markers(name)
         assert f'{begin}\n\n{content}\n\n{end}' in text
+    place.publish({'x': 1}, 'page.md', 'a.one', 'c')
+    assert json.loads((place.results / 'one.json').read_text()) == {'x': 1}
     # In the documentation, a part has its place.
     with pytest.raises(FileNotFoundError):
         Place(tmp_path, tmp_path, False).write_part('page.md', 'one', 'a')

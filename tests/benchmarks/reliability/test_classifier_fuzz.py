@@ -9,11 +9,12 @@ pytest.importorskip('transformers', reason=reason)
 pytest.importorskip('accelerate', reason=reason)
 pytest.importorskip('sklearn', reason=reason)
 
-from benchmarks.reliability.classifier_fuzz import fuzz, main  # noqa: E402
+from benchmarks.reliability.classifier_fuzz import kinds, main  # noqa: E402
+from benchmarks.reliability.fuzz import fuzz  # noqa: E402
 
 
 def test_fuzz(tmp_path: Path):
-    counts = fuzz(120, 0, tmp_path)
+    counts = fuzz(kinds(tmp_path), 120, 0)
     for kind in ('texts', 'labels', 'settings', 'files'):
         assert counts[kind].total() == 30
         assert min(counts[kind].values()) > 2

@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-from benchmarks.reliability.text_fuzz import fuzz, main
+from benchmarks.reliability.fuzz import fuzz
+from benchmarks.reliability.text_fuzz import kinds, main
 
 
 def test_fuzz(tmp_path: Path):
-    counts = fuzz(1500, 0, tmp_path)
+    counts = fuzz(kinds(tmp_path), 1500, 0)
     for kind in ('lines', 'nesting', 'xml'):
         assert counts[kind].total() == 500
         assert min(counts[kind].values()) > 20

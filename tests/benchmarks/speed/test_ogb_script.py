@@ -34,7 +34,7 @@ def test_main(data_root, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'rounds': 0}, "'rounds' and 'threads' must .*0"),
+        ({'rounds': 0}, "'rounds' must be at least 1, got 0"),
         ({'dataset': 'moltox21'}, "one task, got 'moltox21' with 12"),
     ],
 )
