@@ -5,11 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use('Agg')  # No screen is needed.
-
-from matplotlib import pyplot as plt
+from benchmarks.common.picture import panels, save
 
 
 def draw(results: list[dict[str, Any]], path: Path) -> Path:
@@ -19,7 +15,8 @@ def draw(results: list[dict[str, Any]], path: Path) -> Path:
         results: What :func:`benchmarks.hop_mixture.train` returns.
         path: The file.
     """
-    figure, (curves, routing) = plt.subplots(1, 2, figsize=(10, 3.8))
+    figure, axes = panels(2, width=5.0, height=3.8)
+    curves, routing = axes[0]
     for result in results:
         epochs = [row['epoch'] + 1 for row in result['epochs']]
         valid = [row['valid'] for row in result['epochs']]
@@ -52,7 +49,4 @@ def draw(results: list[dict[str, Any]], path: Path) -> Path:
         title='Routing of query nodes',
     )
     routing.legend(frameon=False, title='graphs in which', ncols=2)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return save(figure, path, 120)

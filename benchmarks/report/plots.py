@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use('Agg')  # No screen is needed.
+from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from benchmarks.common.picture import legend_below, log_ticks, panels, save
 from benchmarks.report.summary import Summary
 
 
 def draw_curves(summaries: Sequence[Summary], path: Path) -> Path | None:
     """Draws the mean scores over seeds by epoch, validation above test, with
-    the standard deviation as a band.
+    the standard deviation as a band. A model without epochs is a dashed line.
 
     Args:
         summaries: The cells.
@@ -28,22 +24,30 @@ def draw_curves(summaries: Sequence[Summary], path: Path) -> Path | None:
     Returns:
         The file, or :obj:`None` where no cell has epochs.
     """
-    shown = [s for s in summaries if s.epochs]
+    shown = [summary for summary in summaries if summary.epochs]
     if not shown:
         return None
-    figure, axes, datasets = _panels(shown, 2)
+    datasets = _datasets(shown)
+    figure, axes = panels(len(datasets), 2)
+    handles: dict[str, Any] = {}
     for column, dataset in enumerate(datasets):
-        for row, part in enumerate(('valid', 'test')):
-            axis = axes[row][column]
-            for summary in shown:
-                if summary.cell.dataset == dataset:
-                    _curve(axis, summary, part)
-            metric = next(s for s in shown if s.cell.dataset == dataset).metric
-            axis.set(title=f'{dataset}, {part}', ylabel=metric)
+        for axis, part in zip(axes[:, column], ('valid', 'test')):
+            bands = []
+            for summary, colour in _coloured(summaries, dataset):
+                band, line = _curve(axis, summary, part, colour)
+                bands.append(band)
+                handles[summary.cell.label] = line
+            axis.set(title=f'{dataset}, {part}', ylabel=summary.metric)
+            # The first epochs are so far off that the rest would be flat.
+            seen = np.concatenate([b[:, b.shape[1] // 10 :] for b in bands], 1)
+            low, high = np.nanquantile(seen, [0.02, 0.98])
+            low = min(low, np.nanmin(seen.mean(axis=0)))
+            high = max(high, np.nanmax(seen.mean(axis=0)))
+            axis.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
             axis.grid(alpha=0.3)
         axes[-1][column].set_xlabel('epoch')
-        axes[0][column].legend(frameon=False, fontsize=8)
-    return _save(figure, path)
+    legend_below(figure, handles)
+    return save(figure, path)
 
 
 def draw_cost(summaries: Sequence[Summary], path: Path) -> Path | None:
@@ -58,64 +62,57 @@ def draw_cost(summaries: Sequence[Summary], path: Path) -> Path | None:
     """
     if not summaries:
         return None
-    figure, axes, datasets = _panels(summaries, 1)
+    datasets = _datasets(summaries)
+    figure, axes = panels(len(datasets))
+    handles: dict[str, Any] = {}
     for axis, dataset in zip(axes[0], datasets):
-        for summary in summaries:
-            if summary.cell.dataset != dataset:
-                continue
+        seconds = []
+        for summary, colour in _coloured(summaries, dataset):
             scores = summary.scores()
-            spread = scores.std(ddof=1) if len(scores) > 1 else 0.0
-            axis.errorbar(
-                summary.measured('seconds'),
+            seconds.append(summary.measured('seconds'))
+            handles[summary.cell.label] = axis.errorbar(
+                seconds[-1],
                 scores.mean(),
-                spread,
+                scores.std(ddof=1) if len(scores) > 1 else 0.0,
                 marker='o',
                 capsize=3,
                 ls='',
-                label=summary.cell.label,
+                color=colour,
             )
-            metric = summary.metric
         axis.set(
-            xscale='log',
-            title=dataset,
-            xlabel='seconds per seed',
-            ylabel=metric,
+            title=dataset, xlabel='seconds per seed', ylabel=summary.metric
         )
+        log_ticks(axis, min(seconds), max(seconds))
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False, fontsize=8)
-    return _save(figure, path)
+    legend_below(figure, handles)
+    return save(figure, path)
 
 
-def _panels(
-    summaries: Sequence[Summary], rows: int
-) -> tuple[Figure, np.ndarray, list[str]]:
-    datasets = list(dict.fromkeys(s.cell.dataset for s in summaries))
-    figure, axes = plt.subplots(
-        rows,
-        len(datasets),
-        figsize=(4.2 * len(datasets), 3.2 * rows),
-        squeeze=False,
-    )
-    return figure, axes, datasets
+def _datasets(summaries: Sequence[Summary]) -> list[str]:
+    return list(dict.fromkeys(s.cell.dataset for s in summaries))
 
 
-def _curve(axis: Axes, summary: Summary, part: str) -> None:
+def _coloured(
+    summaries: Sequence[Summary], dataset: str
+) -> Iterator[tuple[Summary, str]]:
+    # A model has the same colour on all datasets.
+    labels = list(dict.fromkeys(s.cell.label for s in summaries))
+    for summary in summaries:
+        if summary.cell.dataset == dataset:
+            yield summary, f'C{labels.index(summary.cell.label)}'
+
+
+def _curve(
+    axis: Axes, summary: Summary, part: str, colour: str
+) -> tuple[np.ndarray, Any]:
+    if not summary.epochs:
+        mean = summary.scores(part).mean()
+        return np.full((2, 1), mean), axis.axhline(mean, ls='--', color=colour)
     curves = np.array([r['curve'][part] for r in summary.records], float)
     curves = curves * summary.scale
     epochs = np.arange(1, curves.shape[1] + 1)
     mean = curves.mean(axis=0)
-    (line,) = axis.plot(epochs, mean, label=summary.cell.label)
-    if len(curves) > 1:
-        std = curves.std(axis=0, ddof=1)
-        axis.fill_between(
-            epochs, mean - std, mean + std, alpha=0.15, color=line.get_color()
-        )
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the version of matplotlib, so that a file stays the same.
-    figure.savefig(path, dpi=100, metadata={'Software': None})
-    plt.close(figure)
-    return path
+    std = curves.std(axis=0, ddof=1) if len(curves) > 1 else 0 * mean
+    (line,) = axis.plot(epochs, mean, color=colour)
+    axis.fill_between(epochs, mean - std, mean + std, alpha=0.15, color=colour)
+    return np.stack([mean - std, mean + std]), line

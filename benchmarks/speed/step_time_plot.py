@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use('Agg')  # No screen is needed.
-
-from matplotlib import pyplot as plt
 from matplotlib import ticker
+
+from benchmarks.common.picture import panels, save
 
 LABELS = {
     'gmoe': 'gmoe',
@@ -33,9 +30,7 @@ def draw(rows: list[dict[str, Any]], path: Path, top_k: int = 2) -> Path:
         if f'-k{top_k}-' in row['name']
     ]
     batches = sorted({row['batch'] for _, row in shown})
-    figure, axes = plt.subplots(
-        1, len(batches), figsize=(5 * len(batches), 3.8), squeeze=False
-    )
+    figure, axes = panels(len(batches), width=5.0, height=3.8)
     for axis, batch in zip(axes[0], batches):
         part = sorted(
             ((n, row) for n, row in shown if row['batch'] == batch),
@@ -62,7 +57,4 @@ def draw(rows: list[dict[str, Any]], path: Path, top_k: int = 2) -> Path:
         axis.minorticks_off()
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return save(figure, path, 120)

@@ -10,14 +10,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use('Agg')  # No screen is needed.
-
 import torch
-from matplotlib import pyplot as plt
 
 from benchmarks.common.options import run
+from benchmarks.common.picture import panels, save
 from benchmarks.common.place import is_default
 from benchmarks.common.record import ROOT
 from benchmarks.webnlg.graph import CONFIGS
@@ -64,9 +60,7 @@ def main(
     network, data = done.model.eval(), done.datamodule
     texts = WebNLGDataset(root, download=False, log=False)
     dev = texts.get_idx_split('clean')['valid']
-    figure, axes = plt.subplots(
-        1, len(graphs), figsize=(6.5 * len(graphs), 6.5), squeeze=False
-    )
+    figure, axes = panels(len(graphs), width=6.5, height=6.5)
     for axis, position in zip(axes[0], graphs):
         index = int(dev[position])
         batch = data.on_after_batch_transfer(data.dataset.take([index]), 0)
@@ -80,12 +74,7 @@ def main(
             f'{texts.categories[best]} ({float(out.softmax(1).max()):.2f}), '
             f'really {texts.entries[index].category}'
         )
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(
-        path, dpi=80, bbox_inches='tight', metadata={'Software': None}
-    )
-    print(f'Wrote {path}')
+    print(f'Wrote {save(figure, path, 80)}')
 
 
 if __name__ == '__main__':

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-
-matplotlib.use('Agg')  # No screen is needed.
-
-from matplotlib import pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from benchmarks.common.picture import panels, save
 from gmoe.datasets.webnlg import CATEGORIES
 
 Record = dict[str, Any]
@@ -30,9 +26,7 @@ def confusion(
         path: The picture.
         models: The models.
     """
-    figure, axes = plt.subplots(
-        1, len(models), figsize=(8 * len(models), 7.5), squeeze=False
-    )
+    figure, axes = panels(len(models), width=8.0, height=7.5)
     for axis, model in zip(axes[0], models):
         total = np.sum([r['confusion'] for r in _clean(found, model)], axis=0)
         share = 100 * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
@@ -45,7 +39,7 @@ def confusion(
             xticks_rotation=90,
         )
         axis.set_title(f'{model}: % of each category')
-    _save(figure, path)
+    print(f'Wrote {save(figure, path)}')
 
 
 def routing(
@@ -58,9 +52,7 @@ def routing(
         path: The picture.
         models: Models with experts.
     """
-    figure, axes = plt.subplots(
-        1, len(models), figsize=(5.5 * len(models), 6), squeeze=False
-    )
+    figure, axes = panels(len(models), width=5.5, height=6.0)
     for axis, model in zip(axes[0], models):
         first = min(_clean(found, model), key=lambda r: r['seed'])
         weights = np.array(first['routing'])
@@ -70,7 +62,7 @@ def routing(
         axis.set_xticks(range(len(names)), names, rotation=90)
         axis.set_title(f'{model}, seed {first["seed"]}: mean weight')
         figure.colorbar(image, ax=axis)
-    _save(figure, path)
+    print(f'Wrote {save(figure, path)}')
 
 
 def _experts(record: Record, count: int) -> list[str]:
@@ -91,11 +83,3 @@ def _clean(found: Sequence[Record], model: str) -> list[Record]:
         for record in found
         if record['model'] == model and record['protocol'] == 'clean'
     ]
-
-
-def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.tight_layout()
-    figure.savefig(path, dpi=100, metadata={'Software': None})
-    plt.close(figure)
-    print(f'Wrote {path}')
