@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import networkx
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.patches import Patch, Wedge
+from matplotlib.transforms import Bbox
 from torch_geometric.data import Data
 from torch_geometric.utils import to_networkx
 
@@ -18,6 +20,8 @@ from gmoe.routing import Routing
 LINE_WIDTH = 18
 #: The radius of a node, where the whole graph is within -1 and 1.
 RADIUS = 0.12
+#: Where a name may stand: steps to the right and up from its node.
+_SIDES = [(0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1)]
 
 
 def draw_routing(
@@ -55,24 +59,17 @@ def draw_routing(
         )
     graph = to_networkx(data, to_undirected=True, remove_self_loops=True)
     place = networkx.kamada_kawai_layout(graph)
-    _draw_edges(data, graph, place, axis)
+    axis.set_aspect('equal')
+    axis.set_axis_off()
+    axis.set(xlim=(-1.4, 1.4), ylim=(-1.5, 1.3))
+    axis.apply_aspect()  # Texts are measured below.
+    taken = _draw_edges(data, graph, place, axis)
     gates = routing.gates.detach().cpu().double().numpy()
     colours = colormaps['tab10' if routing.num_experts <= 10 else 'tab20']
     for node, weights in enumerate(gates):
-        _draw_node(place[node], weights, colours, axis)
+        taken += _draw_node(place[node], weights, colours, axis)
     for node, text in enumerate(data.get('node_text') or []):
-        x, y = place[node]
-        wrapped = textwrap.fill(text, LINE_WIDTH)
-        axis.text(
-            x,
-            y - 1.2 * RADIUS,
-            wrapped,
-            ha='center',
-            va='top',
-            fontsize=9,
-            bbox={'color': 'white', 'alpha': 0.7, 'pad': 0.5},
-            zorder=4,
-        )
+        taken.append(_draw_name(text, place[node], taken, axis))
     axis.legend(
         handles=[
             Patch(color=colours(i), label=_name(i, num_experts_1hop))
@@ -81,9 +78,6 @@ def draw_routing(
         fontsize='small',
         loc='lower left',
     )
-    axis.set_aspect('equal')
-    axis.set_axis_off()
-    axis.set(xlim=(-1.4, 1.4), ylim=(-1.5, 1.3))
 
 
 def _name(expert: int, num_experts_1hop: int | None) -> str:
@@ -95,7 +89,7 @@ def _name(expert: int, num_experts_1hop: int | None) -> str:
 
 def _draw_node(
     place: np.ndarray, weights: np.ndarray, colours: Any, axis: Any
-) -> None:
+) -> list[Bbox]:
     bounds = np.cumsum([0.0, *weights / max(weights.sum(), 1e-12)]) * 360 + 90
     for expert in weights.nonzero()[0]:
         sector = Wedge(
@@ -108,15 +102,44 @@ def _draw_node(
             zorder=3,
         )
         axis.add_patch(sector)
+    corners = place + RADIUS * np.array([[-1, -1], [1, 1]])
+    return [Bbox(axis.transData.transform(corners))]
+
+
+def _draw_name(
+    text: str, place: np.ndarray, taken: Sequence[Bbox], axis: Any
+) -> Bbox:
+    """Writes the name of a node beside it, where it covers least of what is
+    taken, below the node if that is free."""
+    label = axis.text(
+        *place,
+        textwrap.fill(text, LINE_WIDTH),
+        fontsize=9,
+        bbox={'color': 'white', 'alpha': 0.7, 'pad': 0.5},
+        zorder=4,
+    )
+
+    def put(side: tuple[int, int]) -> Bbox:
+        label.set_position(place + 1.2 * RADIUS * np.array(side))
+        label.set_horizontalalignment(('center', 'left', 'right')[side[0]])
+        label.set_verticalalignment(('center', 'bottom', 'top')[side[1]])
+        return label.get_window_extent()
+
+    def covered(side: tuple[int, int]) -> float:
+        box = put(side)
+        shared = [Bbox.intersection(box, other) for other in taken]
+        return sum(part.width * part.height for part in shared if part)
+
+    return put(min(_SIDES, key=covered))
 
 
 def _draw_edges(
     data: Data, graph: networkx.Graph, place: dict[int, Any], axis: Any
-) -> None:
+) -> list[Bbox]:
     texts = data.get('edge_text')
     if texts is None:
         networkx.draw_networkx_edges(graph, place, ax=axis)
-        return
+        return []
     labels: dict[tuple[int, int], list[str]] = {}
     for (source, target), text in zip(data.edge_index.t().tolist(), texts):
         if text not in labels.get((target, source), []):
@@ -132,7 +155,7 @@ def _draw_edges(
         edge_color='gray',
         arrowsize=12,
     )
-    networkx.draw_networkx_edge_labels(
+    drawn = networkx.draw_networkx_edge_labels(
         shown,
         place,
         {edge: '\n'.join(texts) for edge, texts in labels.items()},
@@ -141,3 +164,11 @@ def _draw_edges(
         font_color='dimgray',
         rotate=False,
     )
+    lines = [np.linspace(place[a], place[b], 12) for a, b in labels]
+    points = axis.transData.transform(
+        np.concatenate([np.zeros((0, 2)), *lines])
+    )
+    return [
+        *(label.get_window_extent() for label in drawn.values()),
+        *(Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in points),
+    ]

@@ -50,6 +50,21 @@ def test_sectors_are_weights(axis):
     assert legend == names
 
 
+def test_names_leave_edges_free(axis):
+    axis.figure.set_size_inches(6.5, 6.5)
+    ends = torch.tensor([[0, 1, 2, 3, 3, 5], [1, 2, 3, 4, 5, 6]])
+    data = Data(x=torch.randn(7, 4), edge_index=ends)
+    data.edge_text = ['a property of it'] * 6
+    data.node_text = [f'a long name with number {i}' for i in range(7)]
+    draw_routing(data, Router(4, 2, 1)(data.x), axis)
+    boxes = [
+        (text.get_text(), text.get_window_extent()) for text in axis.texts
+    ]
+    for i, (name, box) in enumerate(boxes):
+        for other, beside in boxes[i + 1 :]:
+            assert not box.overlaps(beside), (name, other)
+
+
 def test_without_texts(axis):
     data = make(texts=False)
     draw_routing(data, Router(4, 12, 2)(data.x), axis)

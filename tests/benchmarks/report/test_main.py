@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from scipy import stats
 
 from benchmarks.common import markdown
 from benchmarks.common.record import ROOT
+from benchmarks.report import plots
 from benchmarks.report.__main__ import main
 from benchmarks.report.compare import compare
 from benchmarks.report.grid import grids
@@ -174,6 +176,22 @@ def test_files_of_results_are_parsed_once(tmp_path, monkeypatch):
     )
     main('all', results=tmp_path)
     assert len(parsed) == len(set(parsed)) == 2 * len(table_names())
+
+
+def test_forest_is_a_line_beside_the_curves(tmp_path, monkeypatch):
+    summaries, _ = summarise(load_table('table2'), results())
+    figures = []
+    monkeypatch.setattr(
+        plots, 'save', lambda figure, path: figures.append(figure) or path
+    )
+    plots.draw_curves(list(summaries.values()), tmp_path / 'curves.png')
+    (figure,) = figures
+    for axis, part in zip(figure.axes, ('valid', 'test')):
+        score = summaries['molesol/forest'].scores(part).mean()
+        (line,) = [li for li in axis.lines if li.get_linestyle() == '--']
+        assert set(line.get_ydata()) == {score}
+        assert axis.get_ylim()[0] < score < axis.get_ylim()[1]
+    plt.close(figure)
 
 
 def test_training():
