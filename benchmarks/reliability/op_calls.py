@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gmoe import ops
 from gmoe.ops import MessageHop
 from gmoe.ops.backend import registered_ops
+from gmoe.ops.hops import packed_names
 
 EPS = 1e-5
 
@@ -40,6 +41,17 @@ class Call(NamedTuple):
         """The names of the arguments."""
         schema = getattr(torch.ops.gmoe, self.op).default._schema
         return [argument.name for argument in schema.arguments]
+
+    def element_names(self, at: int) -> list[str]:
+        """The names of the elements of an argument that is a list: those of
+        its own, but for the packed tensors of hops.
+
+        Args:
+            at: Which argument.
+        """
+        if self.names[at] == 'hops':
+            return packed_names(self.arguments[at + 1])
+        return [self.names[at]] * len(self.arguments[at])
 
 
 class Recorder(TorchDispatchMode):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -82,7 +82,6 @@ ALLOWED = (
     # What may be left out.
     ('*', 'bias', 'none'),
     ('*', 'self_scale', 'none'),
-    ('*', 'edge_weight', 'no element'),
     ('*', 'training', 'flipped'),
     ('*', 'save', 'flipped'),
     ('expert_norm*', 'relu', 'flipped'),
@@ -118,13 +117,24 @@ def draw_slip(call: Call, choose: random.Random) -> Slip:
         call: A valid call.
         choose: Chooses the argument and the change.
     """
-    options: list[tuple[str, Any]] = []
+    options: list[tuple[str, str, Any]] = []
     while not options:
         at = choose.randrange(len(call.arguments))
-        options = list(slips(call.arguments[at], choose))
-    kind, value = choose.choice(options)
-    arguments = (*call.arguments[:at], value, *call.arguments[at + 1 :])
-    return Slip(call._replace(arguments=arguments), call.names[at], kind)
+        value, name = call.arguments[at], call.names[at]
+        options = [(name, *slip) for slip in slips(value, choose)]
+        if isinstance(value, list | tuple) and value:
+            k = choose.randrange(len(value))
+            options += [
+                (call.element_names(at)[k], kind, _replaced(value, k, wrong))
+                for kind, wrong in slips(value[k], choose)
+            ]
+    name, kind, value = choose.choice(options)
+    arguments = tuple(_replaced(call.arguments, at, value))
+    return Slip(call._replace(arguments=arguments), name, kind)
+
+
+def _replaced(values: Sequence[Any], at: int, value: Any) -> list[Any]:
+    return [*values[:at], value, *values[at + 1 :]]
 
 
 def slips(value: Any, choose: random.Random) -> Iterator[tuple[str, Any]]:
@@ -147,7 +157,7 @@ def slips(value: Any, choose: random.Random) -> Iterator[tuple[str, Any]]:
         for wrong in (float('nan'), float('inf'), -float('inf'), -1.0):
             yield f'number {wrong:g}', wrong
     elif isinstance(value, list | tuple):
-        yield from _lists(list(value), choose)
+        yield from _lists(list(value))
 
 
 def _sizes(value: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -219,18 +229,13 @@ def _integers(value: int) -> Iterator[tuple[str, int]]:
     yield 'number 2**63-1', 2**63 - 1
 
 
-def _lists(
-    value: list[Any], choose: random.Random
-) -> Iterator[tuple[str, list[Any]]]:
+def _lists(value: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     if not value:
         return
     yield 'no element', []
     yield 'an element more', [*value, value[-1]]
     if len(value) > 1:
         yield 'an element less', value[:-1]
-    at = choose.randrange(len(value))
-    for kind, wrong in slips(value[at], choose):
-        yield kind, [*value[:at], wrong, *value[at + 1 :]]
 
 
 # The same values, laid out in other ways; expanded, the first ones only.
@@ -261,8 +266,12 @@ def draw_layout(call: Call, choose: random.Random) -> Pair:
     flat, spec = torch.utils._pytree.tree_flatten(list(call.arguments))
     owner = [
         name
-        for name, value in zip(call.names, call.arguments)
-        for _ in torch.utils._pytree.tree_leaves(value)
+        for at, value in enumerate(call.arguments)
+        for name in (
+            call.element_names(at)
+            if isinstance(value, list | tuple)
+            else [call.names[at]]
+        )
     ]
     at = choose.choice(
         [k for k, t in enumerate(flat) if isinstance(t, Tensor)]

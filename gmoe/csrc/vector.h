@@ -30,26 +30,6 @@ struct Accumulator<torch::headeronly::BFloat16> {
 template <typename T>
 using acc_t = typename Accumulator<T>::type;
 
-// What one edge adds to the sum before its weight: the row of the source plus
-// the edge terms, of which there are none, one or two.
-template <typename T>
-struct Message {
-  const T* x;
-  const T* term1;
-  const T* term2;
-
-  GMOE_HOST_DEVICE acc_t<T> at(int64_t d) const {
-    acc_t<T> z = static_cast<acc_t<T>>(x[d]);
-    if (term1 != nullptr) {
-      z += static_cast<acc_t<T>>(term1[d]);
-    }
-    if (term2 != nullptr) {
-      z += static_cast<acc_t<T>>(term2[d]);
-    }
-    return z;
-  }
-};
-
 // relu(z), and its derivative times a gradient. NaN passes through, as it
 // does in torch.relu.
 template <typename A>

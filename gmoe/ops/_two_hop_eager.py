@@ -120,12 +120,12 @@ class Paths:
         self.end = self.count.cumsum(0)
         self.total = int(self.end[-1]) if self.end.numel() > 0 else 0
         # Position of a path's second edge among the sorted edges: the start
-        # of its node's edges, plus the rank of the path among those of
-        # `first`.
+        # of its node's edges, plus the rank of the path among those of its
+        # first edge.
         self.shift = start.index_select(0, dst) - (self.end - self.count)
 
     def edges(self, number: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Returns the first and the second edge of some paths.
+        """The first and the second edge of some paths.
 
         Args:
             number: Which paths, in ascending order. (default: all)
@@ -147,7 +147,7 @@ def _are_edges(
     dst: Tensor,
     num_nodes: int,
 ) -> Tensor:
-    """Returns whether there is an edge from `u` to `w`."""
+    """Whether there is an edge from ``u`` to ``w``."""
     if src.numel() == 0:
         return torch.zeros_like(u, dtype=torch.bool)
     edges = (src * num_nodes + dst).sort()[0]
@@ -165,7 +165,7 @@ def _are_edge_ids(
     num_nodes: int,
     batch: Tensor | None,
 ) -> Tensor:
-    """Returns whether the node id `w` is the id of an edge from `u`."""
+    """Whether the node id ``w`` is the id of an edge from ``u``."""
     if batch is None:
         edge_id = w
         in_graph = w < src.numel()
@@ -181,7 +181,7 @@ def _are_edge_ids(
 
 
 def _first_occurrences(value: Tensor) -> Tensor:
-    """Returns the positions at which a value occurs for the first time."""
+    """The positions at which a value occurs for the first time."""
     value, order = value.sort(stable=True)
     is_first = torch.ones_like(value, dtype=torch.bool)
     torch.ne(value[1:], value[:-1], out=is_first[1:])
@@ -191,8 +191,8 @@ def _first_occurrences(value: Tensor) -> Tensor:
 def _pointers(
     src: Tensor, dst: Tensor, batch: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the graph of each edge, and where the nodes and the edges of
-    each graph start."""
+    """The graph of each edge, and where the nodes and the edges of each graph
+    start."""
     graph = _check_grouped(src, dst, batch)
     num_graphs = int(batch[-1]) + 1 if batch.numel() > 0 else 0
     return graph, _pointer(batch, num_graphs), _pointer(graph, num_graphs)
@@ -204,26 +204,25 @@ def _pointer(group: Tensor, num_groups: int) -> Tensor:
 
 
 def _check_grouped(src: Tensor, dst: Tensor, batch: Tensor) -> Tensor:
-    """Checks that ids can be counted within a graph; returns that of edges."""
+    """The graph of each edge, if ids can be counted within one."""
     graph = batch.index_select(0, src)
     if batch.numel() > 0 and int(batch[0]) < 0:
         raise ValueError(
-            f"'batch' needs to hold non-negative graph ids "
-            f'(got {int(batch[0])})'
+            f"'batch' must hold graph ids >= 0, got {int(batch[0])}"
         )
     if not bool((batch[1:] >= batch[:-1]).all()):
         raise ValueError(
-            "'batch' needs to be sorted in ascending order, as "
-            'in a PyG batch (got an unsorted vector)'
+            "'batch' must be sorted in ascending order, as in a PyG batch, "
+            'got an unsorted vector'
         )
     if not bool((graph == batch.index_select(0, dst)).all()):
         raise ValueError(
-            "'edge_index' needs to hold edges within one graph "
-            "of 'batch' only (got an edge between two graphs)"
+            "'edge_index' must hold edges within one graph of 'batch' only, "
+            'got an edge between two graphs'
         )
     if not bool((graph[1:] >= graph[:-1]).all()):
         raise ValueError(
-            "'edge_index' needs to hold its edges grouped by "
-            'graph, as in a PyG batch (got another order)'
+            "'edge_index' must hold its edges grouped by graph, as in a PyG "
+            'batch, got another order'
         )
     return graph

@@ -12,11 +12,11 @@ from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
 from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import grouped_linear
+from gmoe.ops.hops import pack_hops, packed_grads, packed_names
 from gmoe.ops.message import MessageHop
 from gmoe.ops.needed_rows import needed_rows
 from gmoe.ops.routed_message import (
     any_needs_grad,
-    hop_arguments,
     num_messages,
     num_words,
     routed_message,
@@ -83,7 +83,7 @@ def gcn_experts(
             root,
             node.contiguous(),
             expert.contiguous(),
-            *hop_arguments(hops, x.dtype),
+            *pack_hops(hops, x.dtype),
             num_messages(node, expert, hops, slots_per_node, floats),
         )
         return out
@@ -175,33 +175,27 @@ def _fake_backward(
     x: Tensor,
     weight: Tensor,
     root: Tensor,
-    *args: Any,
+    node: Tensor,
+    expert: Tensor,
+    hops: Sequence[Tensor],
+    hop_sizes: Sequence[int],
+    needs_x: bool,
 ) -> list[Tensor]:
-    tables = args[6]
-    return [torch.empty_like(t) for t in (x, weight, *tables, root)]
-
-
-# Which of the op's inputs are lists of tensors.
-_LISTS = (6, 7, 9, 10, 11, 12)
+    names = packed_names(hop_sizes)
+    tables = [t for name, t in zip(names, hops) if name == 'tables']
+    return [torch.empty_like(t) for t in (x, *tables, root, weight)]
 
 
 def _setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+    *tensors, hops, ctx.sizes, _ = inputs
     ctx.mark_non_differentiable(output[1])
-    ctx.constants = (inputs[5], inputs[8])
-    ctx.sizes = [len(inputs[at]) for at in _LISTS]
-    lists = [tensor for at in _LISTS for tensor in inputs[at]]
-    ctx.save_for_backward(output[1], *inputs[:5], *lists)
+    ctx.save_for_backward(output[1], *tensors, *hops)
 
 
 def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
-    mask, x, weight, root, node, expert, *rest = ctx.saved_tensors
-    lists = []
-    for size in ctx.sizes:
-        lists.append(rest[:size])
-        rest = rest[size:]
-    ptr, source, tables, codes, edge_weight, root_weight = lists
-    hop_experts, num_tables = ctx.constants
-    grad_x, grad_weight, *grad_tables, grad_root = (
+    mask, x, weight, root, node, expert, *hops = ctx.saved_tensors
+    needs_x = ctx.needs_input_grad[0]
+    grad_x, *tables, grad_root, grad_weight = (
         torch.ops.gmoe.gcn_experts_backward(
             grad.contiguous(),
             mask,
@@ -210,34 +204,15 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
             root,
             node,
             expert,
-            hop_experts,
-            ptr,
-            source,
-            num_tables,
-            tables,
-            codes,
-            edge_weight,
-            root_weight,
-            ctx.needs_input_grad[0],
+            hops,
+            ctx.sizes,
+            needs_x,
         )
     )
-
-    def nothing(tensors: Sequence[Tensor]) -> list[None]:
-        return [None] * len(tensors)
-
     return (
-        grad_x if ctx.needs_input_grad[0] else None,
-        grad_weight,
-        grad_root,
-        *(None, None, None),
-        nothing(ptr),
-        nothing(source),
-        None,
-        grad_tables,
-        nothing(codes),
-        nothing(edge_weight),
-        nothing(root_weight),
-        None,
+        *(grad_x if needs_x else None, grad_weight, grad_root, None, None),
+        packed_grads(ctx.sizes, tables=tables),
+        *(None, None),
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gmoe.ops.autograd import refuse_double_backward
 from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.hops import pack_hops, packed_grads, packed_names
 from gmoe.ops.message import MessageHop, eager_message
 
 #: Channels per word of the bits that the forward pass keeps.
@@ -80,40 +81,14 @@ def routed_message(
         x.to(dtype).contiguous(),
         node.contiguous(),
         expert.contiguous(),
+        *pack_hops(hops, dtype),
         None if row_of is None else row_of.contiguous(),
         None if root is None else root.to(dtype).contiguous(),
         None if self_scale is None else self_scale.to(dtype).contiguous(),
-        sum(hop.num_experts for hop in hops),
         interleaved or row_of is not None,
-        *hop_arguments(hops, dtype),
         num_messages(node, expert, hops, slots_per_node, floats),
     )
     return out
-
-
-def hop_arguments(hops: Sequence[MessageHop], dtype: torch.dtype) -> tuple:
-    """The hops as an op takes them: lists of numbers and of tensors.
-
-    Args:
-        hops: The hops.
-        dtype: The type of the tables.
-    """
-    accumulate = torch.promote_types(dtype, torch.float32)
-
-    def weights(name: str) -> list[Tensor]:
-        values = [getattr(hop, name) for hop in hops]
-        return [v.to(accumulate).contiguous() for v in values if v is not None]
-
-    return (
-        [hop.num_experts for hop in hops],
-        [hop.ptr.contiguous() for hop in hops],
-        [hop.source.contiguous() for hop in hops],
-        [len(hop.tables) for hop in hops],
-        [t.to(dtype).contiguous() for hop in hops for t in hop.tables],
-        [code.contiguous() for hop in hops for code in hop.codes],
-        weights('edge_weight'),
-        weights('root_weight'),
-    )
 
 
 def num_messages(
@@ -179,101 +154,61 @@ def _fake_backward(
     x: Tensor,
     node: Tensor,
     expert: Tensor,
+    hops: Sequence[Tensor],
+    hop_sizes: Sequence[int],
     row_of: Tensor | None,
     root: Tensor | None,
     self_scale: Tensor | None,
-    num_experts: int,
     own_rows: bool,
-    hop_experts: Sequence[int],
-    ptr: Sequence[Tensor],
-    source: Sequence[Tensor],
-    num_tables: Sequence[int],
-    tables: Sequence[Tensor],
-    codes: Sequence[Tensor],
-    edge_weight: Sequence[Tensor],
-    root_weight: Sequence[Tensor],
     needs_edge_weight: bool,
 ) -> list[Tensor]:
-    parameters = [x, *tables, root, self_scale]
+    packed = list(zip(packed_names(hop_sizes), hops))
+    parameters = [x, *(t for name, t in packed if name == 'tables')]
+    parameters += [t for t in (root, self_scale) if t is not None]
     if needs_edge_weight:
-        parameters += edge_weight
-    return [torch.empty_like(t) for t in parameters if t is not None]
-
-
-# Which of the op's inputs are tensors, and which lists of them.
-_LISTS = (9, 10, 12, 13, 14, 15)
-_TENSORS = (0, 1, 2, 3, 4, 5)
+        parameters += [t for name, t in packed if name == 'edge_weight']
+    return [torch.empty_like(t) for t in parameters]
 
 
 def _setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+    *tensors, hops, ctx.sizes, row_of, root, scale, ctx.own_rows, _ = inputs
     ctx.mark_non_differentiable(output[1])
-    ctx.constants = (inputs[6:9], inputs[11])
-    ctx.sizes = [len(inputs[at]) for at in _LISTS]
-    lists = [tensor for at in _LISTS for tensor in inputs[at]]
-    ctx.save_for_backward(output[1], *(inputs[at] for at in _TENSORS), *lists)
+    ctx.save_for_backward(output[1], *tensors, row_of, root, scale, *hops)
 
 
 def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
-    mask, x, node, expert, row_of, root, self_scale, *rest = ctx.saved_tensors
-    lists = []
-    for size in ctx.sizes:
-        lists.append(rest[:size])
-        rest = rest[size:]
-    ptr, source, tables, codes, edge_weight, root_weight = lists
-    (num_experts, own_rows, hop_experts), num_tables = ctx.constants
-    needs = ctx.needs_input_grad[14]
-    needs_edge_weight = any(needs) if isinstance(needs, list) else bool(needs)
-    needs_edge_weight = needs_edge_weight and len(edge_weight) > 0
-    grads = list(
-        torch.ops.gmoe.routed_message_backward(
-            grad.contiguous(),
-            mask,
-            x,
-            node,
-            expert,
-            row_of,
-            root,
-            self_scale,
-            num_experts,
-            own_rows,
-            hop_experts,
-            ptr,
-            source,
-            num_tables,
-            tables,
-            codes,
-            edge_weight,
-            root_weight,
-            needs_edge_weight,
-        )
+    mask, x, node, expert, row_of, root, scale, *hops = ctx.saved_tensors
+    names = packed_names(ctx.sizes)
+    needs_edge_weight = any(
+        need and name == 'edge_weight'
+        for name, need in zip(names, ctx.needs_input_grad[3])
     )
-
-    def take(count: int) -> list[Tensor]:
-        taken, grads[:] = grads[:count], grads[count:]
-        return taken
-
-    (grad_x,) = take(1)
-    grad_tables = take(len(tables))
-    grad_root = None if root is None else take(1)[0]
-    grad_scale = None if self_scale is None else take(1)[0]
-
-    def nothing(tensors: Sequence[Tensor]) -> list[None]:
-        return [None] * len(tensors)
-
+    grad_x, *grads = torch.ops.gmoe.routed_message_backward(
+        grad.contiguous(),
+        mask,
+        x,
+        node,
+        expert,
+        hops,
+        ctx.sizes,
+        row_of,
+        root,
+        scale,
+        ctx.own_rows,
+        needs_edge_weight,
+    )
+    tables = [grads.pop(0) for name in names if name == 'tables']
+    grad_root = None if root is None else grads.pop(0)
+    grad_scale = None if scale is None else grads.pop(0)
+    of_hops = {'tables': tables}
+    if needs_edge_weight:
+        of_hops['edge_weight'] = grads
     return (
-        grad_x,
-        *(None, None, None),
-        grad_root,
-        grad_scale,
-        *(None, None, None),
-        nothing(ptr),
-        nothing(source),
-        None,
-        grad_tables,
-        nothing(codes),
-        take(len(edge_weight)) if needs_edge_weight else nothing(edge_weight),
-        nothing(root_weight),
-        None,
+        *(grad_x, None, None),
+        packed_grads(ctx.sizes, **of_hops),
+        *(None, None),
+        *(grad_root, grad_scale),
+        *(None, None),
     )
 
 

@@ -50,43 +50,37 @@ def two_hop_edges(
     start at :math:`u`, both counted within the graph. Triangles are hence
     not excluded, and some true pairs are lost.
 
-    Args:
-        edge_index (torch.Tensor): The edges, of one graph or of a batch.
-        edge_attr (torch.Tensor, optional): The edge features.
-            (default: :obj:`None`)
-        num_nodes (int, optional): The number of nodes, inferred from
-            :obj:`edge_index` (and :obj:`batch`) if it is not given.
-            (default: :obj:`None`)
-        mode (str, optional): :obj:`"exact"` or :obj:`"released"`.
-            (default: :obj:`"exact"`)
-        coalesce (bool, optional): If set to :obj:`True`, keeps only the
-            first path of each pair :math:`(u, w)`.
-            (default: :obj:`False`)
-        batch (torch.Tensor, optional): The graph of each node. Needed for
-            a batch of graphs with :obj:`mode="released"`, since ids are
-            local to a graph there, and without effect otherwise. Edges and
-            nodes need to be grouped by graph, as PyG groups them.
-            (default: :obj:`None`)
-        max_edges (int, optional): The most hop-2 edges that are wanted. A
-            node with :math:`d` neighbours makes about :math:`d^2` of them.
-            (default: as many as take half of the memory)
-        seed (int, optional): If there are more than :obj:`max_edges`, that
-            many are drawn with this seed, the same ones on every device. They
-            are an error otherwise. (default: :obj:`None`)
-
     On CUDA the host waits for the range of the node ids, for the number of
     hop-2 edges and, with :obj:`mode="released"` and :obj:`batch`, for the
     grouping: call it where the data is made ready.
 
-    Shapes:
-        - **input:** edges :math:`(2, |E|)`, edge features
-          :math:`(|E|, F)` or :math:`(|E|)`, batch vector :math:`(|V|)`
-        - **output:** hop-2 edges :math:`(2, |E_2|)`, the features of both
-          edges of each path :math:`(|E_2|, 2F)` or :math:`(|E_2|, 2)`;
-          :obj:`None` if :obj:`edge_attr` is :obj:`None`
+    Args:
+        edge_index: The edges of one graph or of a batch, int64 of shape
+            :math:`(2, E)`.
+        edge_attr: Their features, of shape :math:`(E, F)` or :math:`(E)`.
+        num_nodes: The number of nodes. (default: as :obj:`edge_index` and
+            :obj:`batch` have them)
+        mode: :obj:`"exact"` or :obj:`"released"`.
+        coalesce: Whether only the first path of each pair :math:`(u, w)` is
+            kept.
+        batch: The graph of each node, int64 of shape :math:`(N)`. It must be
+            given for a batch of graphs with :obj:`mode="released"`, since
+            ids are local to a graph there, and has no effect otherwise.
+            Edges and nodes must be grouped by graph, as PyG groups them.
+        max_edges: The most hop-2 edges that are wanted. A node with :math:`d`
+            neighbours makes about :math:`d^2` of them. (default: as many as
+            take half of the memory)
+        seed: If there are more than :obj:`max_edges`, that many are drawn
+            with this seed, the same ones on every device. Without it, they
+            are an error.
+
+    Returns:
+        The hop-2 edges, int64 of shape :math:`(2, E_2)`, and the features of
+        both edges of each path, of shape :math:`(E_2, 2F)` or
+        :math:`(E_2, 2)`; :obj:`None` without :obj:`edge_attr`.
 
     Raises:
-        TypeError: If an argument that needs to be a tensor is not one.
+        TypeError: If an argument that must be a tensor is not one.
         ValueError: If an argument has a wrong data type, shape or value, or
             there are too many hop-2 edges.
 
@@ -97,7 +91,7 @@ def two_hop_edges(
                 [2, 0]])
     """
     if mode not in MODES:
-        raise ValueError(f"'mode' needs to be one of {MODES} (got {mode!r})")
+        raise ValueError(f"'mode' must be one of {MODES}, got {mode!r}")
     num_nodes = _check_edges(edge_index, num_nodes, batch)
     _check_edge_attr(edge_attr, edge_index.size(1), edge_index.device)
     check_cap(max_edges, seed)
@@ -223,20 +217,19 @@ def _check_edges(
     num_nodes: int | None,
     batch: Tensor | None,
 ) -> int:
-    """Checks `edge_index`, `num_nodes` and `batch`; returns the number of
-    nodes up to the last one that has an edge."""
+    """The number of nodes up to the last one that has an edge, if the edges,
+    the number of nodes and the batch fit one another."""
     _check_index('edge_index', edge_index)
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise ValueError(
-            f"'edge_index' needs to be of shape [2, num_edges] "
-            f'(got {list(edge_index.shape)})'
+            f"'edge_index' must have shape [2, num_edges], got "
+            f'{list(edge_index.shape)}'
         )
     if batch is not None:
         _check_index('batch', batch)
         if batch.dim() != 1:
             raise ValueError(
-                f"'batch' needs to be of shape [num_nodes] "
-                f'(got {list(batch.shape)})'
+                f"'batch' must have shape [num_nodes], got {list(batch.shape)}"
             )
     low, high = 0, -1
     if edge_index.numel() > 0:
@@ -245,18 +238,17 @@ def _check_edges(
         num_nodes = high + 1 if batch is None else batch.numel()
     if not _is_count(num_nodes):
         raise ValueError(
-            f"'num_nodes' needs to be a non-negative integer (got "
-            f'{num_nodes!r})'
+            f"'num_nodes' must be an integer >= 0 or None, got {num_nodes!r}"
         )
     if low < 0 or high >= num_nodes:
         raise ValueError(
-            f"'edge_index' needs to hold node ids from 0 to "
-            f'{num_nodes - 1} (got ids from {low} to {high})'
+            f"'edge_index' must hold node ids from 0 to {num_nodes - 1}, got "
+            f'ids from {low} to {high}'
         )
     if batch is not None and batch.numel() != num_nodes:
         raise ValueError(
-            f"'batch' needs to hold one graph for each of the "
-            f'{num_nodes} nodes (got {batch.numel()} values)'
+            f"'batch' must hold one graph for each of the {num_nodes} nodes, "
+            f'got {batch.numel()} values'
         )
     return high + 1
 
@@ -264,13 +256,10 @@ def _check_edges(
 def _check_index(name: str, value: Tensor) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(
-            f"'{name}' needs to be a torch.Tensor (got {type(value).__name__})"
+            f"'{name}' must be a torch.Tensor, got {type(value).__name__}"
         )
     if value.dtype != torch.long:
-        raise ValueError(
-            f"'{name}' needs to be of data type torch.int64 "
-            f'(got {value.dtype})'
-        )
+        raise ValueError(f"'{name}' must be torch.int64, got {value.dtype}")
 
 
 def _check_edge_attr(
@@ -282,19 +271,18 @@ def _check_edge_attr(
         return
     if not isinstance(edge_attr, Tensor):
         raise TypeError(
-            f"'edge_attr' needs to be a torch.Tensor or None "
-            f'(got {type(edge_attr).__name__})'
+            f"'edge_attr' must be a torch.Tensor or None, got "
+            f'{type(edge_attr).__name__}'
         )
     if edge_attr.dim() == 0 or edge_attr.size(0) != num_edges:
         raise ValueError(
-            f"'edge_attr' needs to hold one row for each of "
-            f"the {num_edges} edges in 'edge_index' (got shape "
-            f'{list(edge_attr.shape)})'
+            f"'edge_attr' must hold one row for each of the {num_edges} edges "
+            f"in 'edge_index', got shape {list(edge_attr.shape)}"
         )
     if edge_attr.device != device:
         raise ValueError(
-            f"'edge_attr' needs to be on the device of "
-            f"'edge_index', {device} (got {edge_attr.device})"
+            f"'edge_attr' must be on the device of 'edge_index', {device}, "
+            f'got {edge_attr.device}'
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gmoe.ops import gcn_experts
-from gmoe.ops.routed_message import hop_arguments
+from gmoe.ops.hops import pack_hops
 from tests.ops.message_case import TWO_HOPS, MessageCase, make_case
 
 IN = 4
@@ -99,6 +99,6 @@ def op_arguments(case, num_messages):
         message.root,
         message.node,
         message.expert,
-        *hop_arguments(message.hops, case.x.dtype),
+        *pack_hops(message.hops, case.x.dtype),
         num_messages,
     )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gmoe.ops import AVAILABLE, eager_ops
-from gmoe.ops.routed_message import hop_arguments
+from gmoe.ops.hops import pack_hops
 from tests.devices import assert_near, assert_same_bits, move
 from tests.ops.message_case import (
     TWO_HOPS,
@@ -28,12 +28,11 @@ def arguments(case, num_messages):
         case.x,
         case.node,
         case.expert,
+        *pack_hops(case.hops, case.x.dtype),
         case.row_of,
         case.root,
         case.self_scale,
-        case.num_experts,
         case.interleaved or case.row_of is not None,
-        *hop_arguments(case.hops, case.x.dtype),
         num_messages,
     )
 
@@ -246,10 +245,27 @@ def test_wrong_inputs_are_refused():
     with pytest.raises(RuntimeError, match="'tables' must have shape"):
         replace(case, hops=[short, two]).message()
     three = one._replace(tables=one.tables * 3, codes=one.codes * 3)
-    with pytest.raises(
-        RuntimeError, match="'num_tables' must hold values from 0"
-    ):
+    with pytest.raises(RuntimeError, match="'tables' must have from 0 to 2"):
         replace(case, hops=[three, two]).message()
+    without = two._replace(edge_weight=None)
+    with pytest.raises(RuntimeError, match="'edge_weight' must be given for"):
+        replace(case, hops=[one, without]).message()
+
+
+@native
+def test_wrong_packing_is_refused():
+    x, node, expert, hops, sizes, *rest = arguments(make_case(root=True), 0)
+    op = torch.ops.gmoe.routed_message
+    for tensors, numbers, message in (
+        (hops[:-1], sizes, "'hops' must have .* tensors for these"),
+        (hops, sizes[:-1], "'hop_sizes' must have 4 elements for each of 1"),
+        ([], [], "'hop_sizes' must have 4 elements for each of 1"),
+        (hops * 3, sizes * 3, "'hop_sizes' must have 4 elements for each of"),
+        (hops, [2**62, *sizes[1:]], "'num_experts' must be from 0"),
+        (hops, [*sizes[:3], 2, *sizes[4:]], "'root_weight' must be given"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            op(x, node, expert, tensors, numbers, *rest)
 
 
 @native

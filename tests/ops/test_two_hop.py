@@ -192,10 +192,10 @@ def test_two_hop_edges_attr_shapes_and_gradient(version: str):
         ),
         ({'edge_index': torch.tensor([[0], [-1]])}, 'ids from -1'),
         ({'num_nodes': 1}, 'from 0 to 0'),
-        ({'num_nodes': -1}, 'non-negative'),
+        ({'num_nodes': -1}, "'num_nodes' must be an integer >= 0"),
         ({'edge_attr': torch.zeros(3, 1)}, "'edge_attr'.*2 edges.*3, 1"),
         ({'edge_attr': torch.tensor(1.0)}, "'edge_attr'"),
-        ({'mode': 'fast'}, "'mode' needs to be one of .*'fast'"),
+        ({'mode': 'fast'}, "'mode' must be one of .*'fast'"),
         (
             {'batch': torch.zeros(2, dtype=torch.long), 'num_nodes': 3},
             "'batch'",
@@ -203,7 +203,7 @@ def test_two_hop_edges_attr_shapes_and_gradient(version: str):
         ({'batch': torch.zeros(3)}, "'batch'.*int64"),
         ({'batch': torch.zeros(3, 1, dtype=torch.long)}, "'batch'.*shape"),
         ({'batch': torch.tensor([1, 0, 0]), 'mode': 'released'}, 'sorted'),
-        ({'batch': torch.tensor([-1, 0, 0]), 'mode': 'released'}, 'negative'),
+        ({'batch': torch.tensor([-1, 0, 0]), 'mode': 'released'}, '>= 0, got'),
         ({'batch': torch.tensor([0, 0, 1]), 'mode': 'released'}, 'two graphs'),
         (
             {

@@ -4,32 +4,17 @@
 
 #include <cstdint>
 
-#include "../vector.h"
+#include "../routed_message.h"
 
 namespace gmoe::cpu {
 
-// Rows are worked on in blocks of 32 channels. The last block ends with the
+// Rows are worked on in blocks of kBlock channels. The last block ends with the
 // row and overlaps the one before it, so that there is no remainder; rows
 // shorter than a block are one block.
-constexpr int64_t kBlock = 32;
-
-inline int64_t num_blocks(int64_t channels) {
-  return channels <= kBlock ? 1 : (channels + kBlock - 1) / kBlock;
-}
-
 inline int64_t block_start(int64_t block, int64_t channels) {
   const int64_t last = channels > kBlock ? channels - kBlock : 0;
   return block * kBlock < last ? block * kBlock : last;
 }
-
-// One message of a sum: weight * relu(x + term1 + term2).
-template <typename T>
-struct Entry {
-  const T* x;
-  const T* term1; // Or null.
-  const T* term2; // Or null.
-  acc_t<T> weight;
-};
 
 // One term of a sum of gradients: weight * grad where the mask has a bit. The
 // mask of a row is one word per block.
@@ -47,7 +32,7 @@ struct Blocks {
   // out = sum of the messages, plus scale * self where self is not null. The
   // masks of the messages follow one another from mask, unless it is null.
   void (*sum_messages)(
-      T* out, const Entry<T>* entry, int64_t count, const T* self, A scale,
+      T* out, const Message<T>* message, int64_t count, const T* self, A scale,
       uint32_t* mask, int64_t channels);
 
   // out = sum of the terms

@@ -190,51 +190,59 @@ inline void add_active(
 }
 #endif
 
+// Where a block of a row is, and how many of its lanes are in use.
+struct Place {
+  int64_t at, size;
+
+  Place(int64_t block, int64_t channels)
+      : at(block_start(block, channels)),
+        size(channels < kBlock ? channels : kBlock) {}
+};
+
+template <typename A, typename T>
+inline void load(const T* row, Place place, Lanes<A>& to) {
+  to = load<A>(row + place.at, place.size);
+}
+
+template <typename A, typename T>
+inline void add(const T* row, Place place, Lanes<A>& to) {
+  add(to, load<A>(row + place.at, place.size));
+}
+
+#include "../message_body.h"
+
 template <typename T>
 void sum_messages(
-    T* out, const Entry<T>* entry, int64_t count, const T* self,
+    T* out, const Message<T>* message, int64_t count, const T* self,
     acc_t<T> scale, uint32_t* mask, int64_t channels) {
-  using A = acc_t<T>;
   const int64_t words = num_blocks(channels);
-  const int64_t size = channels < kBlock ? channels : kBlock;
   for (int64_t b = 0; b < words; ++b) {
-    const int64_t at = block_start(b, channels);
-    Lanes<A> sum = zero<A>();
+    const Place place(b, channels);
+    auto sum = zero<acc_t<T>>();
     for (int64_t k = 0; k < count; ++k) {
-      Lanes<A> z = load<A>(entry[k].x + at, size);
-      if (entry[k].term1 != nullptr) {
-        add(z, load<A>(entry[k].term1 + at, size));
-      }
-      if (entry[k].term2 != nullptr) {
-        add(z, load<A>(entry[k].term2 + at, size));
-      }
-      const uint32_t bits = active(z);
-      add_active(sum, entry[k].weight, z, bits);
+      const uint32_t bits = add_message(sum, message[k], place);
       if (mask != nullptr) {
         mask[k * words + b] = bits;
       }
     }
     if (self != nullptr) {
-      add_scaled(sum, scale, load<A>(self + at, size));
+      add_own(sum, self, place, scale);
     }
-    store(out + at, sum, size);
+    store(out + place.at, sum, place.size);
   }
 }
 
 template <typename T>
 void sum_masked(
     T* out, const Masked<T>* term, int64_t count, int64_t channels) {
-  using A = acc_t<T>;
-  const int64_t size = channels < kBlock ? channels : kBlock;
   for (int64_t b = 0; b < num_blocks(channels); ++b) {
-    const int64_t at = block_start(b, channels);
-    Lanes<A> sum = zero<A>();
+    const Place place(b, channels);
+    auto sum = zero<acc_t<T>>();
     for (int64_t k = 0; k < count; ++k) {
       const uint32_t bits = term[k].mask == nullptr ? ~0u : term[k].mask[b];
-      add_active(
-          sum, term[k].weight, load<A>(term[k].grad + at, size), bits);
+      add_grad(sum, term[k].grad, place, term[k].weight, bits);
     }
-    store(out + at, sum, size);
+    store(out + place.at, sum, place.size);
   }
 }
 
@@ -242,11 +250,10 @@ template <typename T>
 void add_masked(
     acc_t<T>* sum1, acc_t<T>* sum2, Masked<T> term, int64_t channels) {
   using A = acc_t<T>;
-  const int64_t size = channels < kBlock ? channels : kBlock;
   for (int64_t b = 0; b < num_blocks(channels); ++b) {
     const uint32_t bits = term.mask == nullptr ? ~0u : term.mask[b];
-    const Lanes<A> grad =
-        load<A>(term.grad + block_start(b, channels), size);
+    Lanes<A> grad;
+    load(term.grad, Place(b, channels), grad);
     for (A* p : {sum1, sum2}) {
       if (p != nullptr) {
         Lanes<A> sum = load<A>(p + b * kBlock, kBlock);

@@ -14,7 +14,7 @@
 
 #include <torch/csrc/stable/ops.h>
 
-#include "../inputs.h"
+#include "../message_inputs.h"
 #include "blocks.h"
 
 namespace gmoe::cpu {
@@ -108,14 +108,6 @@ inline Tensor new_mask(
       x, {num_messages, num_blocks(channels)}, ScalarType::Int);
 }
 
-// What the backward pass gets: the gradients of the slots, and the bits.
-inline void take_saved(
-    const Arguments& arguments, const Tensor& x, int64_t num_slots,
-    int64_t channels, Tensor& grad, Tensor& mask) {
-  arguments.take("grad", grad, x.scalar_type(), {num_slots, channels});
-  arguments.take("mask", mask, ScalarType::Int, {kAny, num_blocks(channels)});
-}
-
 inline void check_mask(
     const std::vector<int64_t>& message, const Tensor& mask) {
   STD_TORCH_CHECK(
@@ -154,6 +146,13 @@ void check_rows_of(const RoutedMessage<T, Index>& op, int64_t num_rows) {
   }
 }
 
+// The words of the bits; null where there are no rows.
+inline uint32_t* bits_of(const Tensor& mask) {
+  return mask.size(0) == 0
+      ? nullptr
+      : reinterpret_cast<uint32_t*>(mask.mutable_data_ptr<int32_t>());
+}
+
 // The outputs of the slots begin..end, and the bits unless mask is null.
 template <typename T, typename Index>
 void forward(
@@ -165,34 +164,23 @@ void forward(
     uint32_t* mask) {
   const int64_t D = op.channels, words = num_blocks(D);
   const Blocks<T>& kernel = blocks<T>();
-  auto build = [&](int64_t s, std::vector<Entry<T>>& entry) {
-    const int64_t i = op.node[s], o = op.expert[s];
-    const auto& hop = op.hop_of(o);
-    for (int64_t e = hop.ptr[i]; e < hop.ptr[i + 1]; ++e) {
-      entry.push_back(
-          {op.x + op.row(o, hop.source[e]) * D, op.term(hop, 0, o, e),
-           op.term(hop, 1, o, e),
-           hop.edge_weight == nullptr ? acc_t<T>(1) : hop.edge_weight[e]});
-      prefetch(entry.back().x, D);
-    }
-    if (hop.root_weight != nullptr) {
-      entry.push_back(
-          {op.x + op.row(o, i) * D, op.root + o * D, nullptr,
-           hop.root_weight[i]});
-      prefetch(entry.back().x, D);
-    }
+  auto build = [&](int64_t s, std::vector<Message<T>>& messages) {
+    op.each_message(s, [&](const Message<T>& m) {
+      messages.push_back(m);
+      prefetch(m.x, D);
+    });
   };
-  auto run = [&](int64_t s, const std::vector<Entry<T>>& entry) {
+  auto run = [&](int64_t s, const std::vector<Message<T>>& messages) {
     const int64_t o = op.expert[s];
     const bool self = op.self_scale != nullptr;
     kernel.sum_messages(
-        out + s * D, entry.data(), static_cast<int64_t>(entry.size()),
+        out + s * D, messages.data(), static_cast<int64_t>(messages.size()),
         self ? op.x + op.row(o, op.node[s]) * D : nullptr,
         self ? static_cast<acc_t<T>>(op.self_scale[o]) : acc_t<T>(0),
         mask == nullptr ? nullptr : mask + message[s] * words, D);
   };
   auto work = [&](int64_t first, int64_t last) {
-    pipeline<Entry<T>>(first, last, build, run);
+    pipeline<Message<T>>(first, last, build, run);
   };
   torch::stable::parallel_for(begin, end, grain(4 * D), work);
 }
@@ -209,7 +197,7 @@ struct Saved {
     const int64_t at = message[s] + e - hop.ptr[op.node[s]];
     return {
         grad + s * op.channels, mask + at * num_blocks(op.channels),
-        hop.edge_weight == nullptr ? acc_t<T>(1) : hop.edge_weight[e]};
+        hop.weight(e)};
   }
 
   Masked<T> root(const Hop<T, Index>& hop, int64_t s) const {

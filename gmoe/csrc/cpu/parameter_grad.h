@@ -29,13 +29,32 @@ inline std::vector<Chunk> chunks(
   return out;
 }
 
-// Where the gradients go: tensors of the shapes of the parameters, filled with
-// zeros. Null where there is no such parameter.
+// Where the gradients go, filled with zeros. Null where there is no such
+// parameter.
 template <typename T>
 struct ParameterGrads {
   std::vector<std::array<T*, 2>> table; // Of each hop.
   T* root;
   T* self_scale;
+
+  explicit ParameterGrads(const MessageGrads& grads)
+      : root(data(grads.root)), self_scale(data(grads.self_scale)) {
+    for (const auto& own : grads.tables) {
+      table.push_back({nullptr, nullptr});
+      for (size_t t = 0; t < own.size(); ++t) {
+        table.back()[t] = data(own[t]);
+      }
+    }
+  }
+
+ private:
+  static T* data(std::optional<Tensor> tensor) {
+    if (!tensor) {
+      return nullptr;
+    }
+    torch::stable::zero_(*tensor);
+    return tensor->template mutable_data_ptr<T>();
+  }
 };
 
 // One hop's sums: rows of the small tables, then of the root.

@@ -3,16 +3,13 @@
 // their gradients are read and written where they are. Every element is
 // made by one thread, in an order that does not depend on the number of them.
 #include <algorithm>
-#include <cstdint>
 #include <tuple>
-#include <vector>
 
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 
-#include "../check.h"
-#include "../routed_mlp.h"
 #include "few_rows.h"
+#include "mlp_slots.h"
 
 namespace gmoe::cpu {
 
@@ -22,89 +19,22 @@ namespace {
 constexpr int64_t kRows = 16;
 constexpr int64_t kColumns = 128;
 // At least this many products for a thread of its own.
-constexpr int64_t kGrain = 1 << 16;
+constexpr int64_t kProducts = 1 << 16;
 
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-struct Inputs {
-  Tensor x, weight1, weight2, bias2, gate, expert, ptr;
-  int64_t activation;
-
-  int64_t nodes() const { return x.size(0); }
-  int64_t slots() const { return expert.numel(); }
-  int64_t experts() const { return weight1.size(0); }
-  int64_t hidden() const { return weight1.size(1); }
-  int64_t channels() const { return weight1.size(2); }
-  int64_t outputs() const { return weight2.size(2); }
-
-  void take(const Arguments& arguments) {
-    check_real("x", x, true);
-    const ScalarType type = x.scalar_type();
-    arguments.take("x", x, type, {kAny, kAny});
-    arguments.take("weight1", weight1, type, {kAny, kAny, x.size(1)});
-    const int64_t n = experts();
-    arguments.take("weight2", weight2, type, {n, hidden(), kAny});
-    arguments.take("bias2", bias2, type, {n, outputs()});
-    arguments.take("expert", expert, ScalarType::Long, {kAny});
-    arguments.take("gate", gate, type, {slots()});
-    arguments.take("ptr", ptr, ScalarType::Long, {nodes() + 1});
-    check_ptr("ptr", ptr, slots());
-    check_ids("expert", expert, n);
-    STD_TORCH_CHECK(
-        activation >= 0 && activation < kNumActivations,
-        "'activation' must be from 0 to ", kNumActivations - 1, ", got ",
-        activation);
-  }
-};
-
-// The slots ordered by expert, those of an expert by node.
-struct Order {
-  std::vector<int64_t> ptr, node, slot;
-
-  explicit Order(const Inputs& in)
-      : ptr(in.experts() + 1), node(in.slots()), slot(in.slots()) {
-    const int64_t n = in.experts(), S = in.slots();
-    const int64_t* expert = in.expert.const_data_ptr<int64_t>();
-    const int64_t* begin = in.ptr.const_data_ptr<int64_t>();
-    for (int64_t s = 0; s < S; ++s) {
-      ++ptr[expert[s] + 1];
-    }
-    for (int64_t o = 0; o < n; ++o) {
-      ptr[o + 1] += ptr[o];
-    }
-    std::vector<int64_t> next(ptr.begin(), ptr.end() - 1);
-    for (int64_t i = 0; i < in.nodes(); ++i) {
-      for (int64_t s = begin[i]; s < begin[i + 1]; ++s) {
-        const int64_t p = next[expert[s]]++;
-        node[p] = i;
-        slot[p] = s;
-      }
-    }
-  }
-
-  // The row of each slot's node.
-  template <typename T>
-  std::vector<T*> rows(T* data, int64_t channels) const {
-    std::vector<T*> out(node.size());
-    for (size_t p = 0; p < node.size(); ++p) {
-      out[p] = data + node[p] * channels;
-    }
-    return out;
-  }
-};
-
 template <typename T>
 struct Mlp {
-  const Inputs& in;
+  const MlpInputs& in;
   const Order order;
   const int64_t n, H, D, O;
   const Activation how;
   const T *x, *weight1, *weight2, *bias2, *gate;
   const FewRows<T>& products;
 
-  explicit Mlp(const Inputs& inputs)
+  explicit Mlp(const MlpInputs& inputs)
       : in(inputs),
         order(inputs),
         n(in.experts()),
@@ -125,7 +55,7 @@ struct Mlp {
     const int64_t blocks = ceil_div(H, kRows);
     const int64_t work = kRows * D * in.slots() / std::max<int64_t>(1, n);
     torch::stable::parallel_for(
-        0, n * blocks, 1 + kGrain / std::max<int64_t>(1, work),
+        0, n * blocks, 1 + kProducts / std::max<int64_t>(1, work),
         [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i) {
             const int64_t h = i % blocks * kRows;
@@ -142,7 +72,7 @@ struct Mlp {
     const int64_t blocks = ceil_div(C, kColumns);
     const int64_t work = in.slots() * H * kColumns;
     torch::stable::parallel_for(
-        0, blocks, 1 + kGrain / std::max<int64_t>(1, work),
+        0, blocks, 1 + kProducts / std::max<int64_t>(1, work),
         [&](int64_t begin, int64_t end) {
           const int64_t c = begin * kColumns;
           const int64_t size = std::min(C, end * kColumns) - c;
@@ -263,7 +193,7 @@ std::tuple<Tensor, Tensor> routed_mlp(
     Tensor expert,
     Tensor ptr,
     int64_t activation) {
-  Inputs in{x, weight1, weight2, bias2, gate, expert, ptr, activation};
+  MlpInputs in{x, weight1, weight2, bias2, gate, expert, ptr, activation};
   const Arguments arguments("x", x);
   in.take(arguments);
   arguments.take(
@@ -293,7 +223,7 @@ routed_mlp_backward(
     Tensor ptr,
     int64_t activation,
     bool needs_x) {
-  Inputs in{x, weight1, weight2, bias2, gate, expert, ptr, activation};
+  MlpInputs in{x, weight1, weight2, bias2, gate, expert, ptr, activation};
   const Arguments arguments("x", x);
   in.take(arguments);
   arguments.take(

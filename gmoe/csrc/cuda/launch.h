@@ -24,9 +24,6 @@ constexpr unsigned kAllLanes = 0xffffffffU;
 // Of a gate; as in gmoe/ops/backend.py.
 constexpr int64_t kMaxExperts = 256;
 
-// Channels per word of the bits that the op on the CPU keeps.
-constexpr int64_t kMaskBits = 32;
-
 inline cudaStream_t current_stream(const Tensor& tensor) {
   void* stream = nullptr;
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(

@@ -1,87 +1,77 @@
 // Messages on CUDA: a thread works on a pack of channels.
 #pragma once
 
+#include "../message_inputs.h"
 #include "group.h"
 #include "launch.h"
 
 namespace gmoe::cuda {
 
-// N channels, from d on, of what an edge adds before its weight.
-template <typename T, int N>
+// N channels of a row, in the type of the sums, and which of them a ReLU lets
+// through.
+template <typename A, int N>
+struct Channels {
+  A v[N];
+};
+
+template <int N>
+struct Passed {
+  bool v[N];
+};
+
+template <typename T, typename A, int N>
 __device__ __forceinline__ void
-load_message(const Message<T>& m, int64_t d, acc_t<T> (&z)[N]) {
-  load(m.x + d, z);
-  if (m.term1 != nullptr) {
-    add(m.term1 + d, z);
-  }
-  if (m.term2 != nullptr) {
-    add(m.term2 + d, z);
-  }
+load(const T* row, int64_t d, Channels<A, N>& to) {
+  load(row + d, to.v);
 }
 
-// sum += weight * relu(message)
-template <typename T, int N>
-__device__ __forceinline__ void add_message(
-    acc_t<T> (&sum)[N], const Message<T>& m, int64_t d, acc_t<T> weight) {
-  acc_t<T> z[N];
-  load_message(m, d, z);
+template <typename T, typename A, int N>
+__device__ __forceinline__ void
+add(const T* row, int64_t d, Channels<A, N>& to) {
+  add(row + d, to.v);
+}
+
+template <typename A, int N>
+__device__ __forceinline__ Passed<N> active(const Channels<A, N>& z) {
+  Passed<N> on;
 #pragma unroll
   for (int k = 0; k < N; ++k) {
-    sum[k] += weight * relu(z[k]);
+    on.v[k] = !(z.v[k] <= A(0)); // NaN too.
+  }
+  return on;
+}
+
+template <typename A, int N>
+__device__ __forceinline__ void add_active(
+    Channels<A, N>& sum, A scale, const Channels<A, N>& z,
+    const Passed<N>& on) {
+#pragma unroll
+  for (int k = 0; k < N; ++k) {
+    sum.v[k] = on.v[k] ? sum.v[k] + scale * z.v[k] : sum.v[k];
   }
 }
 
-// sum += weight * grad where the message is positive
+template <typename A, int N>
+__device__ __forceinline__ void
+add_scaled(Channels<A, N>& sum, A scale, const Channels<A, N>& z) {
+#pragma unroll
+  for (int k = 0; k < N; ++k) {
+    sum.v[k] += scale * z.v[k];
+  }
+}
+
+#include "../message_body.h"
+
+// sum += weight * grad where the message, which is made again, is positive
 template <typename T, int N>
 __device__ __forceinline__ void add_masked(
-    acc_t<T> (&sum)[N],
-    const Message<T>& m,
+    Channels<acc_t<T>, N>& sum,
+    const Message<T>& message,
     const T* grad,
-    int64_t d,
-    acc_t<T> weight) {
-  acc_t<T> z[N], g[N];
-  load_message(m, d, z);
-  load(grad + d, g);
-#pragma unroll
-  for (int k = 0; k < N; ++k) {
-    sum[k] += weight * relu_backward(z[k], g[k]);
-  }
-}
-
-// sum += scale * row
-template <typename T, int N>
-__device__ __forceinline__ void
-add_scaled(acc_t<T> (&sum)[N], const T* row, int64_t d, acc_t<T> scale) {
-  acc_t<T> z[N];
-  load(row + d, z);
-#pragma unroll
-  for (int k = 0; k < N; ++k) {
-    sum[k] += scale * z[k];
-  }
-}
-
-template <typename T, typename Index>
-__device__ __forceinline__ Message<T> edge_message(
-    const RoutedMessage<T, Index>& op,
-    const Hop<T, Index>& hop,
-    int64_t o,
-    int64_t e) {
-  return {
-      op.x + op.row(o, hop.source[e]) * op.channels, op.term(hop, 0, o, e),
-      op.term(hop, 1, o, e)};
-}
-
-template <typename T, typename Index>
-__device__ __forceinline__ Message<T>
-root_message(const RoutedMessage<T, Index>& op, int64_t o, int64_t i) {
-  return {
-      op.x + op.row(o, i) * op.channels, op.root + o * op.channels, nullptr};
-}
-
-template <typename T, typename Index>
-__device__ __forceinline__ acc_t<T>
-weight_of(const Hop<T, Index>& hop, int64_t e) {
-  return hop.edge_weight == nullptr ? acc_t<T>(1) : hop.edge_weight[e];
+    int64_t d) {
+  Channels<acc_t<T>, N> z;
+  load_message(message, d, z);
+  add_grad(sum, grad, d, message.weight, active(z));
 }
 
 // Where the gradients gather from: the slots of each node, and for each hop
@@ -105,7 +95,7 @@ struct ExpertRange {
 // slots in the range. Returns whether there are any.
 template <typename T, typename Index, int N>
 __device__ __forceinline__ bool gather(
-    acc_t<T> (&sum)[N],
+    Channels<acc_t<T>, N>& sum,
     const RoutedMessage<T, Index>& op,
     const Transposed& by,
     const T* grad,
@@ -123,8 +113,7 @@ __device__ __forceinline__ bool gather(
     if (range.holds(o)) {
       found = true;
       add_masked(
-          sum, edge_message(op, hop, o, e), grad + s * op.channels, d,
-          weight_of(hop, e));
+          sum, op.edge_message(hop, o, e), grad + s * op.channels, d);
     }
   }
   return found;
@@ -133,7 +122,7 @@ __device__ __forceinline__ bool gather(
 // The same for what node j's slots hand on to its own row.
 template <typename T, typename Index, int N>
 __device__ __forceinline__ bool gather_own(
-    acc_t<T> (&sum)[N],
+    Channels<acc_t<T>, N>& sum,
     const RoutedMessage<T, Index>& op,
     const Transposed& by,
     const T* grad,
@@ -154,11 +143,10 @@ __device__ __forceinline__ bool gather_own(
     found = true;
     const T* from = grad + s * op.channels;
     if (op.root != nullptr) {
-      add_masked(
-          sum, root_message(op, o, j), from, d, op.hop_of(o).root_weight[j]);
+      add_masked(sum, op.root_message(op.hop_of(o), o, j), from, d);
     }
     if (op.self_scale != nullptr) {
-      add_scaled(sum, from, d, static_cast<acc_t<T>>(op.self_scale[o]));
+      add_own(sum, from, d, static_cast<acc_t<T>>(op.self_scale[o]));
     }
   }
   return found;

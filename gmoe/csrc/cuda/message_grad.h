@@ -26,8 +26,7 @@ __global__ void __launch_bounds__(kThreads) grad_rows(
       op.own_rows ? ExpertRange{o, o + 1} : ExpertRange{0, op.num_experts};
   const int64_t D = op.channels;
   for (int64_t d = threadIdx.x * N; d < D; d += blockDim.x * N) {
-    acc_t<T> sum[N];
-    clear(sum);
+    Channels<acc_t<T>, N> sum{};
     bool found = !op.own_rows;
     for (int h = 0; h < op.num_hops; ++h) {
       const int64_t first = op.hop[h].first_expert;
@@ -45,7 +44,7 @@ __global__ void __launch_bounds__(kThreads) grad_rows(
     if (!found) {
       return;
     }
-    store(out + op.row(o, j) * D + d, sum);
+    store(out + op.row(o, j) * D + d, sum.v);
   }
 }
 
@@ -73,14 +72,13 @@ __global__ void __launch_bounds__(kThreads) table_parts(
       first, first + (num_groups > 1 ? 1 : op.hop[h].num_experts)};
   const int64_t end = chunks.end(chunk), D = op.channels;
   for (int64_t d = threadIdx.x * N; d < D; d += blockDim.x * N) {
-    acc_t<T> sum[N];
-    clear(sum);
+    Channels<acc_t<T>, N> sum{};
     for (int64_t p = chunks.begin(chunk); p < end; ++p) {
       gather(sum, op, by, grad, h, range, edge[p], d);
       if (p + 1 == end || code[p + 1] != code[p]) {
         const int64_t part = chunk + code[p];
-        store(out + (part * num_groups + g) * D + d, sum);
-        clear(sum);
+        store(out + (part * num_groups + g) * D + d, sum.v);
+        sum = {};
       }
     }
   }
@@ -101,26 +99,24 @@ __global__ void __launch_bounds__(kThreads) expert_parts(
   }
   const int64_t end = chunks.end(chunk), D = op.channels;
   for (int64_t d = threadIdx.x * N; d < D; d += blockDim.x * N) {
-    acc_t<T> sum[N];
-    clear(sum);
+    Channels<acc_t<T>, N> sum{};
     for (int64_t s = chunks.begin(chunk); s < end; ++s) {
       const int64_t o = op.expert[s], i = op.node[s];
       if constexpr (kRoot) {
         add_masked(
-            sum, root_message(op, o, i), grad + s * D, d,
-            op.hop_of(o).root_weight[i]);
+            sum, op.root_message(op.hop_of(o), o, i), grad + s * D, d);
       } else {
         acc_t<T> x[N], g[N];
         load(op.x + i * D + d, x);
         load(grad + s * D + d, g);
 #pragma unroll
         for (int k = 0; k < N; ++k) {
-          sum[k] += x[k] * g[k];
+          sum.v[k] += x[k] * g[k];
         }
       }
       if (s + 1 == end || op.expert[s + 1] != o) {
-        store(out + (chunk + o) * D + d, sum);
-        clear(sum);
+        store(out + (chunk + o) * D + d, sum.v);
+        sum = {};
       }
     }
   }
@@ -151,14 +147,14 @@ __global__ void __launch_bounds__(kThreads) grad_edge_weight(
     if (!range.holds(o)) {
       continue;
     }
-    const Message<T> m = edge_message(op, hop, o, e);
+    const Message<T> message = op.edge_message(hop, o, e);
     for (int64_t d = threadIdx.x * N; d < D; d += kWarp * N) {
-      acc_t<T> z[N], g[N];
-      load_message(m, d, z);
-      load(grad + s * D + d, g);
+      Channels<acc_t<T>, N> z, g;
+      load_message(message, d, z);
+      load(grad + s * D, d, g);
 #pragma unroll
       for (int k = 0; k < N; ++k) {
-        sum += relu(z[k]) * g[k];
+        sum += relu(z.v[k]) * g.v[k];
       }
     }
   }

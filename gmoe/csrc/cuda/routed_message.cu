@@ -1,8 +1,6 @@
 // Routed message passing on CUDA. A thread sums a pack of channels of one
 // output row in a fixed order: no atomics, and the same bits in every run. The
 // host never waits for the device, so that calls can be captured in a graph.
-#include <optional>
-#include <tuple>
 #include <vector>
 
 #include <torch/csrc/stable/library.h>
@@ -12,6 +10,8 @@
 namespace gmoe::cuda {
 
 namespace {
+
+using torch::stable::accelerator::DeviceGuard;
 
 // Calls f with the pack of channels that all rows allow.
 template <typename T, typename Index, typename F>
@@ -32,24 +32,17 @@ __global__ void __launch_bounds__(kThreads)
   if (s >= op.num_slots) {
     return;
   }
-  const int64_t i = op.node[s], o = op.expert[s];
-  const Hop<T, Index>& hop = op.hop_of(o);
-  const int64_t begin = hop.ptr[i], end = hop.ptr[i + 1];
   const int64_t D = op.channels;
   for (int64_t d = threadIdx.x * N; d < D; d += blockDim.x * N) {
-    acc_t<T> sum[N];
-    clear(sum);
-    for (int64_t e = begin; e < end; ++e) {
-      add_message(sum, edge_message(op, hop, o, e), d, weight_of(hop, e));
-    }
-    if (op.root != nullptr) {
-      add_message(sum, root_message(op, o, i), d, hop.root_weight[i]);
-    }
+    Channels<acc_t<T>, N> sum{};
+    op.each_message(
+        s, [&](const Message<T>& message) { add_message(sum, message, d); });
     if (op.self_scale != nullptr) {
-      add_scaled(
-          sum, op.x + i * D, d, static_cast<acc_t<T>>(op.self_scale[o]));
+      add_own(
+          sum, op.x + op.node[s] * D, d,
+          static_cast<acc_t<T>>(op.self_scale[op.expert[s]]));
     }
-    store(out + s * D + d, sum);
+    store(out + s * D + d, sum.v);
   }
 }
 
@@ -61,18 +54,15 @@ struct TransposedInputs {
   std::vector<Tensor> target;
 
   TransposedInputs(cudaStream_t stream, const MessageInputs& in)
-      : by_node(group<Index>(
-            stream, in.node, in.hops.ptr[0].numel() - 1)) {
-    const int64_t num_nodes = in.hops.ptr[0].numel() - 1;
-    for (size_t h = 0; h < in.hops.ptr.size(); ++h) {
-      const Tensor& source = in.hops.source[h];
-      by_source.push_back(group<Index>(stream, source, num_nodes));
-      target.push_back(torch::stable::new_empty(
-          source, {source.numel()}, ScalarType::Long));
+      : by_node(group<Index>(stream, in.node, in.hops.num_nodes())) {
+    for (const HopInput& hop : in.hops) {
+      const int64_t num_nodes = in.hops.num_nodes(), E = hop.source.numel();
+      by_source.push_back(group<Index>(stream, hop.source, num_nodes));
+      target.push_back(
+          torch::stable::new_empty(hop.source, {E}, ScalarType::Long));
       launch(
-          stream, per_item(source.numel()), group_of<Index>,
-          in.hops.ptr[h].template const_data_ptr<Index>(), num_nodes,
-          source.numel(),
+          stream, per_item(E), group_of<Index>,
+          hop.ptr.template const_data_ptr<Index>(), num_nodes, E,
           target.back().template mutable_data_ptr<int64_t>());
     }
   }
@@ -91,13 +81,15 @@ struct TransposedInputs {
 template <typename T, typename Index>
 class Backward {
  public:
-  Backward(const MessageInputs& in, const Tensor& grad)
+  Backward(
+      const MessageInputs& in, const RoutedMessage<T, Index>& op,
+      const T* grad)
       : in_(in),
         stream_(current_stream(in.x)),
-        op_(in.template view<T, Index>()),
+        op_(op),
         memory_(stream_, in),
         by_(memory_.view()),
-        grad_(grad.template const_data_ptr<T>()) {}
+        grad_(grad) {}
 
   void rows(T* out) const {
     const int64_t items = op_.num_nodes * (op_.own_rows ? op_.num_experts : 1);
@@ -145,7 +137,7 @@ class Backward {
   }
 
   void edge_weight(int h, acc_t<T>* out) const {
-    const int64_t num_edges = in_.hops.source[h].numel();
+    const int64_t num_edges = in_.hops[h].source.numel();
     with(nullptr, [&](auto pack) {
       constexpr int N = decltype(pack)::value;
       launch(
@@ -193,121 +185,62 @@ class Backward {
   const T* grad_;
 };
 
-std::tuple<Tensor, Tensor> routed_message(
-    Tensor x,
-    Tensor node,
-    Tensor expert,
-    std::optional<Tensor> row_of,
-    std::optional<Tensor> root,
-    std::optional<Tensor> self_scale,
-    int64_t num_experts,
-    bool own_rows,
-    std::vector<int64_t> hop_experts,
-    std::vector<Tensor> ptr,
-    std::vector<Tensor> source,
-    std::vector<int64_t> num_tables,
-    std::vector<Tensor> tables,
-    std::vector<Tensor> codes,
-    std::vector<Tensor> edge_weight,
-    std::vector<Tensor> root_weight,
-    int64_t num_messages) {
-  MessageInputs in{
-      x, node, expert, row_of, root, self_scale, num_experts, own_rows,
-      {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
-       root_weight}};
-  in.take(Arguments("x", x));
-  in.hops.check_messages(num_messages, 0, node.numel());
-  const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  const int64_t D = x.size(1);
-  Tensor out = torch::stable::new_empty(x, {node.numel(), D});
-  // The backward pass makes the messages again, and needs no bits.
-  const Tensor mask = torch::stable::new_empty(
-      x, {num_messages, std::max<int64_t>(1, (D + kMaskBits - 1) / kMaskBits)},
-      ScalarType::Int);
-  dispatch(x.scalar_type(), node.scalar_type(), [&](auto value, auto index) {
-    using T = decltype(value);
-    using Index = decltype(index);
-    const auto op = in.view<T, Index>();
-    T* to = out.template mutable_data_ptr<T>();
-    with_message_pack(op, static_cast<const T*>(nullptr), to, [&](auto pack) {
+struct Cuda {
+  template <typename T, typename Index>
+  static Tensor forward(
+      const MessageInputs& in, const RoutedMessage<T, Index>& op,
+      int64_t num_messages, T* out) {
+    in.hops.check_messages(num_messages, 0, op.num_slots);
+    const DeviceGuard guard(in.x.get_device_index());
+    with_message_pack(op, static_cast<const T*>(nullptr), out, [&](auto pack) {
       constexpr int N = decltype(pack)::value;
       launch(
-          current_stream(x), per_row(op.num_slots, op.channels / N),
-          forward<T, Index, N>, op, to);
+          current_stream(in.x), per_row(op.num_slots, op.channels / N),
+          cuda::forward<T, Index, N>, op, out);
     });
-  });
-  return {out, mask};
-}
+    // The backward pass makes the messages again, and needs no bits.
+    return torch::stable::new_empty(
+        in.x, {num_messages, num_blocks(op.channels)}, ScalarType::Int);
+  }
 
-std::vector<Tensor> routed_message_backward(
-    Tensor grad,
-    Tensor mask,
-    Tensor x,
-    Tensor node,
-    Tensor expert,
-    std::optional<Tensor> row_of,
-    std::optional<Tensor> root,
-    std::optional<Tensor> self_scale,
-    int64_t num_experts,
-    bool own_rows,
-    std::vector<int64_t> hop_experts,
-    std::vector<Tensor> ptr,
-    std::vector<Tensor> source,
-    std::vector<int64_t> num_tables,
-    std::vector<Tensor> tables,
-    std::vector<Tensor> codes,
-    std::vector<Tensor> edge_weight,
-    std::vector<Tensor> root_weight,
-    bool needs_edge_weight) {
-  MessageInputs in{
-      x, node, expert, row_of, root, self_scale, num_experts, own_rows,
-      {hop_experts, ptr, source, num_tables, tables, codes, edge_weight,
-       root_weight}};
-  const Arguments arguments("x", x);
-  in.take(arguments);
-  in.check_needs(needs_edge_weight);
-  arguments.take("grad", grad, x.scalar_type(), {node.numel(), x.size(1)});
-  const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  std::vector<Tensor> out{torch::stable::empty_like(in.x)};
-  torch::stable::zero_(out[0]); // Rows that no slot looks at.
-  auto add_like = [&](const Tensor& tensor) {
-    out.push_back(torch::stable::empty_like(tensor));
-    return out.back();
-  };
-  dispatch(x.scalar_type(), node.scalar_type(), [&](auto value, auto index) {
-    using T = decltype(value);
-    const Backward<T, decltype(index)> backward(in, grad);
-    backward.rows(out[0].template mutable_data_ptr<T>());
-    size_t next = 0;
-    for (size_t h = 0; h < num_tables.size(); ++h) {
-      for (int64_t t = 0; t < num_tables[h]; ++t, ++next) {
-        const Tensor& table = in.hops.tables[next];
+  template <typename T, typename Index>
+  static void backward(
+      const MessageInputs& in, const RoutedMessage<T, Index>& op,
+      const T* grad, const Tensor& mask, const MessageGrads& grads) {
+    const DeviceGuard guard(in.x.get_device_index());
+    const Backward<T, Index> backward(in, op, grad);
+    auto data = [](const Tensor& to) {
+      return to.template mutable_data_ptr<T>();
+    };
+    Tensor x = grads.x;
+    torch::stable::zero_(x); // Rows that no slot looks at.
+    backward.rows(data(x));
+    for (int h = 0; h < op.num_hops; ++h) {
+      const HopInput& hop = in.hops[h];
+      for (size_t t = 0; t < hop.tables.size(); ++t) {
         backward.table(
-            static_cast<int>(h), table, in.hops.codes[next],
-            add_like(table).template mutable_data_ptr<T>());
+            h, hop.tables[t], hop.codes[t], data(grads.tables[h][t]));
+      }
+      if (!grads.edge_weight.empty()) {
+        backward.edge_weight(
+            h, grads.edge_weight[h].template mutable_data_ptr<acc_t<T>>());
       }
     }
-    if (root) {
-      backward.root(add_like(*in.root).template mutable_data_ptr<T>());
+    if (grads.root) {
+      backward.root(data(*grads.root));
     }
-    if (self_scale) {
-      backward.self_scale(
-          add_like(*in.self_scale).template mutable_data_ptr<T>());
+    if (grads.self_scale) {
+      backward.self_scale(data(*grads.self_scale));
     }
-    for (size_t h = 0; needs_edge_weight && h < edge_weight.size(); ++h) {
-      backward.edge_weight(
-          static_cast<int>(h),
-          add_like(in.hops.edge_weight[h]).template mutable_data_ptr<acc_t<T>>());
-    }
-  });
-  return out;
-}
+  }
+};
 
 } // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gmoe, CUDA, m) {
-  m.impl("routed_message", TORCH_BOX(&routed_message));
-  m.impl("routed_message_backward", TORCH_BOX(&routed_message_backward));
+  m.impl("routed_message", TORCH_BOX(&routed_message<Cuda>));
+  m.impl(
+      "routed_message_backward", TORCH_BOX(&routed_message_backward<Cuda>));
 }
 
 } // namespace gmoe::cuda
