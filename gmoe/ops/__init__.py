@@ -4,7 +4,7 @@ Each has an eager PyTorch version, which is the reference, and is used where
 the fused one is not there.
 """
 
-from gmoe.ops.backend import AVAILABLE, CUDA_AVAILABLE, eager_ops
+from gmoe.ops.backend import eager_ops, load
 from gmoe.ops.combine import combine
 from gmoe.ops.expert_mlp import expert_mlp
 from gmoe.ops.expert_norm import expert_norm
@@ -21,6 +21,9 @@ from gmoe.ops.relu_dropout import relu_dropout
 from gmoe.ops.routed_message import routed_message
 from gmoe.ops.routed_mlp import routed_mlp
 from gmoe.ops.two_hop import two_hop_edges
+
+# The binaries must have what the modules above have declared.
+AVAILABLE, CUDA_AVAILABLE = load()
 
 __all__ = [
     'AVAILABLE',

@@ -4,37 +4,72 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock, _DummyThread, get_ident
 from threading import enumerate as enumerate_threads
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+
+from gmoe.ops.autograd import refuse_double_backward
 
 #: The most experts that the gate's ops for CUDA serve.
 MAX_CUDA_EXPERTS = 256
 
-# What the binary must have.
-_OPS = (
-    'expert_mlp',
-    'expert_norm',
-    'gcn_experts',
-    'group_by_expert',
-    'grouped_linear',
-    'noisy_topk',
-    'norm_combine',
-    'prefers_onednn',
-    'relu_dropout',
-    'routed_message',
-    'routed_mlp',
-    'two_hop',
-)
+#: Whether the fused ops could be loaded.
+AVAILABLE = False
 
-# What there is for the CPU only; the binary for CUDA must have all others.
-_CPU_ONLY = ('expert_mlp', 'gcn_experts', 'prefers_onednn', 'routed_mlp')
+#: Whether those for CUDA could be loaded as well.
+CUDA_AVAILABLE = False
+
+
+class _Op(NamedTuple):
+    """What :func:`declare_op` was told."""
+
+    name: str
+    fake: Callable[..., Any]
+    backward: Callable[..., Any] | None
+    setup_context: Callable[..., Any] | None
+    keys: tuple[str, ...]
+
+
+_declared: list[_Op] = []
+
+
+def declare_op(
+    name: str,
+    fake: Callable[..., Any],
+    backward: Callable[..., Any] | None = None,
+    setup_context: Callable[..., Any] | None = None,
+    keys: tuple[str, ...] = ('CPU', 'CUDA'),
+) -> None:
+    """Says what there is of a fused op beside its kernels. The binaries must
+    have all ops that are declared.
+
+    Args:
+        name: The op.
+        fake: Gives outputs without values: to a compiler, and for tensors
+            without values.
+        backward: Its derivative. That of a ``*_backward`` op is refused
+            unless it is given.
+        setup_context: What the derivative keeps.
+        keys: The dispatch keys that it has kernels for.
+    """
+    if backward is None and name.endswith('_backward'):
+        backward = refuse_double_backward(name.removesuffix('_backward'))
+    _declared.append(_Op(name, fake, backward, setup_context, keys))
+
+
+def declared_ops(key: str) -> set[str]:
+    """The names of the ops that a binary must have.
+
+    Args:
+        key: Its dispatch key, ``'CPU'`` or ``'CUDA'``.
+    """
+    return {op.name for op in _declared if key in op.keys}
 
 
 def registered_ops(key: str | None = None) -> set[str]:
@@ -50,15 +85,6 @@ def registered_ops(key: str | None = None) -> set[str]:
         for name in torch._C._dispatch_get_all_op_names()
         if name.startswith('gmoe::') and (not key or has_kernel(name, key))
     }
-
-
-def cuda_ops() -> list[str]:
-    """The names of the ops that the binary for CUDA must have."""
-    return sorted(
-        name
-        for name in registered_ops()
-        if name.removesuffix('_backward') not in _CPU_ONLY
-    )
 
 
 def _load(name: str) -> bool:
@@ -78,10 +104,10 @@ def _load(name: str) -> bool:
     return True
 
 
-def _load_whole(name: str, ops: Iterable[str], key: str) -> bool:
+def _load_whole(name: str, key: str) -> bool:
     if not _load(name):
         return False
-    missing = sorted(set(ops) - registered_ops(key))
+    missing = sorted(declared_ops(key) - registered_ops(key))
     if missing:
         warnings.warn(
             f"The fused ops in '{name}' were built from other sources: "
@@ -92,29 +118,30 @@ def _load_whole(name: str, ops: Iterable[str], key: str) -> bool:
     return not missing
 
 
-#: Whether the fused ops could be loaded.
-AVAILABLE = _load_whole('_C.so', _OPS, 'CPU')
+def load() -> tuple[bool, bool]:
+    """Loads the binaries, when all ops are declared.
 
-#: Whether those for CUDA could be loaded as well.
-CUDA_AVAILABLE = (
-    AVAILABLE
-    and torch.cuda.is_available()
-    and _load_whole('_C_cuda.so', cuda_ops(), 'CUDA')
-)
-
-
-def register_fake(name: str, fake: Callable[..., Any]) -> None:
-    """Registers what an op gives without its kernel: to a compiler, and for
-    tensors without values. All tensors must be on one device.
-
-    Args:
-        name: The op.
-        fake: Gives outputs without values.
+    Returns:
+        :data:`AVAILABLE` and :data:`CUDA_AVAILABLE`.
     """
-    op = getattr(torch.ops.gmoe, name).default
-    names = [argument.name for argument in op._schema.arguments]
+    global AVAILABLE, CUDA_AVAILABLE
+    AVAILABLE = _load_whole('_C.so', 'CPU')
+    if AVAILABLE:
+        for op in _declared:
+            _register(op)
+        CUDA_AVAILABLE = torch.cuda.is_available() and _load_whole(
+            '_C_cuda.so', 'CUDA'
+        )
+    return AVAILABLE, CUDA_AVAILABLE
+
+
+def _register(op: _Op) -> None:
+    name = f'gmoe::{op.name}'
+    schema = getattr(torch.ops.gmoe, op.name).default._schema
+    names = [argument.name for argument in schema.arguments]
 
     def checked(*args: Any) -> Any:
+        # All tensors must be on one device.
         device = None
         for argument, value in zip(names, args):
             for tensor in value if isinstance(value, list) else [value]:
@@ -126,9 +153,13 @@ def register_fake(name: str, fake: Callable[..., Any]) -> None:
                         f"'{argument}' must be on the device of the other "
                         f'arguments, {device}, got {tensor.device}'
                     )
-        return fake(*args)
+        return op.fake(*args)
 
-    torch.library.register_fake(f'gmoe::{name}', checked)
+    torch.library.register_fake(name, checked)
+    if op.backward is not None:
+        torch.library.register_autograd(
+            name, op.backward, setup_context=op.setup_context
+        )
 
 
 # How many contexts of eager_ops are open here, and in all threads.

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.autograd import refuse_double_backward
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 from gmoe.ops.expert_norm import expert_norm
 from gmoe.ops.grouped_linear import grouped_linear
 
@@ -166,12 +165,5 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:
     )
 
 
-if AVAILABLE:
-    register_fake('expert_mlp', _fake)
-    register_fake('expert_mlp_backward', _fake_backward)
-    torch.library.register_autograd(
-        'gmoe::expert_mlp', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::expert_mlp_backward', refuse_double_backward('expert_mlp')
-    )
+declare_op('expert_mlp', _fake, _backward, _setup_context, keys=('CPU',))
+declare_op('expert_mlp_backward', _fake_backward, keys=('CPU',))

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.autograd import refuse_double_backward
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 from gmoe.ops.check import check_ptr, check_shape
 from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import group_of
@@ -188,12 +187,5 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:
     return (*grads, *[None] * 6)
 
 
-if AVAILABLE:
-    register_fake('expert_norm', _fake)
-    register_fake('expert_norm_backward', _fake_backward)
-    torch.library.register_autograd(
-        'gmoe::expert_norm', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::expert_norm_backward', refuse_double_backward('expert_norm')
-    )
+declare_op('expert_norm', _fake, _backward, _setup_context)
+declare_op('expert_norm_backward', _fake_backward)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 
 
 def gather_rows(x: Tensor, index: Tensor) -> Tensor:
@@ -62,12 +62,7 @@ def _backward_add(ctx: Any, grad: Tensor) -> tuple:
     return op(grad.contiguous(), index), None, None
 
 
-if AVAILABLE:
-    register_fake('gather_rows', _fake)
-    register_fake('add_rows', _fake_add)
-    torch.library.register_autograd(
-        'gmoe::gather_rows', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::add_rows', _backward_add, setup_context=_setup_context_add
-    )
+declare_op('gather_rows', _fake, _backward, _setup_context, keys=('CUDA',))
+declare_op(
+    'add_rows', _fake_add, _backward_add, _setup_context_add, keys=('CUDA',)
+)

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.autograd import refuse_double_backward
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 from gmoe.ops.gather_rows import gather_rows
 from gmoe.ops.grouped_linear import grouped_linear
 from gmoe.ops.hops import pack_hops, packed_grads, packed_names
@@ -216,12 +215,5 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
     )
 
 
-if AVAILABLE:
-    register_fake('gcn_experts', _fake)
-    register_fake('gcn_experts_backward', _fake_backward)
-    torch.library.register_autograd(
-        'gmoe::gcn_experts', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::gcn_experts_backward', refuse_double_backward('gcn_experts')
-    )
+declare_op('gcn_experts', _fake, _backward, _setup_context, keys=('CPU',))
+declare_op('gcn_experts_backward', _fake_backward, keys=('CPU',))

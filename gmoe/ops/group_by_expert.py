@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from gmoe.ops.backend import (
-    AVAILABLE,
     MAX_CUDA_EXPERTS,
-    register_fake,
+    declare_op,
     use_native,
 )
 from gmoe.ops.check import check_ids, check_ptr, check_shape
@@ -127,8 +126,4 @@ def _backward(ctx: Any, grad_weight: Tensor, *unused: Any) -> tuple:
     return grad_weight.index_select(0, position), None, None, None
 
 
-if AVAILABLE:
-    register_fake('group_by_expert', _fake)
-    torch.library.register_autograd(
-        'gmoe::group_by_expert', _backward, setup_context=_setup_context
-    )
+declare_op('group_by_expert', _fake, _backward, _setup_context)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 from gmoe.ops.check import check_ptr, check_shape
 
 
@@ -159,14 +159,5 @@ def _backward_outer(ctx: Any, grad: Tensor) -> tuple:
     return grad_x, op.grouped_linear(x, grad, None, ptr), None
 
 
-if AVAILABLE:
-    register_fake('grouped_linear', _fake)
-    register_fake('grouped_outer', _fake_outer)
-    torch.library.register_autograd(
-        'gmoe::grouped_linear', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::grouped_outer',
-        _backward_outer,
-        setup_context=_setup_context_outer,
-    )
+declare_op('grouped_linear', _fake, _backward, _setup_context)
+declare_op('grouped_outer', _fake_outer, _backward_outer, _setup_context_outer)

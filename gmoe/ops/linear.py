@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -48,5 +48,4 @@ def _fake(x: Tensor) -> bool:
     return False
 
 
-if AVAILABLE:
-    register_fake('prefers_onednn', _fake)
+declare_op('prefers_onednn', _fake, keys=('CPU',))

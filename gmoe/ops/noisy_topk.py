@@ -9,9 +9,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gmoe.ops.backend import (
-    AVAILABLE,
     MAX_CUDA_EXPERTS,
-    register_fake,
+    declare_op,
     use_native,
 )
 from gmoe.ops.check import check_shape
@@ -219,12 +218,5 @@ def _double_backward(ctx: Any, *grads: Any) -> None:
     )
 
 
-if AVAILABLE:
-    register_fake('noisy_topk', _fake)
-    register_fake('noisy_topk_backward', _fake_backward)
-    torch.library.register_autograd(
-        'gmoe::noisy_topk', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::noisy_topk_backward', _double_backward
-    )
+declare_op('noisy_topk', _fake, _backward, _setup_context)
+declare_op('noisy_topk_backward', _fake_backward, _double_backward)

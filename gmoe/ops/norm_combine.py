@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.autograd import refuse_double_backward
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 from gmoe.ops.check import check_ids, check_rising
 from gmoe.ops.combine import combine
 from gmoe.ops.expert_norm import normalize_eagerly
@@ -143,12 +142,5 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:
     return (*grads, *[None] * 7)
 
 
-if AVAILABLE:
-    register_fake('norm_combine', _fake)
-    register_fake('norm_combine_backward', _fake_backward)
-    torch.library.register_autograd(
-        'gmoe::norm_combine', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::norm_combine_backward', refuse_double_backward('norm_combine')
-    )
+declare_op('norm_combine', _fake, _backward, _setup_context)
+declare_op('norm_combine_backward', _fake_backward)

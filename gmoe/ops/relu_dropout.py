@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe.ops.autograd import refuse_double_backward
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 
 
 def relu_dropout(
@@ -73,12 +72,5 @@ def _backward(ctx: Any, grad: Tensor) -> tuple:
     return grad_x, None, None, None
 
 
-if AVAILABLE:
-    register_fake('relu_dropout', _fake)
-    register_fake('relu_dropout_backward', _fake_backward)
-    torch.library.register_autograd(
-        'gmoe::relu_dropout', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::relu_dropout_backward', refuse_double_backward('relu_dropout')
-    )
+declare_op('relu_dropout', _fake, _backward, _setup_context)
+declare_op('relu_dropout_backward', _fake_backward)

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.ops.autograd import refuse_double_backward
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 from gmoe.ops.hops import pack_hops, packed_grads, packed_names
 from gmoe.ops.message import MessageHop, eager_message
 
@@ -212,13 +211,5 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
     )
 
 
-if AVAILABLE:
-    register_fake('routed_message', _fake)
-    register_fake('routed_message_backward', _fake_backward)
-    torch.library.register_autograd(
-        'gmoe::routed_message', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::routed_message_backward',
-        refuse_double_backward('routed_message'),
-    )
+declare_op('routed_message', _fake, _backward, _setup_context)
+declare_op('routed_message_backward', _fake_backward)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe.ops.autograd import refuse_double_backward
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 from gmoe.ops.check import check_ids, check_ptr, check_shape
 from gmoe.ops.combine import combine
 from gmoe.ops.group_by_expert import group_by_expert
@@ -228,12 +227,5 @@ def _backward(ctx: Any, grad: Tensor | None, _: Any) -> tuple:
     return grad_x if needs_x else None, *grads, None, None, None
 
 
-if AVAILABLE:
-    register_fake('routed_mlp', _fake)
-    register_fake('routed_mlp_backward', _fake_backward)
-    torch.library.register_autograd(
-        'gmoe::routed_mlp', _backward, setup_context=_setup_context
-    )
-    torch.library.register_autograd(
-        'gmoe::routed_mlp_backward', refuse_double_backward('routed_mlp')
-    )
+declare_op('routed_mlp', _fake, _backward, _setup_context, keys=('CPU',))
+declare_op('routed_mlp_backward', _fake_backward, keys=('CPU',))

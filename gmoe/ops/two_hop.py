@@ -17,7 +17,7 @@ from gmoe.ops._two_hop_size import (
     num_paths,
     sample_two_hop,
 )
-from gmoe.ops.backend import AVAILABLE, register_fake, use_native
+from gmoe.ops.backend import declare_op, use_native
 
 Mode = Literal['exact', 'released']
 MODES = ('exact', 'released')
@@ -293,5 +293,4 @@ def _fake(
     return edge_index.new_empty(2, size), edge_index.new_empty(size, 2)
 
 
-if AVAILABLE:
-    register_fake('two_hop', _fake)
+declare_op('two_hop', _fake)
