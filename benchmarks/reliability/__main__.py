@@ -90,10 +90,14 @@ def show(checks: dict[str, dict[str, Any]]) -> str:
     """
     parts = []
     for name, check in checks.items():
+        # A module may have moved since the check ran.
+        module = CHECKS[name].split()[0]
+        arguments = check['command'].split()[3:]
+        command = ' '.join(['python -m', module, *arguments])
         lines = '\n'.join(check['output'])
         parts.append(
             f'**{name[0].upper()}{name[1:]}** ({check["seconds"]} s):\n\n'
-            f'```text\n$ {check["command"]}\n{lines}\n```'
+            f'```text\n$ {command}\n{lines}\n```'
         )
     return '\n\n'.join(parts)
 
