@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
+from gmoe._shown import one_line
+
 #: The environment variable that asks for tracebacks.
 DEBUG = 'GMOE_DEBUG'
 _CLASSES = {
@@ -76,7 +78,7 @@ class Parser(LightningArgumentParser):
             choice = re.search(r"invalid choice: '([^']*)", message)
             return (
                 "'subcommand' must be one of fit, validate, test, predict, "
-                f'info, got {shown(choice[1]) if choice else "nothing"!r}'
+                f'info, got {one_line(choice[1]) if choice else "nothing"!r}'
             )
         keys = re.findall(r'Parser key "([^"]+)"', message)
         name = '.'.join(dict.fromkeys([*keys[:1], *keys[-1:]]))
@@ -94,7 +96,7 @@ class Parser(LightningArgumentParser):
                 return self._unknown(full, name, path[1] if path else None)
         needs = re.search(r'arguments are required: (.*)', inner)
         if name and needs:
-            return f"'{name}' requires {shown(needs[1], 200)}"
+            return f"'{name}' requires {one_line(needs[1], 200)}"
         value = re.search(r'(?:Given|Got) value: (.*)', inner)
         if name and value:
             kinds = re.findall(r'Subtypes: \[(.*)\]|an? (.*?)\. Got', inner)
@@ -105,9 +107,9 @@ class Parser(LightningArgumentParser):
                     'file of settings'
                 )
             nested = re.match(r"NestedArg\(.* val='(.*)'\)", value[1])
-            got = shown(nested[1] if nested else value[1])
+            got = one_line(nested[1] if nested else value[1])
             return f"'{name}' must be {kind}, got {got!r}"
-        return shown(message, 200)
+        return one_line(message, 200)
 
     def _unknown(self, name: str, owner: str, path: str | None) -> str:
         name = name.replace('.init_args', '')
@@ -127,7 +129,7 @@ class Parser(LightningArgumentParser):
         near = [f'{group}.{key}' for key in near]
         near = near or difflib.get_close_matches(name, known, 1, 0.75)
         hint = f": did you mean '--{near[0]}'?" if near else ''
-        return f"'--{shown(name)}' is not an argument{hint}"
+        return f"'--{one_line(name)}' is not an argument{hint}"
 
 
 def _options(key: str, linked: frozenset[str]) -> str:
@@ -143,17 +145,6 @@ def _options(key: str, linked: frozenset[str]) -> str:
     return '. '.join(lines)
 
 
-def shown(value: Any, length: int = 60) -> str:
-    """A value for a message: on one line, and cut if it is long.
-
-    Args:
-        value: The value.
-        length: The most characters.
-    """
-    text = ' '.join(str(value).split())
-    return text if len(text) <= length else f'{text[:length]}…'
-
-
 def _keys(parser: LightningArgumentParser) -> list[str]:
     return list(parser.get_defaults().as_flat().__dict__)
 
@@ -162,7 +153,7 @@ def _kind(text: str) -> str:
     text = re.sub(r"<class '([^']+)'>", r'\1', text)
     text = re.sub(r'\b(?:[A-Za-z_]\w*\.)+(\w)', r'\1', text)
     text = re.sub(r'Literal\[(.*?)\]', r'\1', text.replace('NoneType', 'null'))
-    return shown(f'one of {text}' if ',' in text else text, 200)
+    return one_line(f'one of {text}' if ',' in text else text, 200)
 
 
 def _arguments(path: str) -> list[str]:

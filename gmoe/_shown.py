@@ -19,3 +19,14 @@ def shown(value: object, length: int = LENGTH) -> str:
         return cut if len(value) <= length else f'{cut}... ({len(value)} long)'
     text = repr(value)
     return text if len(text) <= length else f'{text[:length]}...'
+
+
+def one_line(value: object, length: int = LENGTH) -> str:
+    """A text on one line, cut where it is long.
+
+    Args:
+        value: The text, or what has one.
+        length: How many characters are shown.
+    """
+    text = ' '.join(str(value).split())
+    return text if len(text) <= length else f'{text[:length]}…'

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.common import json_lines
 from benchmarks.common.json_lines import Record
 from benchmarks.common.record import replace_text
+from gmoe.text.old_names import OLD_NAMES
 
 
 def read(path: Path) -> list[Record]:
@@ -39,8 +40,14 @@ def find(
     return [
         record
         for record in results
-        if (record['model'], record['seed'], record['settings']) == key
+        if (record['model'], record['seed'], _settings(record)) == key
     ]
+
+
+def _settings(record: Record) -> Record:
+    # Those of earlier versions by their names of now.
+    settings = record['settings']
+    return {OLD_NAMES.get(name, name): settings[name] for name in settings}
 
 
 def append(path: Path, new: Sequence[Record]) -> None:

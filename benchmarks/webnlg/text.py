@@ -59,8 +59,8 @@ HEADS: dict[str, dict[str, Any]] = {
     'bert': {},
     'bert-moe': {
         'num_experts': 4,
-        'experts_per_text': 2,
-        'expert_hidden': 256,
+        'experts_per_token': 2,
+        'hidden_channels': 256,
         'pooling': 'mean',
     },
 }

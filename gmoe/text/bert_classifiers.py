@@ -15,6 +15,7 @@ from gmoe.text.bert_moe_config import BertMoeConfig
 from gmoe.text.encoder import check_weights
 from gmoe.text.fine_tuned_classifier import FineTunedClassifier
 from gmoe.text.fine_tuning import FineTuning
+from gmoe.text.old_names import with_new_names
 
 require('transformers')
 
@@ -85,6 +86,7 @@ class BertMoeClassifier(FineTunedClassifier):
                     "'settings' must not hold what the classifier decides "
                     f'on itself, got {name!r}'
                 )
+        settings = with_new_names(settings)
         BertMoeConfig(**settings)
         super().__init__(encoder, training, seed, callbacks)
         self.settings = settings

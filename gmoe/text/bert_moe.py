@@ -91,8 +91,8 @@ class BertMoeForSequenceClassification(PreTrainedModel):
             config.hidden_size,
             config.num_labels,
             config.num_experts,
-            config.experts_per_text,
-            config.expert_hidden,
+            config.experts_per_token,
+            config.hidden_channels,
             config.expert_activation,
             config.router,
             config.dropout,
@@ -219,8 +219,8 @@ class BertMoeForSequenceClassification(PreTrainedModel):
             labels, logits.to(dtype), self.config
         )
         balance = balance_loss(routing)
-        if self.training and self.config.balance_loss_weight > 0:
-            loss = loss + self.config.balance_loss_weight * balance
+        if self.training and self.config.balance_weight > 0:
+            loss = loss + self.config.balance_weight * balance
         return loss, balance
 
     def _init_weights(self, module: nn.Module) -> None:

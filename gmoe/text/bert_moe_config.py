@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from gmoe._require import require
+from gmoe._shown import shown
 from gmoe.nn.experts.mlp import ACTIVATIONS
 from gmoe.routing import ROUTER_PRESETS
 from gmoe.text.checks import (
     check_integer,
     check_names,
     check_number,
-    shown,
 )
+from gmoe.text.old_names import with_new_names
 from gmoe.text.pooling import POOLINGS
 
 require('transformers')
@@ -75,10 +76,12 @@ class BertMoeConfig(PretrainedConfig):
         encoder_config: The configuration of any BERT-like encoder, or the
             same as a dictionary. (default: BERT-base)
         num_experts: Number of experts.
-        experts_per_text: Number of experts that the router selects; the
-            presets without ``topk`` have no such number. (default: 2 for the
-            others)
-        expert_hidden: Size of the experts' hidden and output vectors.
+        experts_per_token: Number of experts that the router selects for a
+            text; the presets without ``topk`` have no such number. It is not
+            called :obj:`top_k`, as elsewhere, because transformers takes a
+            field of that name for a setting of how text is generated.
+            (default: 2 for the others)
+        hidden_channels: Size of the experts' hidden and output vectors.
         expert_activation: A key of :data:`gmoe.nn.experts.mlp.ACTIVATIONS`.
         router: A key of :data:`gmoe.routing.ROUTER_PRESETS`.
         router_noise: Whether noise is added to the scores in training.
@@ -87,7 +90,7 @@ class BertMoeConfig(PretrainedConfig):
             only. (default: :class:`gmoe.routing.Router`'s)
         pooling: :obj:`"cls"`, :obj:`"mean"` or :obj:`"max"`.
         dropout: Dropout before the experts and before the classifier.
-        balance_loss_weight: Factor of :func:`gmoe.routing.balance_loss`,
+        balance_weight: Factor of :func:`gmoe.routing.balance_loss`,
             which is added to the cross entropy in training.
         **kwargs: Arguments of :class:`transformers.PretrainedConfig`, such
             as :obj:`num_labels` and :obj:`id2label`.
@@ -109,34 +112,37 @@ class BertMoeConfig(PretrainedConfig):
         self,
         encoder_config: PretrainedConfig | dict[str, Any] | None = None,
         num_experts: int = 4,
-        experts_per_text: int | None = None,
-        expert_hidden: int = 256,
+        experts_per_token: int | None = None,
+        hidden_channels: int = 256,
         expert_activation: str = 'relu',
         router: str = 'linear_softmax_topk',
         router_noise: bool | None = None,
         topk_first: bool | None = None,
         pooling: str = 'mean',
         dropout: float = 0.1,
-        balance_loss_weight: float = 0.0,
+        balance_weight: float = 0.0,
         **kwargs: Any,
     ) -> None:
+        kwargs = with_new_names(kwargs)
         # A misspelt setting would be kept, and do nothing.
         check_names('settings', _unknown(kwargs), _OWN)
-        if experts_per_text is None and str(router).endswith('topk'):
-            check_integer('num_experts', num_experts, 1)
-            experts_per_text = min(2, num_experts)
         self.encoder_config = _encoder_config(encoder_config)
         self.num_experts = num_experts
-        self.experts_per_text = experts_per_text
-        self.expert_hidden = expert_hidden
+        self.experts_per_token = experts_per_token
+        self.hidden_channels = hidden_channels
         self.expert_activation = expert_activation
         self.router = router
         self.router_noise = router_noise
         self.topk_first = topk_first
         self.pooling = pooling
         self.dropout = dropout
-        self.balance_loss_weight = balance_loss_weight
+        self.balance_weight = balance_weight
+        # It sets what is left, such as settings by their names of before.
         super().__init__(**kwargs)
+        selects = str(self.router).endswith('topk')
+        if self.experts_per_token is None and selects:
+            check_integer('num_experts', self.num_experts, 1)
+            self.experts_per_token = min(2, self.num_experts)
         self.check_settings()
 
     def check_settings(self) -> None:
@@ -157,23 +163,23 @@ class BertMoeConfig(PretrainedConfig):
                 raise ValueError(
                     f"'{name}' must be one of {list(known)}, got {value!r}"
                 )
-        for name in ('num_experts', 'expert_hidden', 'num_labels'):
+        for name in ('num_experts', 'hidden_channels', 'num_labels'):
             check_integer(name, getattr(self, name), 1)
         check_number('dropout', self.dropout)
         if not self.dropout < 1:
             raise ValueError(
                 f"'dropout' must be in [0, 1), got {self.dropout!r}"
             )
-        check_number('balance_loss_weight', self.balance_loss_weight)
-        self._check_experts_per_text()
+        check_number('balance_weight', self.balance_weight)
+        self._check_experts_per_token()
 
-    def _check_experts_per_text(self) -> None:
-        selected = self.experts_per_text
+    def _check_experts_per_token(self) -> None:
+        selected = self.experts_per_token
         if self.router.endswith('topk'):
-            check_integer('experts_per_text', selected, 1, self.num_experts)
+            check_integer('experts_per_token', selected, 1, self.num_experts)
         elif selected is not None:
             raise ValueError(
-                f"'experts_per_text' must be None for the router "
+                f"'experts_per_token' must be None for the router "
                 f'{self.router!r}, which selects no fixed number, got '
                 f'{shown(selected)}'
             )
@@ -192,9 +198,10 @@ class BertMoeConfig(PretrainedConfig):
         Raises:
             ValueError: If a setting is out of range.
         """
+        config_dict = with_new_names(config_dict)
         foreign = {name: config_dict[name] for name in _unknown(config_dict)}
         own = {k: v for k, v in config_dict.items() if k not in foreign}
-        out = super().from_dict(own, **kwargs)
+        out = super().from_dict(own, **with_new_names(kwargs))
         config = out[0] if isinstance(out, tuple) else out
         for name, value in foreign.items():
             if name not in _GENERATION:

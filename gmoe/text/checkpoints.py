@@ -13,12 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe.text.checks import shown
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore
+from gmoe._shown import shown
+from gmoe.files import lock, replace_text
+from gmoe.text.old_names import OLD_NAMES
 
 #: What the checkpoints in a folder are of.
 NAME = 'training.json'
@@ -61,7 +58,9 @@ def checkpoints_of(
         last = last_checkpoint(folder)
         if last is not None:
             _check_same(folder, training)
-        _write(folder, training)
+        text = json.dumps(training, indent=1) + '\n'
+        # Whole or not at all: a half would refuse what is its own.
+        replace_text(folder / NAME, text)
         yield None if last is None else str(last)
 
 
@@ -107,6 +106,9 @@ def _check_same(folder: Path, training: dict[str, Any]) -> None:
             f"{wanted}, got '{folder}', whose checkpoints do not say what "
             f'they are of: there is no {NAME} that can be read'
         )
+    for old, name in OLD_NAMES.items():  # Of earlier versions.
+        if f'model.{old}' in known:
+            known[f'model.{name}'] = known.pop(f'model.{old}')
     other = [
         f'{name!r} is {shown(known.get(name))} there and '
         f'{shown(training.get(name))} here'
@@ -131,31 +133,20 @@ def _read(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _write(folder: Path, training: dict[str, Any]) -> None:
-    # Whole or not at all: a half would refuse what is its own.
-    partial = folder / f'.{NAME}.{os.getpid()}'
-    partial.write_text(json.dumps(training, indent=1) + '\n', 'utf-8')
-    os.replace(partial, folder / NAME)
-
-
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     # The processes of one distributed training share their folder.
-    if fcntl is None or int(os.environ.get('WORLD_SIZE', '1')) > 1:
+    is_shared = int(os.environ.get('WORLD_SIZE', '1')) > 1
+    if is_shared or os.name == 'nt':  # There, folders cannot be opened.
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            # The kernel gives it back when the process ends, however it does.
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if lock(descriptor, folder) is False:
             raise ValueError(
                 "'checkpoints' must be a folder that no other process trains "
                 f"in, got '{folder}'"
-            ) from None
-        except OSError:
-            pass  # Some network file systems have no locks.
+            )
         yield
     finally:
         os.close(descriptor)

@@ -10,19 +10,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from gmoe._shown import shown
+
 #: A category.
 Label = str | int
-
-
-def shown(value: Any, limit: int = 60) -> str:
-    """A value as error messages show it.
-
-    Args:
-        value: Any value.
-        limit: The most characters of it.
-    """
-    text = repr(value)
-    return text if len(text) <= limit else f'{text[: limit - 3]}...'
 
 
 def check_texts(texts: Any, name: str = 'texts') -> list[str]:

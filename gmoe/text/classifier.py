@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gmoe._shown import shown
 from gmoe.text.checks import (
     Label,
     check_integer,
     check_labels,
     check_texts,
-    shown,
 )
 from gmoe.text.metrics import classification_scores
 

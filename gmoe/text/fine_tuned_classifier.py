@@ -24,8 +24,8 @@ from gmoe.text.encoder import (
 )
 from gmoe.text.fine_tuning import FineTuning
 from gmoe.text.linearize import add_special_tokens
-from gmoe.text.metrics import classification_scores
 from gmoe.text.offline import encoder_path
+from gmoe.text.trainer import make_trainer
 
 require('accelerate')
 require('transformers')
@@ -34,12 +34,10 @@ from safetensors import SafetensorError  # noqa: E402
 from transformers import (  # noqa: E402
     AutoConfig,
     AutoModelForSequenceClassification,
-    DataCollatorWithPadding,
     PretrainedConfig,
     PreTrainedModel,
     Trainer,
     TrainerCallback,
-    TrainingArguments,
     set_seed,
 )
 
@@ -112,6 +110,10 @@ class FineTunedClassifier(TextClassifier):
     def _path(self) -> str:
         return encoder_path(self.encoder)
 
+    @property
+    def _trained(self) -> tuple[Any, Any, FineTuning, int]:
+        return self.model, self.tokenizer, self.training, self.seed
+
     def _check_encoder(self) -> None:
         check_max_length(check_encoder(self._path), self.training.max_length)
 
@@ -150,8 +152,13 @@ class FineTunedClassifier(TextClassifier):
         if validation is not None:
             held_out = self._encode(validation[0], 'validation', validation[1])
         with self._folder(weights, train, held_out) as (folder, last):
-            callbacks = [_SameFolder(folder), *self.callbacks]
-            trainer = self._trainer(folder, train, held_out, callbacks)
+            trainer = make_trainer(
+                *self._trained,
+                folder,
+                train,
+                held_out,
+                self.callbacks,
+            )
             trainer.train(resume_from_checkpoint=last)
             self.history = [dict(line) for line in trainer.state.log_history]
 
@@ -250,54 +257,12 @@ class FineTunedClassifier(TextClassifier):
         encoded = [encoded[i] for i in order]
         if self._predictor is None or self._predictor.model is not self.model:
             # One for all calls: each wraps the model for mixed precision.
-            self._predictor = self._trainer(tempfile.gettempdir())
+            self._predictor = make_trainer(
+                *self._trained, tempfile.gettempdir()
+            )
         out = self._predictor.predict(encoded, ignore_keys=ignored).predictions
         back = np.argsort(order)
         return tuple(o[back] for o in (out if type(out) is tuple else (out,)))
-
-    def _trainer(
-        self,
-        folder: str,
-        train: Any = None,
-        validation: Any = None,
-        callbacks: Sequence[TrainerCallback] = (),
-    ) -> Trainer:
-        settings = self.training
-        each_epoch = 'no' if validation is None else 'epoch'
-        keep = train is not None and settings.checkpoints is not None
-        arguments = {
-            'output_dir': folder,
-            'num_train_epochs': settings.epochs,
-            'per_device_train_batch_size': settings.batch_size,
-            'per_device_eval_batch_size': 4 * settings.batch_size,
-            'learning_rate': settings.learning_rate,
-            'weight_decay': settings.weight_decay,
-            'seed': self.seed,
-            'data_seed': self.seed,
-            'eval_strategy': each_epoch,
-            'save_strategy': 'epoch' if keep else each_epoch,
-            'save_total_limit': 1,
-            'save_only_model': not keep,
-            'load_best_model_at_end': validation is not None,
-            'metric_for_best_model': settings.select_by,
-            'greater_is_better': True,
-            'logging_strategy': 'epoch',
-            'report_to': 'none',
-            'disable_tqdm': True,
-            **settings.arguments,
-        }
-        if train is None:
-            # Any other would reorder what is predicted.
-            arguments['train_sampling_strategy'] = 'random'
-        return Trainer(
-            model=self.model,
-            args=TrainingArguments(**arguments),
-            data_collator=DataCollatorWithPadding(self.tokenizer),
-            train_dataset=train,
-            eval_dataset=validation,
-            compute_metrics=_scores,
-            callbacks=list(callbacks),
-        )
 
     def _encode(
         self, texts: list[str], name: str, labels: list[int] | None = None
@@ -322,20 +287,6 @@ class FineTunedClassifier(TextClassifier):
         return rows
 
 
-class _SameFolder(TrainerCallback):
-    """Finds the best checkpoint where the folder was moved."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = Path(folder)
-
-    def on_train_begin(
-        self, args: Any, state: Any, control: Any, **kwargs: Any
-    ) -> None:
-        if state.best_model_checkpoint is not None:
-            name = Path(state.best_model_checkpoint).name
-            state.best_model_checkpoint = str(self.folder / name)
-
-
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
     # Without where it came from and what is told apart by the classes.
     left_out = {'_name_or_path', 'architectures', 'transformers_version'}
@@ -345,12 +296,3 @@ def _settings(config: dict[str, Any]) -> dict[str, Any]:
         for key, value in config.items()
         if key not in left_out
     }
-
-
-def _scores(prediction: Any) -> dict[str, float]:
-    logits = prediction.predictions
-    if isinstance(logits, tuple):
-        logits = logits[0]
-    return classification_scores(
-        prediction.label_ids.tolist(), logits.argmax(axis=-1).tolist()
-    )

@@ -19,7 +19,7 @@ class MoeHead(nn.Module):
         num_labels: Number of categories.
         num_experts: Number of experts.
         top_k: Number of experts per text, for the presets that have one.
-        expert_hidden: Size of the experts' hidden and output vectors.
+        hidden_channels: Size of the experts' hidden and output vectors.
         activation: A key of :data:`gmoe.nn.experts.mlp.ACTIVATIONS`.
         router: A key of :data:`gmoe.routing.ROUTER_PRESETS`.
         dropout: Dropout before the experts and before the classifier.
@@ -38,7 +38,7 @@ class MoeHead(nn.Module):
         num_labels: int,
         num_experts: int = 4,
         top_k: int | None = 2,
-        expert_hidden: int = 256,
+        hidden_channels: int = 256,
         activation: str = 'relu',
         router: str = 'linear_softmax_topk',
         dropout: float = 0.1,
@@ -50,9 +50,13 @@ class MoeHead(nn.Module):
             router, in_channels, num_experts, top_k, **kwargs
         )
         self.experts = MLPExperts(
-            in_channels, expert_hidden, expert_hidden, num_experts, activation
+            in_channels,
+            hidden_channels,
+            hidden_channels,
+            num_experts,
+            activation,
         )
-        self.classifier = nn.Linear(expert_hidden, num_labels)
+        self.classifier = nn.Linear(hidden_channels, num_labels)
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Routing]:
         pooled = self.dropout(pooled)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gmoe._require import require
+from gmoe.files import replace_text
 from gmoe.text.checks import (
     check_integer,
     check_labels,
@@ -126,7 +127,7 @@ class TfidfClassifier(TextClassifier):
             'known': regression.classes_,
         }
         require('safetensors.numpy').save_file(weights, folder / _WEIGHTS)
-        (folder / _SETTINGS).write_text(json.dumps(settings), 'utf-8')
+        replace_text(folder / _SETTINGS, json.dumps(settings))
 
     def _load(self, folder: Path) -> None:
         try:

@@ -17,6 +17,7 @@ from torch_geometric.data import Data, InMemoryDataset
 from gmoe.datasets.collated import CollatedDataset
 from gmoe.ops.two_hop import Mode
 from gmoe.training.batches import Batches, as_it_is
+from gmoe.training.losses import MULTICLASS
 from gmoe.training.metrics import METRIC_MODES
 from gmoe.transforms import DropNodes, TwoHop, check_two_hop
 
@@ -56,9 +57,12 @@ class GraphDataModule(LightningDataModule):
         ValueError: If an argument is out of range.
     """
 
-    #: Set by subclasses: what the model and the evaluator need to know.
+    #: Set by subclasses: what the model and the evaluator need to know. As of
+    #: a dataset, ``num_tasks`` is the number of targets of a graph, and
+    #: ``num_classes`` that of the values that such a target has.
     name: str
     num_tasks: int
+    num_classes: int | None = None
     task_type: str
     eval_metric: str
     node_dims: Sequence[int]
@@ -103,6 +107,14 @@ class GraphDataModule(LightningDataModule):
         self.keep_on_gpu = keep_on_gpu
         self.dataset: InMemoryDataset | None = None
         self.splits: dict[str, torch.Tensor] = {}
+
+    @property
+    def num_outputs(self) -> int:
+        """The number of outputs of a network: one for each task, or for each
+        class where a graph has one of several."""
+        if self.task_type == MULTICLASS and self.num_classes is not None:
+            return self.num_classes
+        return self.num_tasks
 
     @property
     def monitor(self) -> str:

@@ -9,31 +9,22 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from typing_extensions import Self
 
-from gmoe._distributed import is_distributed
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss
 from gmoe.routing.router import NonFiniteError
-from gmoe.training.losses import (
-    category_entry_loss,
-    category_loss,
-    entry_loss,
-    labelled_loss,
-)
 from gmoe.training.metrics import (
     METRIC_MODES,
-    CategoryScore,
     ExpertUsage,
-    GraphScore,
     SplitMetrics,
     WeightedMean,
 )
 from gmoe.training.optimizer import check_trainer, make_optimizer
+from gmoe.training.task import Task
 from gmoe.training.watched_module import WatchedModule
 from gmoe.transforms import check_two_hop
 
-CATEGORIES = 'multiclass classification'
-TASK_TYPES = ('binary classification', CATEGORIES, 'regression')
+SCHEDULES = ('constant', 'linear')
 
 
 class GraphModule(WatchedModule):
@@ -56,7 +47,7 @@ class GraphModule(WatchedModule):
             :obj:`num_hops`.
         num_outputs: The number of outputs of the network.
         dataset: The dataset's name, which decides on the evaluator.
-        task_type: One of :obj:`TASK_TYPES`.
+        task_type: One of :obj:`~gmoe.training.task.TASK_TYPES`.
         metric: The name of the score, a key of
             :obj:`~gmoe.training.METRIC_MODES`.
         learning_rate: Learning rate of Adam.
@@ -87,14 +78,10 @@ class GraphModule(WatchedModule):
         decoupled: bool = False,
     ) -> None:
         super().__init__()
-        for name, choice, known in (
-            ('task_type', task_type, TASK_TYPES),
-            ('schedule', schedule, ('constant', 'linear')),
-        ):
-            if choice not in known:
-                raise ValueError(
-                    f"'{name}' must be one of {known}, got {choice!r}"
-                )
+        if schedule not in SCHEDULES:
+            raise ValueError(
+                f"'schedule' must be one of {SCHEDULES}, got {schedule!r}"
+            )
         for name, value in (
             ('learning_rate', learning_rate),
             ('weight_decay', weight_decay),
@@ -102,25 +89,19 @@ class GraphModule(WatchedModule):
         ):
             if not value >= 0:
                 raise ValueError(f"'{name}' must be at least 0, got {value}")
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                f"'label_smoothing' must be in [0, 1), got {label_smoothing}"
-            )
+        self.task = Task(task_type, label_smoothing)
         self.task_type = task_type
         self.metric = metric
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.balance_weight = balance_weight
-        self.label_smoothing = label_smoothing
         self.schedule = schedule
         self.decoupled = decoupled
         self.gnn = gnn
         self.splits = nn.ModuleDict(
             {
                 split: SplitMetrics(
-                    CategoryScore(num_outputs)
-                    if task_type == CATEGORIES
-                    else GraphScore(dataset, metric)
+                    self.task.score(dataset, metric, num_outputs)
                 )
                 for split in ('val', 'test', 'test_curve')
             }
@@ -192,26 +173,12 @@ class GraphModule(WatchedModule):
         """The loss over labelled entries, as their mean over the joint batch
         of all processes; zero if there are none.
 
-        For categories, `y` is one integer per graph, -1 where it is not
-        known.
-
         Args:
-            out: Logits or values of shape ``[num_graphs, num_tasks]``.
-            y: Targets of the same shape, NaN where there is none.
+            out: Logits or values of shape ``[num_graphs, num_outputs]``.
+            y: Targets of the same shape, NaN where there is none; for
+                categories, one integer per graph, -1 where it is not known.
         """
-        return self._task_loss(out, y)[0]
-
-    def _task_loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, and how many graphs with all labels it is the mean of."""
-        if self.task_type == CATEGORIES:
-            return category_loss(out, y, self.label_smoothing)
-        loss, labels = labelled_loss(out, y, self.task_type == 'regression')
-        return loss, labels / out.size(1)
-
-    def _entry_loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        if self.task_type == CATEGORIES:
-            return category_entry_loss(out, y, self.label_smoothing)
-        return entry_loss(out, y, self.task_type == 'regression')
+        return self.task.loss(out, y)[0]
 
     def _predict(self, batch: Data) -> tuple[Tensor, list[Routing]]:
         try:
@@ -236,30 +203,24 @@ class GraphModule(WatchedModule):
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
         out, routings = self._predict(batch)
-        task, weight = self._task_loss(out, batch.y)
+        task, weight = self.task.loss(out, batch.y)
         self.task_mean.update(task, weight)
-        loss, means = task, {'train/task_loss': self.task_mean}
-        if self.usage is not None:
-            balance = balance_loss(routings, sync_dist=True)
-            loss = task + self.balance_weight * balance
-            self.balance_mean.update(balance, batch.num_graphs)
-            means['train/balance_loss'] = self.balance_mean
-            self.usage.update(routings)
-        # Among several processes the progress bar, which the first alone has,
-        # would ask the others for their part when they are elsewhere.
-        if not is_distributed():
-            self.log_dict(means, on_step=False, on_epoch=True)
-        return loss
+        if self.usage is None:
+            return task
+        balance = balance_loss(routings, sync_dist=True)
+        self.balance_mean.update(balance, batch.num_graphs)
+        self.usage.update(routings)
+        return task + self.balance_weight * balance
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
+        # Not logged batch by batch: the progress bar, which the first process
+        # alone has, would ask the others for their part when they are not.
         loss = self.task_mean.compute()
-        if is_distributed():
-            self.log('train/task_loss', loss, sync_dist=True)
+        self.log('train/task_loss', loss, sync_dist=True)
         if self.usage is not None:
             balance = self.balance_mean.compute()
-            if is_distributed():
-                self.log('train/balance_loss', balance, sync_dist=True)
+            self.log('train/balance_loss', balance, sync_dist=True)
             loss = loss + self.balance_weight * balance
         self.log('train/loss', loss, sync_dist=True)
         if self.usage is None:
@@ -280,22 +241,20 @@ class GraphModule(WatchedModule):
     def _evaluate(self, split: str, batch: Data) -> None:
         out, _ = self._predict(batch)
         self._split(split).update(
-            self.to_prediction(out),
-            self._target(batch, out),
-            self._entry_loss(out, batch.y),
+            self.task.prediction(out),
+            self.task.target(out, batch.y),
+            self.task.entry_loss(out, batch.y),
             batch.graph_id,
         )
 
-    def _target(self, batch: Data, out: Tensor) -> Tensor:
-        y = batch.y
-        return y if self.task_type == CATEGORIES else y.view(out.shape)
-
     def to_prediction(self, out: Tensor) -> Tensor:
-        """Probabilities for classification, values for regression."""
-        out = out.float()
-        if self.task_type == CATEGORIES:
-            return out.softmax(dim=1)
-        return out if self.task_type == 'regression' else out.sigmoid()
+        """Probabilities for classification, values for regression.
+
+        Args:
+            out: What the network gives, of shape
+                ``[num_graphs, num_outputs]``.
+        """
+        return self.task.prediction(out)
 
     def _split(self, name: str) -> SplitMetrics:
         split = self.splits[name]
@@ -346,8 +305,8 @@ class GraphModule(WatchedModule):
         out, _ = self(batch)
         return {
             'graph_id': batch.graph_id,
-            'prediction': self.to_prediction(out),
-            'target': self._target(batch, out).view(out.size(0), -1),
+            'prediction': self.task.prediction(out),
+            'target': self.task.target(out, batch.y).view(out.size(0), -1),
         }
 
     def configure_optimizers(self) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gmoe.nn import GNN
-from gmoe.training.graph_module import CATEGORIES, TASK_TYPES, GraphModule
+from gmoe.training.graph_module import GraphModule
+from gmoe.training.losses import MULTICLASS
+from gmoe.training.task import TASK_TYPES
 
 #: The scores that fit a kind of task.
 _METRICS = {
@@ -45,7 +47,7 @@ class GraphPredictor(GraphModule):
         balance_weight: float = 0.1,
         **kwargs: Any,
     ) -> None:
-        if task_type == CATEGORIES:
+        if task_type == MULTICLASS:
             raise ValueError(
                 f"'task_type' must be one of {TASK_TYPES[::2]}, got "
                 f'{task_type!r}'

@@ -21,7 +21,7 @@ class HopMixtureDataModule(GraphDataModule):
     """
 
     name = 'hop-mixture'
-    num_tasks = HopMixture.num_tasks
+    num_tasks, num_classes = HopMixture.num_tasks, 2
     task_type = HopMixture.task_type
     eval_metric = HopMixture.eval_metric
     node_dims = HopMixture.node_feature_dims

@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from gmoe._distributed import is_distributed
 
+#: The type of a task with one of several categories for each graph.
+MULTICLASS = 'multiclass classification'
 #: The category of a graph whose category is not known.
 UNKNOWN = -1
 

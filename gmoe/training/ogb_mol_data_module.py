@@ -45,6 +45,7 @@ class OGBMolDataModule(GraphDataModule):
         self.cache_dir = cache_dir
         self.download = download
         self.num_tasks = info.num_tasks
+        self.num_classes = info.num_classes
         self.task_type = info.task_type
         self.eval_metric = info.eval_metric
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gmoe.nn import TripleGNN
-from gmoe.training.graph_module import CATEGORIES, GraphModule
+from gmoe.training.graph_module import GraphModule
+from gmoe.training.losses import MULTICLASS
 from gmoe.training.metrics import CATEGORY_SCORES
 
 
@@ -41,7 +42,7 @@ class TriplePredictor(GraphModule):
     def __init__(
         self,
         dataset: str = 'webnlg',
-        task_type: str = CATEGORIES,
+        task_type: str = MULTICLASS,
         metric: str = 'weighted_f1',
         learning_rate: float = 1e-3,
         weight_decay: float = 0.01,
@@ -51,9 +52,9 @@ class TriplePredictor(GraphModule):
         features: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if task_type != CATEGORIES:
+        if task_type != MULTICLASS:
             raise ValueError(
-                f"'task_type' must be {CATEGORIES!r}, got {task_type!r}"
+                f"'task_type' must be {MULTICLASS!r}, got {task_type!r}"
             )
         if metric not in CATEGORY_SCORES:
             raise ValueError(

@@ -57,7 +57,8 @@ class WebNLGDataModule(GraphDataModule):
     """
 
     name = 'webnlg'
-    num_tasks = len(CATEGORIES)
+    num_tasks = WebNLGDataset.num_tasks
+    num_classes = len(CATEGORIES)
     task_type = WebNLGDataset.task_type
     eval_metric = WebNLGDataset.eval_metric
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from gmoe.files import remove_stale, replacing
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -28,17 +29,13 @@ class WholeCheckpoints(TorchCheckpointIO):
         storage_options: Any | None = None,
     ) -> None:
         path = Path(path)
-        # One name for all: what a killed process leaves is written over.
-        partial = path.with_name(f'.{path.name}.partial')
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open('wb') as file:
+            remove_stale(path.parent)
+            with replacing(path) as file:
                 file.write(buffer.getbuffer())
-            os.replace(partial, path)
         except OSError as error:
-            with suppress(OSError):
-                partial.unlink()
             code = error.errno or errno.EIO
             raise OSError(code, os.strerror(code), str(path)) from error

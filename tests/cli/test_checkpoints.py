@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from gmoe import cli
+from gmoe.training.checkpoint import read_checkpoint
 from tests.training import tiny
 
 
@@ -250,7 +251,7 @@ def test_damaged_checkpoints(refused, copied, tmp_path):
     for data in damaged:
         path.write_bytes(data)
         try:
-            assert is_same(cli.read_checkpoint(path), values)
+            assert is_same(read_checkpoint(path), values)
         except ValueError as error:
             message = str(error)
             num_refused += 1

@@ -57,6 +57,8 @@ def here(tmp_path, monkeypatch):
         ('--trainer.default_root_dir=x', ["'trainer.default_root_dir'"]),
         ('--checkpoint.dirpath=x', ["'checkpoint.dirpath'", "'run_dir'"]),
         ('--trainer.max_epochs=-5', ["'trainer'", 'max_epochs', '-5']),
+        ('--trainer.max_epochs=0', ["'trainer.max_epochs' must", 'got 0']),
+        ('--trainer.max_steps=0', ["'trainer.max_steps' must", 'got 0']),
         ('--trainer.precision=17', ["'trainer.precision'", '17']),
         ('--checkpoint.save_top_k=-3', ['save_top_k=-3']),
         ('--ckpt_path=', ["'ckpt_path'", "''"]),

@@ -24,7 +24,7 @@ LABELS = torch.tensor([0, 2])
 
 def tiny(**kwargs):
     torch.manual_seed(0)
-    settings = {'expert_hidden': 8, 'num_labels': 3, **kwargs}
+    settings = {'hidden_channels': 8, 'num_labels': 3, **kwargs}
     return BertMoeForSequenceClassification(
         BertMoeConfig(tiny_config(), **settings)
     )
@@ -66,7 +66,7 @@ def test_hidden_states():
 
 
 def test_balance_loss_is_added_in_training():
-    model = tiny(balance_loss_weight=0.5, dropout=0.0)
+    model = tiny(balance_weight=0.5, dropout=0.0)
     with collect_routing(model) as routings:
         out = model(IDS, MASK, labels=LABELS)
     plain = torch.nn.functional.cross_entropy(out.logits, LABELS)
@@ -98,13 +98,13 @@ def test_save_and_load(tmp_path):
     assert isinstance(config, BertMoeConfig)
     assert config.encoder_config.hidden_size == 16
     assert config.router == 'attention_sparsemax'
-    assert config.experts_per_text is None
+    assert config.experts_per_token is None
 
 
 @pytest.mark.parametrize('hidden', [16, 5])
 def test_files_are_those_of_earlier_versions(tmp_path, hidden):
     # Those hold the experts' first weights by output, square ones too.
-    model = tiny(expert_hidden=hidden).eval()
+    model = tiny(hidden_channels=hidden).eval()
     model.save_pretrained(tmp_path / 'first')
     path = tmp_path / 'first' / 'model.safetensors'
     weight = load_file(path)['head.experts.weight1']
@@ -181,7 +181,7 @@ def test_one_type(tmp_path, dtype):
     folder = write_tiny_bert(tmp_path / 'bert')
     bert = transformers.AutoModel.from_pretrained(folder).to(dtype)
     bert.save_pretrained(tmp_path / 'stored')
-    settings = {'num_labels': 3, 'expert_hidden': 8}
+    settings = {'num_labels': 3, 'hidden_channels': 8}
     load = BertMoeForSequenceClassification
     torch.manual_seed(0)
     model = load.from_encoder(str(tmp_path / 'stored'), **settings)
@@ -298,7 +298,7 @@ def test_problem_type_is_saved(tmp_path):
 
 def test_loss_in_low_precision():
     for labels, num_labels in ((torch.rand(2), 1), (torch.rand(2, 3), 3)):
-        model = tiny(num_labels=num_labels, balance_loss_weight=0.1).bfloat16()
+        model = tiny(num_labels=num_labels, balance_weight=0.1).bfloat16()
         out = model.train()(IDS, MASK, labels=labels)
         out.loss.backward()
         assert out.loss.dtype == torch.float32

@@ -16,10 +16,10 @@ from tests.text.tiny import tiny_config  # noqa: E402
 
 def test_default_config():
     config = BertMoeConfig()
-    assert (config.num_experts, config.experts_per_text) == (4, 2)
-    assert (config.expert_hidden, config.pooling) == (256, 'mean')
+    assert (config.num_experts, config.experts_per_token) == (4, 2)
+    assert (config.hidden_channels, config.pooling) == (256, 'mean')
     assert config.encoder_config.model_type == 'bert'
-    assert BertMoeConfig(router='linear_softmax').experts_per_text is None
+    assert BertMoeConfig(router='linear_softmax').experts_per_token is None
 
 
 @pytest.mark.parametrize(
@@ -37,21 +37,21 @@ def test_default_config():
             "'num_experts' must be an integer >= 1, got 'a'",
         ),
         ({'num_labels': 0}, "'num_labels' must be an integer >= 1, got 0"),
-        ({'expert_hidden': 2.5}, "'expert_hidden' must be an integer"),
+        ({'hidden_channels': 2.5}, "'hidden_channels' must be an integer"),
         ({'dropout': 1.0}, r"'dropout' must be in \[0, 1\)"),
         ({'dropout': 'a'}, "'dropout' must be a number >= 0, got 'a'"),
         ({'dropout': float('nan')}, "'dropout' must be a number >= 0"),
-        ({'balance_loss_weight': -1}, "'balance_loss_weight' must be"),
-        ({'balance_loss_weight': float('inf')}, "'balance_loss_weight' must"),
+        ({'balance_weight': -1}, "'balance_weight' must be"),
+        ({'balance_weight': float('inf')}, "'balance_weight' must"),
         ({'encoder_config': {'hidden_size': 4}}, "must name its 'model_type'"),
         ({'encoder_config': 4}, "'encoder_config' must be a configuration"),
         (
-            {'experts_per_text': 5},
-            "'experts_per_text' must be an integer from",
+            {'experts_per_token': 5},
+            "'experts_per_token' must be an integer from",
         ),
         (
-            {'experts_per_text': 2, 'router': 'linear_softmax'},
-            "'experts_per_text' must be None for the router 'linear_softmax'",
+            {'experts_per_token': 2, 'router': 'linear_softmax'},
+            "'experts_per_token' must be None for the router 'linear_softmax'",
         ),
     ],
 )
@@ -64,11 +64,11 @@ def test_bad_settings(settings, message):
     ('name', 'nearest'),
     [
         ('num_expert', 'num_experts'),
-        ('expert_per_text', 'experts_per_text'),
-        ('expert_size', 'expert_hidden'),
+        ('expert_per_token', 'experts_per_token'),
+        ('hidden_channel', 'hidden_channels'),
         ('poolings', 'pooling'),
         ('num_label', 'num_labels'),
-        ('balance_loss', 'balance_loss_weight'),
+        ('balance_loss', 'balance_weight'),
     ],
 )
 def test_misspelt(name, nearest):
@@ -81,6 +81,42 @@ def test_misspelt(name, nearest):
 def test_what_does_nothing_is_refused(name):
     with pytest.raises(ValueError, match=f"'settings' must be.*got '{name}'"):
         BertMoeConfig(**{name: 8})
+
+
+OLD = {'experts_per_text': 1, 'expert_hidden': 8, 'balance_loss_weight': 0.5}
+
+
+def test_names_of_before(tmp_path):
+    with pytest.warns(FutureWarning, match='is called') as warned:
+        config = BertMoeConfig(tiny_config(), **OLD)
+    assert [str(w.message) for w in warned] == [
+        "'experts_per_text' is called 'experts_per_token' now",
+        "'expert_hidden' is called 'hidden_channels' now",
+        "'balance_loss_weight' is called 'balance_weight' now",
+    ]
+    new = ('experts_per_token', 'hidden_channels', 'balance_weight')
+    assert [getattr(config, name) for name in new] == [1, 8, 0.5]
+    assert not OLD.keys() & config.to_dict().keys()
+    # A file of an earlier version.
+    config.save_pretrained(tmp_path)
+    path = tmp_path / 'config.json'
+    saved = json.loads(path.read_text())
+    for name in new:
+        del saved[name]
+    path.write_text(json.dumps(saved | OLD))
+    with pytest.warns(FutureWarning, match="called 'hidden_channels' now"):
+        again = transformers.AutoConfig.from_pretrained(tmp_path)
+    assert again.to_diff_dict() | OLD == config.to_diff_dict() | OLD
+    with (
+        pytest.warns(FutureWarning, match="called 'hidden_channels' now"),
+        pytest.raises(ValueError, match="'hidden_channels' must be.*got 0"),
+    ):
+        BertMoeConfig(expert_hidden=0)
+
+
+def test_both_names_of_a_setting(tmp_path):
+    with pytest.raises(ValueError, match="'expert_hidden' must be left out"):
+        BertMoeConfig.from_dict({'hidden_channels': 8, 'expert_hidden': 8})
 
 
 def test_what_transformers_brings_is_accepted():

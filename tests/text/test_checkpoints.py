@@ -40,7 +40,7 @@ BASE = {
     'labels': LABELS,
     'classes': None,
     'validation': None,
-    'settings': {'expert_hidden': 8},
+    'settings': {'hidden_channels': 8},
     'training': {'epochs': 3},
 }
 
@@ -101,8 +101,8 @@ CHANGES = {
     'arguments.bf16': {
         'training': {'epochs': 3, 'arguments': {'use_cpu': 1, 'bf16': True}}
     },
-    'model.expert_hidden': {'settings': {'expert_hidden': 16}},
-    'model.dropout': {'settings': {'expert_hidden': 8, 'dropout': 0.2}},
+    'model.hidden_channels': {'settings': {'hidden_channels': 16}},
+    'model.dropout': {'settings': {'hidden_channels': 8, 'dropout': 0.2}},
 }
 
 
@@ -122,6 +122,17 @@ def test_the_same_training_goes_on(encoders, trained):
     folder, proba = trained
     # The same encoder may lie elsewhere.
     again = fit(encoders, folder, encoder='same')
+    np.testing.assert_array_equal(again.predict_proba(TEXTS), proba)
+    # An earlier version gave a setting another name.
+    path = folder / 'training.json'
+    now = path.read_text()
+    path.write_text(
+        now.replace('model.hidden_channels', 'model.expert_hidden')
+    )
+    assert path.read_text() != now
+    with pytest.warns(FutureWarning, match="called 'hidden_channels' now"):
+        again = fit(encoders, folder, settings={'expert_hidden': 8})
+    assert path.read_text() == now
     np.testing.assert_array_equal(again.predict_proba(TEXTS), proba)
     state = json.loads((folder / NAME).read_text())
     assert (state['classifier'], state['seed']) == ('BertMoeClassifier', 0)

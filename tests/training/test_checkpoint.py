@@ -1,8 +1,10 @@
 import errno
+from pathlib import Path
 
 import pytest
 import torch
 
+from gmoe.files import replacing
 from gmoe.training.checkpoint import read_checkpoint
 from gmoe.training.whole_checkpoints import WholeCheckpoints
 
@@ -27,14 +29,17 @@ def test_checkpoint_before_stays_where_the_next_one_fails(tmp_path):
     path = tmp_path / 'last.ckpt'
     WholeCheckpoints().save_checkpoint(CHECKPOINT, path)
     before = path.read_bytes()
-    # What a killed process leaves is in nobody's way.
-    partial = tmp_path / '.last.ckpt.partial'
-    partial.write_bytes(before[:100])
+    # What a killed process leaves is removed.
+    with replacing(path) as file:
+        left = Path(file.name)
+        file.write(before)
+    left.write_bytes(before[:100])
     WholeCheckpoints().save_checkpoint(CHECKPOINT, path)
-    assert not partial.exists()
-    partial.mkdir()
-    with pytest.raises(OSError, match='last.ckpt') as error:
-        WholeCheckpoints().save_checkpoint(CHECKPOINT, path)
+    assert [file.name for file in tmp_path.iterdir()] == ['last.ckpt']
+    folder = tmp_path / 'folder.ckpt'
+    folder.mkdir()
+    with pytest.raises(OSError, match='folder.ckpt') as error:
+        WholeCheckpoints().save_checkpoint(CHECKPOINT, folder)
     assert error.value.errno == errno.EISDIR
     assert read_checkpoint(path)['epoch'] == 3
 

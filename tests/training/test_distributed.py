@@ -72,8 +72,7 @@ def test_gradients_are_those_of_the_joint_batch(folder, case):
     ]
     loss = make_loss(case)
     halves = make_halves(case)
-    with pytest.warns(UserWarning, match='trainer'):  # There is none.
-        expected = loss(make_batch(halves[0] + halves[1]))
+    expected = loss(make_batch(halves[0] + halves[1]))
     expected.backward()
     mean = sum(value for value, _ in results) / WORLD_SIZE
     assert torch.allclose(mean, expected.detach(), rtol=1e-6)

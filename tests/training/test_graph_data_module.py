@@ -67,6 +67,7 @@ def test_what_a_model_needs_to_know():
     assert (data.monitor, data.monitor_mode) == ('val/rmse', 'min')
     data = OGBMolDataModule('ogbg-moltox21')
     assert (data.num_tasks, data.monitor_mode) == (12, 'max')
+    assert (data.num_classes, data.num_outputs) == (2, 12)
 
 
 def test_loaders_give_the_splits():

@@ -184,7 +184,7 @@ class OwnTriples(GraphDataModule):
     """Graphs of triples with categories of their own."""
 
     name = 'own'
-    num_tasks = 2
+    num_tasks, num_classes = 1, 2
     task_type = TripleDataset.task_type
     eval_metric = TripleDataset.eval_metric
     features_name = 'own'
@@ -254,6 +254,14 @@ def test_linear_schedule_ends_where_it_did(config):
     with pytest.raises(ValueError, match="linear 'schedule' has"):
         cli.run([*more, '--trainer.max_epochs=3'])
     assert saved.read_text() == before
+
+
+def test_tasks_and_classes_are_those_of_the_dataset(root):
+    data = WebNLGDataModule(root, dim=16)
+    data.setup()
+    for name in ('num_tasks', 'num_classes', 'task_type', 'eval_metric'):
+        assert getattr(data, name) == getattr(data.dataset, name), name
+    assert (data.num_tasks, data.num_classes, data.num_outputs) == (1, 16, 16)
 
 
 def test_holdout_has_no_test(root):

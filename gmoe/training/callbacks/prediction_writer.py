@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from lightning.pytorch.utilities import rank_zero_warn
 
 from gmoe._distributed import is_distributed
+from gmoe.files import replace_text
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -51,11 +51,7 @@ class PredictionWriter(BasePredictionWriter):
             return
         table = self._table(trainer, predictions)
         path = Path(self.path or Path(folder) / 'predictions.csv')
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A reader never sees half a table.
-        partial = path.with_name(f'.{path.name}.{os.getpid()}')
-        table.to_csv(partial, index=False)
-        os.replace(partial, path)
+        replace_text(path, table.to_csv(index=False))
         print(f'Wrote {len(table)} predictions to {path}')
         if 'predicted' in table and (table['category'] == '').all():
             self._print(table)

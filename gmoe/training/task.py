@@ -1,0 +1,93 @@
+"""The kinds of tasks: their losses, predictions and scores."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from gmoe.training.losses import (
+    MULTICLASS,
+    category_entry_loss,
+    category_loss,
+    entry_loss,
+    labelled_loss,
+)
+from gmoe.training.metrics import CategoryScore, GraphScore
+
+TASK_TYPES = ('binary classification', MULTICLASS, 'regression')
+
+
+class Task:
+    """What a network is trained to tell of a graph.
+
+    Args:
+        kind: One of :obj:`TASK_TYPES`.
+        label_smoothing: The share of the label that is spread over all
+            categories, where there are several.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(self, kind: str, label_smoothing: float = 0.0) -> None:
+        if kind not in TASK_TYPES:
+            raise ValueError(
+                f"'task_type' must be one of {TASK_TYPES}, got {kind!r}"
+            )
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"'label_smoothing' must be in [0, 1), got {label_smoothing}"
+            )
+        self.is_multiclass = kind == MULTICLASS
+        self.is_regression = kind == 'regression'
+        self.label_smoothing = label_smoothing
+
+    def loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss over labelled entries, as their mean over the joint batch
+        of all processes, and how many graphs with all labels it stands for.
+
+        Args:
+            out: Logits or values of shape ``[num_graphs, num_outputs]``.
+            y: Targets of the same shape, NaN where there is none; for
+                categories, one integer per graph, -1 where it is not known.
+        """
+        if self.is_multiclass:
+            return category_loss(out, y, self.label_smoothing)
+        loss, labels = labelled_loss(out, y, self.is_regression)
+        return loss, labels / out.size(1)
+
+    def entry_loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of each entry, zero where there is no label, and where
+        there is one. The arguments are those of :meth:`loss`."""
+        if self.is_multiclass:
+            return category_entry_loss(out, y, self.label_smoothing)
+        return entry_loss(out, y, self.is_regression)
+
+    def target(self, out: Tensor, y: Tensor) -> Tensor:
+        """The targets as the score takes them. The arguments are those of
+        :meth:`loss`."""
+        return y if self.is_multiclass else y.view(out.shape)
+
+    def prediction(self, out: Tensor) -> Tensor:
+        """Probabilities for classification, values for regression.
+
+        Args:
+            out: Logits or values of shape ``[num_graphs, num_outputs]``.
+        """
+        out = out.float()
+        if self.is_multiclass:
+            return out.softmax(dim=1)
+        return out if self.is_regression else out.sigmoid()
+
+    def score(
+        self, dataset: str, metric: str, num_outputs: int
+    ) -> GraphScore | CategoryScore:
+        """What gives the score of a split.
+
+        Args:
+            dataset: The dataset's name, which decides on the evaluator.
+            metric: The name of the score.
+            num_outputs: The number of outputs of the network.
+        """
+        if self.is_multiclass:
+            return CategoryScore(num_outputs)
+        return GraphScore(dataset, metric)
