@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gmoe._arguments import check_at_least
+from gmoe.nn.edge_check import check_type
 from gmoe.ops.check import check_ids, check_shape
 
 
@@ -93,10 +94,7 @@ def check_batch(
     if batch is None:
         return x.new_zeros(x.size(0), dtype=torch.long), 1
     check_shape('batch', batch, [x.size(0)])
-    if batch.dtype != torch.long:
-        raise ValueError(
-            f"'batch' must have the type torch.int64, got {batch.dtype}"
-        )
+    check_type('batch', batch)
     if batch_size is None:
         batch_size = int(batch.max()) + 1 if batch.numel() > 0 else 0
     check_ids('batch', batch, batch_size)

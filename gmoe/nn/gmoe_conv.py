@@ -82,8 +82,8 @@ class GMoEConv(nn.Module):
         check_choice('dispatch', dispatch, DISPATCHES)
         if (router is None) == (top_k is None):
             raise ValueError(
-                "Exactly one of 'top_k' and 'router' must be given, got "
-                f'top_k={top_k} and router={router}'
+                "'top_k' or 'router' must be given, and not both, got "
+                f'{top_k} and {router}'
             )
         if router is None:
             router = Router(experts.in_channels, experts.num_experts, top_k)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gmoe.nn.neighborhood import TWO_HOP_LAST, Neighborhood
+from gmoe.nn.edge_check import TWO_HOP_LAST
+from gmoe.nn.neighborhood import Neighborhood
 
 # How many hop-2 edges are looked at, and how many hop-1 edges may be for it
 # where the graph has fewer.

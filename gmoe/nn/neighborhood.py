@@ -9,15 +9,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from gmoe.nn.edge_check import check_edges, check_type
 from gmoe.ops.check import check_ids, check_ptr, check_shape, sees_values
 
 T = TypeVar('T')
-
-#: How to mend hop-2 edges that are out of date.
-TWO_HOP_LAST = (
-    'apply gmoe.transforms.TwoHop last, after all that changes nodes or '
-    'edges, as in NeighborLoader(..., transform=TwoHop())'
-)
 
 # The key of the mark of edges that are known to be right.
 _CHECKED = 'checked'
@@ -84,10 +79,10 @@ class Neighborhood:
             name: How error messages call :obj:`edge_index`.
 
         Raises:
-            ValueError: If a shape, a type or a node id is wrong. Node ids are
-                checked on the CPU only.
+            ValueError: If a shape, a type, a number or a node id is wrong.
+                Node ids are checked on the CPU only.
         """
-        _check_edges(edge_index, edge_attr, num_nodes, name)
+        check_edges(edge_index, edge_attr, num_nodes, name)
         target, order = edge_index[1].sort(stable=True)
         degree = torch.zeros(
             num_nodes, dtype=torch.long, device=edge_index.device
@@ -221,60 +216,10 @@ class Neighborhood:
         return self._memo[key]
 
 
-def check_dense(edge_index: object, name: str = 'edge_index') -> Tensor:
-    """The edges, if they are a tensor and not a sparse adjacency.
-
-    Args:
-        edge_index: The edges.
-        name: How the error message calls them.
-
-    Raises:
-        ValueError: If they are a sparse adjacency or no tensor.
-    """
-    kind = type(edge_index).__name__
-    if isinstance(edge_index, Tensor):
-        if edge_index.layout == torch.strided:
-            return edge_index
-        kind = f'sparse one ({edge_index.layout})'
-    raise ValueError(
-        f"'{name}' must be a tensor of shape [2, num_edges], got a {kind}; of "
-        "a sparse adjacency 'adj_t', give its column and row indices: "
-        'torch_geometric.utils.to_edge_index(adj_t)[0].flip(0)'
-    )
-
-
-def check_rows(
-    edge_attr: Tensor | None, edge_index: Tensor, name: str = 'edge_index'
-) -> None:
-    """Refuses features of edges that are not one row for each.
-
-    Args:
-        edge_attr: The features.
-        edge_index: The edges.
-        name: How the error message calls the edges.
-
-    Raises:
-        ValueError: If there are more or fewer rows.
-    """
-    if edge_attr is not None and (
-        edge_attr.dim() not in (1, 2)
-        or edge_attr.size(0) != edge_index.size(1)
-    ):
-        raise ValueError(
-            f"'{name.replace('index', 'attr')}' must have shape [num_edges, "
-            f'num_features] with num_edges={edge_index.size(1)} as in '
-            f"'{name}', got {list(edge_attr.shape)}"
-        )
-
-
 def _check_grouped(hop: Neighborhood) -> None:
     """Checks edges that somebody else has grouped, once for all layers."""
     for name in ('ptr', 'source', 'target'):
-        index = getattr(hop, name)
-        if index.dtype != torch.long:
-            raise ValueError(
-                f"'{name}' must have the type torch.int64, got {index.dtype}"
-            )
+        check_type(name, getattr(hop, name))
     check_shape('source', hop.source, [None])
     check_shape('target', hop.target, hop.source.shape)
     check_ptr('ptr', hop.ptr, hop.num_edges)
@@ -294,31 +239,4 @@ def _check_grouped(hop: Neighborhood) -> None:
             raise ValueError(
                 f"'{name}' must have a row for each of the {hop.num_edges} "
                 f'edges, got shape {list(value.shape)}'
-            )
-
-
-def _check_edges(
-    edge_index: Tensor, edge_attr: Tensor | None, num_nodes: int, name: str
-) -> None:
-    edge_index = check_dense(edge_index, name)
-    if edge_index.dim() != 2 or edge_index.size(0) != 2:
-        raise ValueError(
-            f"'{name}' must have shape [2, num_edges], got "
-            f'{list(edge_index.shape)}'
-        )
-    if edge_index.dtype != torch.long:
-        raise ValueError(
-            f"'{name}' must have the type torch.int64, got {edge_index.dtype}"
-        )
-    check_rows(edge_attr, edge_index, name)
-    if torch.compiler.is_compiling() or edge_index.device.type != 'cpu':
-        return
-    if edge_index.numel() > 0:
-        low, high = (int(value) for value in edge_index.aminmax())
-        if low < 0 or high >= num_nodes:
-            is_hop_2 = name == 'edge_index_2hop'
-            raise ValueError(
-                f"'{name}' must hold node ids from 0 to {num_nodes - 1}, got "
-                f'{low if low < 0 else high}'
-                + (f': {TWO_HOP_LAST}' if is_hop_2 else '')
             )

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import cumsum
 
-from gmoe.nn.neighborhood import TWO_HOP_LAST
+from gmoe.nn.edge_check import TWO_HOP_LAST
 
 #: What :class:`~gmoe.transforms.TwoHop` notes about the hop-1 edges. PyG
 #: takes no attribute of this name for one of nodes or edges.

@@ -80,6 +80,15 @@ def test_one_feature_and_no_edges():
     assert empty.edge_attr is None
 
 
+@pytest.mark.parametrize('num_nodes', ['3', -1, 2.0, None])
+def test_refused_numbers_of_nodes(num_nodes):
+    message = f"'num_nodes' must be an integer >= 0, got {num_nodes!r}"
+    with pytest.raises(ValueError, match=message):
+        Neighborhood.from_edge_index(
+            torch.tensor([[0, 1], [1, 0]]), None, num_nodes
+        )
+
+
 @pytest.mark.parametrize(
     ('edge_index', 'edge_attr', 'message'),
     [

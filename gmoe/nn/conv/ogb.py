@@ -7,25 +7,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.utils import degree
 
 from gmoe import ops
-from gmoe.nn.edge_mask import explained_edges
+from gmoe.nn.conv.neighborhood_conv import NeighborhoodConv
 from gmoe.nn.encoders.edge_encoder import categorical_terms
 from gmoe.nn.encoders.embedding import (
     CategoricalEncoder,
-    LinearEncoder,
     make_feature_encoder,
 )
 from gmoe.nn.linear import Linear
-from gmoe.nn.neighborhood import Neighborhood, check_dense, check_rows
+from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import NORMS
 from gmoe.ops.backend import use_native
 
 
-class OGBGCNConv(MessagePassing):
+class OGBGCNConv(NeighborhoodConv):
     r"""The graph convolution with edge features of the molecule examples of
     the `Open Graph Benchmark <https://arxiv.org/abs/2005.00687>`_. See
     :class:`GCNExperts` for the formula.
@@ -52,10 +50,9 @@ class OGBGCNConv(MessagePassing):
         edge_dims: int | Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault('aggr', 'add')
-        super().__init__(**kwargs)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        super().__init__(
+            in_channels, out_channels, **{'aggr': 'add', **kwargs}
+        )
         self.linear = Linear(in_channels, out_channels)
         self.root = nn.Parameter(torch.empty(out_channels))
         self.edge_encoder = make_feature_encoder(edge_dims, out_channels)
@@ -69,42 +66,32 @@ class OGBGCNConv(MessagePassing):
         if self.edge_encoder is not None:
             self.edge_encoder.reset_parameters()
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor | Neighborhood,
-        edge_attr: Tensor | None = None,
+    def convolve(
+        self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
     ) -> Tensor:
-        """Convolves node features."""
-        if isinstance(edge_index, Neighborhood):
-            hop = edge_index
-            hop.check_given_for(x.size(0), edge_attr)
-            if self.explain:
-                with explained_edges(self, hop) as edges:
-                    return self.forward(x, *edges)
-            if _is_fused(x):
-                dtype = torch.promote_types(x.dtype, torch.float32)
-                weights = hop.gcn_norm(dtype)
-                return ops.gcn_experts(
-                    x,
-                    self.linear.weight.t().unsqueeze(0),
-                    self.linear.bias.unsqueeze(0),
-                    self.root.unsqueeze(0),
-                    *_every_node(hop),
-                    [_message_hop(self.edge_encoder, hop, *weights)],
-                    slots_per_node=1,
-                )
-            edge_index, edge_attr = hop.edge_index, hop.edge_attr
         x = self.linear(x)
-        edge_index = check_dense(edge_index)
-        check_rows(edge_attr, edge_index)
-        term = _edge_term(self.edge_encoder, edge_attr)
         source, target = edge_index
         deg = degree(source, x.size(0), dtype=x.dtype) + 1
         scale = deg.rsqrt()
         weight = (scale[source] * scale[target]).unsqueeze(-1)
-        out = self.propagate(edge_index, x=x, edge_term=term, weight=weight)
+        out = self.propagate(
+            edge_index, x=x, edge_term=edge_term, weight=weight
+        )
         return out + (x + self.root).relu() / deg.unsqueeze(-1)
+
+    def convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
+        if not _is_fused(x):
+            return super().convolve_hop(x, hop)
+        weights = hop.gcn_norm(torch.promote_types(x.dtype, torch.float32))
+        return ops.gcn_experts(
+            x,
+            self.linear.weight.t().unsqueeze(0),
+            self.linear.bias.unsqueeze(0),
+            self.root.unsqueeze(0),
+            *_every_node(hop),
+            [_message_hop(self, hop, *weights)],
+            slots_per_node=1,
+        )
 
     def message(
         self, x_j: Tensor, edge_term: Tensor | None, weight: Tensor
@@ -114,7 +101,7 @@ class OGBGCNConv(MessagePassing):
         return weight * x_j.relu()
 
 
-class OGBGINConv(MessagePassing):
+class OGBGINConv(NeighborhoodConv):
     r"""The graph isomorphism convolution with edge features of the molecule
     examples of the `Open Graph Benchmark
     <https://arxiv.org/abs/2005.00687>`_. See :class:`GINExperts` for the
@@ -145,10 +132,9 @@ class OGBGINConv(MessagePassing):
         norm: str = 'batch_norm',
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault('aggr', 'add')
-        super().__init__(**kwargs)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        super().__init__(
+            in_channels, out_channels, **{'aggr': 'add', **kwargs}
+        )
         self.eps = nn.Parameter(torch.zeros(1))
         self.mlp = nn.Sequential(
             Linear(in_channels, 2 * in_channels),
@@ -167,53 +153,28 @@ class OGBGINConv(MessagePassing):
         if self.edge_encoder is not None:
             self.edge_encoder.reset_parameters()
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor | Neighborhood,
-        edge_attr: Tensor | None = None,
+    def convolve(
+        self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
     ) -> Tensor:
-        """Convolves node features."""
-        if isinstance(edge_index, Neighborhood):
-            hop = edge_index
-            hop.check_given_for(x.size(0), edge_attr)
-            if self.explain:
-                with explained_edges(self, hop) as edges:
-                    return self.forward(x, *edges)
-            if _is_fused(x):
-                out = ops.routed_message(
-                    x,
-                    *_every_node(hop),
-                    [_message_hop(self.edge_encoder, hop)],
-                    self_scale=1 + self.eps,
-                    slots_per_node=1,
-                )
-                return self.mlp(out)
-            edge_index, edge_attr = hop.edge_index, hop.edge_attr
-        edge_index = check_dense(edge_index)
-        check_rows(edge_attr, edge_index)
-        term = _edge_term(self.edge_encoder, edge_attr)
-        out = self.propagate(edge_index, x=x, edge_term=term)
+        out = self.propagate(edge_index, x=x, edge_term=edge_term)
         return self.mlp((1 + self.eps) * x + out)
+
+    def convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
+        if not _is_fused(x):
+            return super().convolve_hop(x, hop)
+        out = ops.routed_message(
+            x,
+            *_every_node(hop),
+            [_message_hop(self, hop)],
+            self_scale=1 + self.eps,
+            slots_per_node=1,
+        )
+        return self.mlp(out)
 
     def message(self, x_j: Tensor, edge_term: Tensor | None) -> Tensor:
         if edge_term is not None:
             x_j = x_j + edge_term
         return x_j.relu()
-
-
-def _edge_term(
-    encoder: LinearEncoder | CategoricalEncoder | None,
-    edge_attr: Tensor | None,
-) -> Tensor | None:
-    if encoder is None:
-        return None
-    if edge_attr is None:
-        raise ValueError(
-            "'edge_attr' must be given: the convolution expects edge "
-            'features, got None'
-        )
-    return encoder(edge_attr, 'edge_attr')
 
 
 def _is_fused(x: Tensor) -> bool:
@@ -231,10 +192,9 @@ def _every_node(hop: Neighborhood) -> tuple[Tensor, Tensor]:
 
 
 def _message_hop(
-    encoder: LinearEncoder | CategoricalEncoder | None,
-    hop: Neighborhood,
-    *weights: Tensor,
+    conv: NeighborhoodConv, hop: Neighborhood, *weights: Tensor
 ) -> ops.MessageHop:
+    encoder = conv.edge_encoder
     tables: list[Tensor] = []
     codes: list[Tensor] = []
     if isinstance(encoder, CategoricalEncoder) and hop.edge_attr is not None:
@@ -246,9 +206,7 @@ def _message_hop(
         weight = encoder.weight.view(1, groups, sum(dims), -1)
         offsets = encoder.offsets[: len(dims)]
         tables, codes = categorical_terms(hop, weight, dims, offsets)
-    elif encoder is not None:
-        term = _edge_term(encoder, hop.edge_attr)
-        assert term is not None
+    elif (term := conv.edge_term(hop.edge_attr)) is not None:
         tables = [term.unsqueeze(0)]
         codes = [torch.arange(hop.num_edges)]
     return ops.MessageHop(1, hop.ptr, hop.source, tables, codes, *weights)

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
-from torch_geometric.nn import MessagePassing
 
 from gmoe._arguments import check_choice
-from gmoe.nn.edge_mask import explained_edges
+from gmoe.nn.conv.neighborhood_conv import NeighborhoodConv
 from gmoe.nn.encoders.embedding import make_feature_encoder
 from gmoe.nn.linear import Linear
-from gmoe.nn.neighborhood import Neighborhood, check_dense, check_rows
 
 #: How many times the size of a node's features a relation has.
 RELATION_SIZES = {'mult': 1, 'sub': 1, 'gate': 2}
 
 
-class RelationalConv(MessagePassing):
+class RelationalConv(NeighborhoodConv):
     r"""The relational graph convolution of a single expert, after CompGCN
     (`Vashishth et al. 2020 <https://arxiv.org/abs/1911.03082>`_). See
     :class:`RelationalExperts` for the formula.
@@ -50,11 +48,10 @@ class RelationalConv(MessagePassing):
         composition: str = 'mult',
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault('aggr', 'mean')
-        super().__init__(**kwargs)
+        super().__init__(
+            in_channels, out_channels, **{'aggr': 'mean', **kwargs}
+        )
         check_choice('composition', composition, RELATION_SIZES)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
         self.composition = composition
         self.linear = Linear(in_channels, out_channels)
         self.root = Linear(in_channels, out_channels, bias=False)
@@ -70,37 +67,16 @@ class RelationalConv(MessagePassing):
         if self.edge_encoder is not None:
             self.edge_encoder.reset_parameters()
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor | Neighborhood,
-        edge_attr: Tensor | None = None,
+    def convolve(
+        self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
     ) -> Tensor:
-        """Convolves node features."""
-        if isinstance(edge_index, Neighborhood):
-            edge_index.check_given_for(x.size(0), edge_attr)
-            if self.explain:
-                with explained_edges(self, edge_index) as edges:
-                    return self.forward(x, *edges)
-            edge_attr = edge_index.edge_attr
-            edge_index = edge_index.edge_index
-        edge_index = check_dense(edge_index)
-        check_rows(edge_attr, edge_index)
-        relation = None
-        if self.edge_encoder is not None:
-            if edge_attr is None:
-                raise ValueError(
-                    "'edge_attr' must be given: the convolution expects edge "
-                    'features, got None'
-                )
-            relation = self.edge_encoder(edge_attr, 'edge_attr')
-        mean = self.propagate(edge_index, x=x, relation=relation)
+        mean = self.propagate(edge_index, x=x, edge_term=edge_term)
         return self.linear(mean) + self.root(x)
 
-    def message(self, x_j: Tensor, relation: Tensor | None) -> Tensor:
-        if relation is None:
+    def message(self, x_j: Tensor, edge_term: Tensor | None) -> Tensor:
+        if edge_term is None:
             return x_j
-        return compose(self.composition, x_j, relation)
+        return compose(self.composition, x_j, edge_term)
 
 
 def compose(composition: str, x: Tensor, relation: Tensor) -> Tensor:

@@ -46,7 +46,8 @@ class TextTable(nn.Module):
         """The number of texts, the hidden one included."""
         if self.table.size(0) == 0:
             raise RuntimeError(
-                'the features of the texts must be set: call set_tables()'
+                "'table' must hold the features of the texts before the first "
+                'call, got none: set them with set_tables()'
             )
         return self.table.size(0)
 

@@ -9,7 +9,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import EdgeConv, GatedGraphConv, MixHopConv, RGATConv
+from torch_geometric.nn import (
+    EdgeConv,
+    GatedGraphConv,
+    HEATConv,
+    MixHopConv,
+    RGATConv,
+)
+
+from gmoe.ops.check import check_ids
 
 #: Arguments that ask for what experts do not give.
 NOT_FOR_NODES = ('size', 'return_attention_weights')
@@ -161,12 +169,14 @@ def call(
         others: Arguments by name.
 
     Raises:
-        ValueError: If it needs an argument that is missing, or gives anything
-            but one row per node.
+        ValueError: If it needs an argument that is missing, the type of an
+            edge is out of range, or it gives anything but one row per node.
     """
     given: dict[str, Any] = {}
     if others:
         given = {k: v for k, v in others.items() if takes(module, k)}
+    if 'edge_type' in given:
+        _check_types(module, given['edge_type'], 'edge_type')
     if edge_attr is not None:
         given |= _edge_argument(module, edge_attr, given)
     for name, argument in _arguments(module):
@@ -220,8 +230,18 @@ def _edge_argument(
                 f'{kind}, got {edge_attr.dtype} of shape '
                 f"{list(edge_attr.shape)}; give types as 'edge_type'"
             )
+        _check_types(module, edge_attr, 'edge_attr')
         return {'edge_type': edge_attr.view(-1)}
     return {}
+
+
+def _check_types(module: nn.Module, types: object, name: str) -> None:
+    # Some convolutions leave out edges of types that they do not know.
+    known = getattr(module, 'num_relations', None)
+    if isinstance(module, HEATConv):
+        known = module.edge_type_emb.num_embeddings
+    if known is not None and isinstance(types, Tensor):
+        check_ids(name, types, known)
 
 
 def _sizes(module: nn.Module, side: str) -> list[object]:

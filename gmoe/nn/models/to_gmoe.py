@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
+from gmoe.nn.edge_check import check_dense
 from gmoe.nn.edge_mask import clear_after_failure
 from gmoe.nn.experts import ModuleExperts, expert_module
 from gmoe.nn.gmoe_conv import GMoEConv
 from gmoe.nn.models.layers import MixtureSettings
-from gmoe.nn.neighborhood import check_dense
 from gmoe.ops import two_hop_edges
 
 
@@ -67,8 +67,9 @@ class GMoEAdapter(nn.Module):
             if edge_attr is not None or others:
                 raise ValueError(
                     "'num_experts_1hop' must be all experts where the model "
-                    'has edge features: a hop-2 edge has twice as many, which'
-                    ' its convolutions do not expect'
+                    'has edge features (a hop-2 edge has twice as many, which'
+                    ' its convolutions do not expect), got '
+                    f'{self.conv.experts.num_experts_1hop}'
                 )
             edge_index_2hop, _ = two_hop_edges(edge_index, num_nodes=x.size(0))
         return self.conv(x, edge_index, edge_attr, edge_index_2hop, **others)

@@ -339,6 +339,11 @@ def test_edge_types_with_routing():
         model.conv(data.x, data.edge_index, torch.randn(14))
     with pytest.raises(ValueError, match="'edge_type' must be what RGCNConv"):
         model(data.x, data.edge_index)
+    message = "'edge_type' must hold values from 0 to 2, got 3"
+    with pytest.raises(ValueError, match=message):
+        model(data.x, data.edge_index, edge_type + 1)
+    with pytest.raises(ValueError, match=message.replace('type', 'attr')):
+        model.conv(data.x, data.edge_index, edge_type + 1)
     message = r"'edge_type' must be left out: none of \['SAGEConv'\] takes it"
     plain = to_gmoe(SAGEConv(4, 6), 4, top_k=2).double()
     with pytest.raises(ValueError, match=message):
