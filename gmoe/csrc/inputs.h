@@ -19,16 +19,6 @@ inline void take_slots(
   check_rising("expert", expert);
 }
 
-// Slots with the rows h, a weight each, and an expert that is a row of gamma.
-inline void take_weighted_slots(
-    const Arguments& arguments, const Tensor& h, Tensor& weight, Tensor& node,
-    Tensor& expert, int64_t num_nodes, const Tensor& gamma) {
-  const int64_t S = h.size(0);
-  arguments.take("weight", weight, sum_type(h.scalar_type()), {S});
-  take_slots(
-      arguments, node, expert, S, num_nodes, gamma.size(0));
-}
-
 // Calls f with a value of a type of channels.
 template <typename F>
 void with_channel_type(const char* name, ScalarType type, F f) {

@@ -14,17 +14,7 @@ namespace {
 
 } // namespace
 
-template <typename T>
-const Blocks<T>& blocks() {
-  static const Blocks<T> chosen = choose_kernels<T>();
-  return chosen;
-}
-
-template const Blocks<float>& blocks<float>();
-template const Blocks<double>& blocks<double>();
-template const Blocks<torch::headeronly::Half>&
-blocks<torch::headeronly::Half>();
-template const Blocks<torch::headeronly::BFloat16>&
-blocks<torch::headeronly::BFloat16>();
+GMOE_DEFINE_LOOPS(Blocks, blocks)
+GMOE_DEFINE_HALF_LOOPS(Blocks, blocks)
 
 } // namespace gmoe::cpu

@@ -1,8 +1,14 @@
-// Batch normalisation of routed rows on the CPU, expert by expert.
+// Batch normalisation of routed rows on the CPU, expert by expert, and their
+// weighted sum at each node, for which normalised rows are never written.
+#include "../expert_norm.h"
+
+#include <type_traits>
+
 #include <torch/csrc/stable/library.h>
 
-#include "../expert_norm.h"
+#include "blocks.h"
 #include "inputs.h"
+#include "message.h"
 #include "norm.h"
 
 namespace gmoe::cpu {
@@ -10,121 +16,177 @@ namespace gmoe::cpu {
 namespace {
 
 template <typename T>
-void normalize(
-    const Affine<T>& affine, const T* h, int64_t rows, int64_t channels,
-    bool relu, T* out) {
+class ExpertNorm {
+ public:
   using A = acc_t<T>;
-  const A* scale = affine.scale.data();
-  const A* shift = affine.shift.data();
-  for_each_chunk(rows, [&](int64_t, int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const T* from = h + r * channels;
-      T* to = out + r * channels;
-      if (relu) {
-        norm_loops<T>().relu_affine(to, from, scale, shift, channels);
-        continue;
-      }
-      for (int64_t d = 0; d < channels; ++d) {
-        to[d] = static_cast<T>(static_cast<A>(from[d]) * scale[d] + shift[d]);
-      }
-    }
-  });
-}
 
-std::tuple<Tensor, Tensor, Tensor> expert_norm(
-    Tensor h,
-    Tensor gamma,
-    Tensor beta,
-    Tensor running_mean,
-    Tensor running_var,
-    Tensor ptr,
-    bool training,
-    double eps,
-    bool relu) {
-  const Arguments arguments("h", h);
-  take_norm(arguments, h, gamma, beta, running_mean, running_var, true, eps);
-  take_expert_ptr(arguments, ptr, gamma.size(0), h.size(0));
-  Tensor out = torch::stable::empty_like(h);
-  Tensor mean = torch::stable::clone(running_mean);
-  Tensor var = torch::stable::clone(running_var);
-  dispatch(h.scalar_type(), ScalarType::Long, [&](auto value, auto) {
-    using T = decltype(value);
-    using A = acc_t<T>;
-    const int64_t D = h.size(1);
-    const int64_t* bound = ptr.template const_data_ptr<int64_t>();
-    for (int64_t o = 0; o < gamma.size(0); ++o) {
-      const T* rows = h.template const_data_ptr<T>() + bound[o] * D;
-      const int64_t size = bound[o + 1] - bound[o];
-      A* mean_of = mean.template mutable_data_ptr<A>() + o * D;
-      A* var_of = var.template mutable_data_ptr<A>() + o * D;
-      if (training && size > 1) { // One row has no variance.
-        mean_and_variance(rows, size, D, mean_of, var_of);
+  ExpertNorm(const NormInputs& in, const Tensor& ptr, bool measure)
+      : h_(in.h.const_data_ptr<T>()),
+        channels_(in.channels()) {
+    const int64_t* bound = ptr.const_data_ptr<int64_t>();
+    ptr_.assign(bound, bound + ptr.numel());
+    const int64_t D = channels_;
+    for (int64_t o = 0; o < in.num_experts(); ++o) {
+      if (measure && size(o) > 1) { // One row has no variance.
+        mean_and_variance(
+            row(ptr_[o]), size(o), D, in.mean.mutable_data_ptr<A>() + o * D,
+            in.var.mutable_data_ptr<A>() + o * D);
       }
-      const Affine<T> affine(
-          mean_of, var_of, gamma.template const_data_ptr<T>() + o * D,
-          beta.template const_data_ptr<T>() + o * D, D, eps);
-      normalize(
-          affine, rows, size, D, relu,
-          out.template mutable_data_ptr<T>() + bound[o] * D);
+      affine_.emplace_back(
+          in.mean.const_data_ptr<A>() + o * D,
+          in.var.const_data_ptr<A>() + o * D,
+          in.gamma.const_data_ptr<T>() + o * D,
+          in.beta.const_data_ptr<T>() + o * D, D, in.eps);
     }
-  });
-  return {out, mean, var};
-}
+  }
 
-std::tuple<Tensor, Tensor, Tensor> expert_norm_backward(
-    Tensor grad,
-    Tensor h,
-    Tensor gamma,
-    Tensor beta,
-    Tensor mean,
-    Tensor var,
-    Tensor ptr,
-    bool training,
-    double eps,
-    bool relu) {
-  const Arguments arguments("h", h);
-  take_norm(arguments, h, gamma, beta, mean, var, false, eps);
-  take_expert_ptr(arguments, ptr, gamma.size(0), h.size(0));
-  arguments.take("grad", grad, h.scalar_type(), {h.size(0), h.size(1)});
-  Tensor grad_h = torch::stable::empty_like(h);
-  Tensor grad_gamma = torch::stable::empty_like(gamma);
-  Tensor grad_beta = torch::stable::empty_like(beta);
-  dispatch(h.scalar_type(), ScalarType::Long, [&](auto value, auto) {
-    using T = decltype(value);
-    using A = acc_t<T>;
-    const int64_t D = h.size(1);
-    const int64_t* bound = ptr.template const_data_ptr<int64_t>();
-    for (int64_t o = 0; o < gamma.size(0); ++o) {
-      const int64_t first = bound[o] * D, size = bound[o + 1] - bound[o];
-      const T* incoming = grad.template const_data_ptr<T>() + first;
-      const Affine<T> affine(
-          mean.template const_data_ptr<A>() + o * D,
-          var.template const_data_ptr<A>() + o * D,
-          gamma.template const_data_ptr<T>() + o * D,
-          beta.template const_data_ptr<T>() + o * D, D, eps);
+  void apply(bool relu, T* out) const {
+    for_each_part([&](int64_t o, int64_t begin, int64_t end) {
+      const A* scale = affine_[o].scale.data();
+      const A* shift = affine_[o].shift.data();
+      for (int64_t r = begin; r < end; ++r) {
+        const T* from = row(r);
+        T* to = out + r * channels_;
+        if (relu) {
+          norm_loops<T>().relu_affine(to, from, scale, shift, channels_);
+          continue;
+        }
+        for (int64_t d = 0; d < channels_; ++d) {
+          to[d] = static_cast<T>(
+              normalized(static_cast<A>(from[d]), scale[d], shift[d]));
+        }
+      }
+    });
+  }
+
+  template <typename Index>
+  void combine(
+      const WeightedSlots& slots, int64_t num_nodes, T* out) const {
+    const int64_t D = channels_;
+    const Index* expert = slots.expert.const_data_ptr<Index>();
+    const A* weight = slots.weight.const_data_ptr<A>();
+    const Grouped by_node(
+        slots.node.const_data_ptr<Index>(), 0, slots.node.numel(),
+        num_nodes);
+    torch::stable::parallel_for(
+        0, num_nodes, grain(4 * D), [&](int64_t begin, int64_t end) {
+          std::vector<A> sum(D);
+          for (int64_t i = begin; i < end; ++i) {
+            std::fill(sum.begin(), sum.end(), A(0));
+            for (int64_t q = by_node.ptr[i]; q < by_node.ptr[i + 1]; ++q) {
+              const int64_t s = by_node.position[q];
+              add_affine(expert[s], s, weight[s], sum.data());
+            }
+            std::copy(sum.begin(), sum.end(), out + i * D);
+          }
+        });
+  }
+
+  template <typename Index>
+  void backward(
+      const Incoming<T, Index>& incoming, bool training,
+      const NormGradients& out) const {
+    const int64_t D = channels_;
+    for (int64_t o = 0; o < num_experts(); ++o) {
+      const int64_t first = ptr_[o];
       NormBackward backward{
-          affine,
-          h.template const_data_ptr<T>() + first,
-          size,
+          affine_[o],
+          row(first),
+          size(o),
           D,
-          relu,
-          training && size > 1,
-          [=](int64_t r) { return incoming + r * D; },
-          [](int64_t) { return A(1); }};
+          incoming.relu,
+          training && size(o) > 1,
+          [&](int64_t r) { return incoming.row(first + r, D); },
+          [&](int64_t r) { return incoming.factor(first + r); }};
       backward.reduce(
-          grad_gamma.template mutable_data_ptr<T>() + o * D,
-          grad_beta.template mutable_data_ptr<T>() + o * D);
-      backward.apply(grad_h.template mutable_data_ptr<T>() + first);
+          out.gamma.mutable_data_ptr<T>() + o * D,
+          out.beta.mutable_data_ptr<T>() + o * D);
+      backward.apply(out.h.mutable_data_ptr<T>() + first * D);
     }
-  });
-  return {grad_h, grad_gamma, grad_beta};
-}
+  }
+
+  template <typename Index>
+  void grad_weight(const Incoming<T, Index>& incoming, A* out) const {
+    const int64_t D = channels_;
+    for_each_part([&](int64_t o, int64_t begin, int64_t end) {
+      std::vector<A> normalised(D);
+      for (int64_t s = begin; s < end; ++s) {
+        std::fill(normalised.begin(), normalised.end(), A(0));
+        add_affine(o, s, A(1), normalised.data());
+        const T* grad = incoming.row(s, D);
+        A sum = 0;
+        if constexpr (std::is_same_v<T, A>) {
+          sum = blocks<T>().dot(normalised.data(), grad, D);
+        } else {
+          for (int64_t d = 0; d < D; ++d) {
+            sum += normalised[d] * static_cast<A>(grad[d]);
+          }
+        }
+        out[s] = sum;
+      }
+    });
+  }
+
+ private:
+  int64_t num_experts() const {
+    return static_cast<int64_t>(affine_.size());
+  }
+  int64_t size(int64_t o) const {
+    return ptr_[o + 1] - ptr_[o];
+  }
+  const T* row(int64_t r) const {
+    return h_ + r * channels_;
+  }
+
+  // Calls f with an expert and the bounds of some of its rows.
+  template <typename F>
+  void for_each_part(const F& f) const {
+    for (int64_t o = 0; o < num_experts(); ++o) {
+      for_each_chunk(size(o), [&](int64_t, int64_t begin, int64_t end) {
+        f(o, ptr_[o] + begin, ptr_[o] + end);
+      });
+    }
+  }
+
+  void add_affine(int64_t o, int64_t r, A weight, A* sum) const {
+    norm_loops<T>().add_affine(
+        sum, row(r), weight, affine_[o].scale.data(),
+        affine_[o].shift.data(), channels_);
+  }
+
+  const T* h_;
+  int64_t channels_;
+  std::vector<int64_t> ptr_;
+  std::vector<Affine<T>> affine_;
+};
+
+struct OnCpu {
+  using Guard = cpu::Guard;
+
+  template <typename T>
+  using Norm = ExpertNorm<T>;
+
+  template <typename Index>
+  static Tensor expert_ptr(const Tensor& expert, int64_t num_experts) {
+    Tensor out =
+        torch::stable::new_zeros(expert, {num_experts + 1}, ScalarType::Long);
+    int64_t* ptr = out.mutable_data_ptr<int64_t>();
+    const Index* data = expert.const_data_ptr<Index>();
+    for (int64_t s = 0; s < expert.numel(); ++s) {
+      ++ptr[data[s] + 1];
+    }
+    std::partial_sum(ptr, ptr + num_experts + 1, ptr);
+    return out;
+  }
+};
 
 } // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gmoe, CPU, m) {
-  m.impl("expert_norm", TORCH_BOX(&expert_norm));
-  m.impl("expert_norm_backward", TORCH_BOX(&expert_norm_backward));
+  m.impl("expert_norm", TORCH_BOX(&expert_norm<OnCpu>));
+  m.impl("expert_norm_backward", TORCH_BOX(&expert_norm_backward<OnCpu>));
+  m.impl("norm_combine", TORCH_BOX(&norm_combine<OnCpu>));
+  m.impl("norm_combine_backward", TORCH_BOX(&norm_combine_backward<OnCpu>));
 }
 
 } // namespace gmoe::cpu

@@ -14,13 +14,6 @@ namespace {
 
 } // namespace
 
-template <typename T>
-const FewRows<T>& few_rows() {
-  static const FewRows<T> chosen = choose_kernels<T>();
-  return chosen;
-}
-
-template const FewRows<float>& few_rows<float>();
-template const FewRows<double>& few_rows<double>();
+GMOE_DEFINE_LOOPS(FewRows, few_rows)
 
 } // namespace gmoe::cpu

@@ -12,17 +12,7 @@ namespace {
 
 } // namespace
 
-template <typename T>
-const NormLoops<T>& norm_loops() {
-  static const NormLoops<T> chosen = choose_kernels<T>();
-  return chosen;
-}
-
-template const NormLoops<float>& norm_loops<float>();
-template const NormLoops<double>& norm_loops<double>();
-template const NormLoops<torch::headeronly::Half>&
-norm_loops<torch::headeronly::Half>();
-template const NormLoops<torch::headeronly::BFloat16>&
-norm_loops<torch::headeronly::BFloat16>();
+GMOE_DEFINE_LOOPS(NormLoops, norm_loops)
+GMOE_DEFINE_HALF_LOOPS(NormLoops, norm_loops)
 
 } // namespace gmoe::cpu

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <vector>
 
 #include <torch/csrc/stable/ops.h>
 
-#include "../vector.h"
+#include "../norm.h"
 
 namespace gmoe::cpu {
 
@@ -54,8 +53,7 @@ void for_each_chunk(int64_t rows, const F& f) {
   });
 }
 
-// Mean and biased variance of each channel (chunks merged as in Chan et al.
-// 1979).
+// Mean and biased variance of each channel.
 template <typename T>
 void mean_and_variance(
     const T* h, int64_t rows, int64_t channels, acc_t<T>* mean,
@@ -74,9 +72,7 @@ void mean_and_variance(
     const double size =
         static_cast<double>(std::min(kChunk, rows - c * kChunk));
     for (int64_t d = 0; d < D; ++d) {
-      const double delta = at[d] - m[d];
-      m[d] += delta * size / (before + size);
-      s[d] += at[D + d] + delta * delta * before * size / (before + size);
+      add_moments(before, size, at[d], at[D + d], m[d], s[d]);
     }
   }
   for (int64_t d = 0; d < D; ++d) {
@@ -99,7 +95,7 @@ struct Affine {
         scale(channels),
         shift(channels) {
     for (int64_t d = 0; d < channels; ++d) {
-      invstd[d] = static_cast<A>(1 / std::sqrt(variance[d] + eps));
+      invstd[d] = inverse_deviation(variance[d], eps);
       scale[d] = static_cast<A>(gamma[d]) * invstd[d];
       shift[d] = static_cast<A>(beta[d]) - mean[d] * scale[d];
     }
@@ -140,19 +136,18 @@ struct NormBackward {
         total[d] += part[2 * c * D + d];
       }
     }
-    sum.assign(D, A(0));
-    from_mean.assign(D, A(0));
-    from_var.assign(D, A(0));
+    for (auto* values : {&sum, &from_mean, &from_var}) {
+      values->resize(D);
+    }
     for (int64_t d = 0; d < D; ++d) {
-      const double istd = affine.invstd[d], scale = affine.scale[d];
-      sum[d] = static_cast<A>(total[d]);
-      grad_beta[d] = static_cast<T>(total[d]);
-      grad_gamma[d] = static_cast<T>(total[D + d] * istd);
-      if (batch_statistics) {
-        from_mean[d] = static_cast<A>(scale * total[d] / rows);
-        from_var[d] =
-            static_cast<A>(scale * total[D + d] * istd * istd / rows);
-      }
+      const NormGradient<A> grad(
+          total[d], total[D + d], affine.invstd[d], affine.scale[d], rows,
+          batch_statistics);
+      sum[d] = grad.beta;
+      grad_beta[d] = static_cast<T>(grad.beta);
+      grad_gamma[d] = static_cast<T>(grad.gamma);
+      from_mean[d] = grad.from_mean;
+      from_var[d] = grad.from_var;
     }
   }
 

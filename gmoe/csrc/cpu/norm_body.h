@@ -32,7 +32,7 @@ void add_affine(
     int64_t channels) {
   using A = acc_t<T>;
   for (int64_t d = 0; d < channels; ++d) {
-    out[d] += weight * (static_cast<A>(h[d]) * scale[d] + shift[d]);
+    out[d] += weight * normalized(static_cast<A>(h[d]), scale[d], shift[d]);
   }
 }
 
@@ -43,8 +43,8 @@ void relu_affine(
     int64_t channels) {
   using A = acc_t<T>;
   for (int64_t d = 0; d < channels; ++d) {
-    out[d] = static_cast<T>(
-        relu(static_cast<A>(h[d]) * scale[d] + shift[d]));
+    const A y = normalized(static_cast<A>(h[d]), scale[d], shift[d]);
+    out[d] = static_cast<T>(relu(y));
   }
 }
 
@@ -57,7 +57,8 @@ inline acc_t<T> incoming(
   using A = acc_t<T>;
   const A g = static_cast<A>(grad[d]);
   if constexpr (kRelu) {
-    return relu_backward(static_cast<A>(h[d]) * scale[d] + shift[d], g);
+    const A y = normalized(static_cast<A>(h[d]), scale[d], shift[d]);
+    return relu_backward(y, g);
   } else {
     return weight * g;
   }
@@ -96,7 +97,8 @@ void apply(
   for (int64_t d = 0; d < channels; ++d) {
     const A dy = incoming<kRelu>(h, grad, weight, scale, shift, d);
     const A x = static_cast<A>(h[d]) - mean[d];
-    out[d] = static_cast<T>(scale[d] * dy - from_mean[d] - x * from_var[d]);
+    out[d] = static_cast<T>(
+        norm_backward(dy, x, scale[d], from_mean[d], from_var[d]));
   }
 }
 

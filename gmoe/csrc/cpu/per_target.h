@@ -4,7 +4,7 @@
 // 13, they do not follow the pragma in C++.
 //
 // To be included after target.h in an unnamed namespace, once per source, so
-// without a guard.
+// without a guard; GMOE_DEFINE_LOOPS is for after it.
 
 namespace plain {
 #define GMOE_LANES 0
@@ -46,3 +46,20 @@ auto choose_kernels() {
 #endif
   return plain::kernels<T>();
 }
+
+// Defines the function NAME<T>(), which gives the best LOOPS<T> for this
+// processor.
+#define GMOE_DEFINE_LOOPS(LOOPS, NAME)                   \
+  template <typename T>                                  \
+  const LOOPS<T>& NAME() {                               \
+    static const LOOPS<T> chosen = choose_kernels<T>();  \
+    return chosen;                                       \
+  }                                                      \
+  template const LOOPS<float>& NAME<float>();            \
+  template const LOOPS<double>& NAME<double>();
+
+#define GMOE_DEFINE_HALF_LOOPS(LOOPS, NAME)              \
+  template const LOOPS<torch::headeronly::Half>&         \
+  NAME<torch::headeronly::Half>();                       \
+  template const LOOPS<torch::headeronly::BFloat16>&     \
+  NAME<torch::headeronly::BFloat16>();

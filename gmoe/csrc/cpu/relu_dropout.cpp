@@ -29,11 +29,7 @@ struct DropLoops {
 #include "per_target.h"
 #undef GMOE_BODY
 
-template <typename T>
-const DropLoops<T>& drop_loops() {
-  static const DropLoops<T> chosen = choose_kernels<T>();
-  return chosen;
-}
+GMOE_DEFINE_LOOPS(DropLoops, drop_loops)
 
 // Begins at multiples of what is drawn at a time, whatever the threads.
 template <typename F>

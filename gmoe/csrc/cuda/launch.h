@@ -24,6 +24,12 @@ constexpr unsigned kAllLanes = 0xffffffffU;
 // Of a gate; as in gmoe/ops/backend.py.
 constexpr int64_t kMaxExperts = 256;
 
+// Makes the device of a tensor the current one.
+struct Guard : torch::stable::accelerator::DeviceGuard {
+  explicit Guard(const Tensor& tensor)
+      : torch::stable::accelerator::DeviceGuard(tensor.get_device_index()) {}
+};
+
 inline cudaStream_t current_stream(const Tensor& tensor) {
   void* stream = nullptr;
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(

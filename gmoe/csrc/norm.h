@@ -1,0 +1,74 @@
+// The arithmetic of the batch normalisation of one channel, for all launchers.
+#pragma once
+
+#include <cmath>
+
+#include "vector.h"
+
+namespace gmoe {
+
+// Adds the mean of so many rows, and the sum of their squared distances from
+// it, to those of the rows before them (Chan et al. 1979).
+GMOE_HOST_DEVICE void add_moments(
+    double before, double rows, double mean, double squares,
+    double& total_mean, double& total_squares) {
+  const double delta = mean - total_mean;
+  total_mean += delta * rows / (before + rows);
+  total_squares += squares + delta * delta * before * rows / (before + rows);
+}
+
+template <typename A>
+GMOE_HOST_DEVICE A inverse_deviation(A variance, double eps) {
+  return static_cast<A>(1 / sqrt(variance + eps));
+}
+
+template <typename A>
+GMOE_HOST_DEVICE A normalized(A x, A scale, A shift) {
+  return x * scale + shift;
+}
+
+// The gradients that arrive: row r of grad, or row node[r] with the factor
+// weight[r]; with the ReLU, there is no factor.
+template <typename T, typename Index = int64_t>
+struct Incoming {
+  const T* grad;
+  bool relu = false;
+  const Index* node = nullptr;
+  const acc_t<T>* weight = nullptr;
+
+  GMOE_HOST_DEVICE const T* row(int64_t r, int64_t channels) const {
+    return grad + (node == nullptr ? r : node[r]) * channels;
+  }
+  GMOE_HOST_DEVICE acc_t<T> factor(int64_t r) const {
+    return weight == nullptr ? acc_t<T>(1) : weight[r];
+  }
+};
+
+// From the sums of an expert's incoming gradients, and of them times their
+// row's distance from the mean: the gradients of its parameters, and what its
+// statistics take from the gradients of its rows.
+template <typename A>
+struct NormGradient {
+  A gamma, beta, from_mean, from_var;
+
+  GMOE_HOST_DEVICE NormGradient(
+      double sum, double sum_h, double invstd, double scale, int64_t rows,
+      bool own_statistics)
+      : gamma(static_cast<A>(sum_h * invstd)),
+        beta(static_cast<A>(sum)),
+        from_mean(own_statistics ? static_cast<A>(scale * sum / rows) : A(0)),
+        from_var(
+            own_statistics
+                ? static_cast<A>(scale * sum_h * invstd * invstd / rows)
+                : A(0)) {}
+};
+
+// The gradient of a row with statistics of its own: x is its distance from the
+// mean. Else it is scale * grad, as 0 times a row need not be 0.
+template <typename A>
+GMOE_HOST_DEVICE A
+norm_backward(A grad, A x, A scale, A from_mean, A from_var) {
+  return scale * grad - from_mean - x * from_var;
+}
+
+} // namespace gmoe
