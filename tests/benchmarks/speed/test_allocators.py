@@ -7,12 +7,16 @@ import pytest
 
 from benchmarks.common import markdown
 from benchmarks.common.record import ROOT, read_result
+from benchmarks.speed import allocators
 from benchmarks.speed.allocators import NAME, WAYS, main, table
 
 HAS_JEMALLOC = find_library('jemalloc') is not None
 
 
-def test_main(data_root, tmp_path):
+def test_main(data_root, tmp_path, monkeypatch):
+    # A process each: two ways show whether any number changes.
+    ways = [WAYS[0], WAYS[3 if HAS_JEMALLOC else 1]]
+    monkeypatch.setattr(allocators, 'WAYS', ways)
     page = tmp_path / 'performance.md'
     page.write_text('\n'.join(markdown.markers(NAME)))
     main(
@@ -26,7 +30,6 @@ def test_main(data_root, tmp_path):
         docs=tmp_path,
     )
     record = json.loads((tmp_path / 'allocators.json').read_text())
-    ways = [way for way in WAYS if HAS_JEMALLOC or not way.jemalloc]
     assert [row['way'] for row in record['rows']] == [w.label for w in ways]
     for row, way in zip(record['rows'], ways, strict=True):
         assert len(row['runs']) == 1
@@ -35,6 +38,13 @@ def test_main(data_root, tmp_path):
             # The allocator changes no number.
             assert run['loss'] == record['rows'][0]['runs'][0]['loss']
     assert table(record) in page.read_text()
+
+
+def test_variables():
+    sizes = [len(way.variables(1)) for way in WAYS]
+    assert sizes[0] == sizes[1]
+    preload = 2 if HAS_JEMALLOC else 0
+    assert sizes[2:] == [sizes[0] + preload, sizes[0] + preload + 1]
 
 
 @pytest.mark.parametrize('bad', [{'epochs': 0}, {'rounds': 0}, {'threads': 0}])
