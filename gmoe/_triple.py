@@ -10,7 +10,7 @@ from gmoe._shown import shown
 
 Triple = tuple[str, str, str]
 
-#: What stands between the parts of a triple in a line of text.
+#: The text between the parts of a triple in a line.
 SEPARATOR = ' | '
 ROLES = ('subject', 'property', 'object')
 
@@ -49,7 +49,7 @@ def to_triple(value: object, what: str = 'a triple') -> Triple:
     Args:
         value: The three of them, or one text with :data:`SEPARATOR` between
             them.
-        what: What error messages call the triple.
+        what: The name of the triple in error messages.
 
     Raises:
         ValueError: If it is not of this form.

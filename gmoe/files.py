@@ -1,9 +1,9 @@
 """Folders, and temporary files that no killed process leaves for ever.
 
 A process that is killed leaves its temporary file behind. The next one
-removes it, but must never take away what another process still writes, here
-or on another machine that shares the folder. The writer hence locks what it
-writes, and the system gives the lock back however the process ends.
+removes it, but must never remove a file that another process still writes,
+here or on another machine that shares the folder. Each writer therefore locks
+its file, and the system gives the lock back however the process ends.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ try:
 except ImportError:  # Not on Windows: only what is old is removed there.
     fcntl = None  # type: ignore[assignment]
 
-#: Seconds after which even what cannot be told to be without a writer, since
-#: locks of other machines may not be seen, is taken to be left behind.
+#: Seconds after which a file counts as left behind even where it cannot be
+#: known, since locks of other machines may not be seen here.
 STALE_AGE = 86_400
 
 _OURS = re.compile(r'\..+-([0-9a-f]{8})-[0-9a-f]{32}\.tmp')
-# Downloads to go on with, and what earlier versions left behind.
+# Downloads to go on with, and temporary files of earlier versions.
 _OTHERS = re.compile(
     r'\..+-[0-9a-f]{8}\.part|\..+-[0-9a-f]{32}\.tmp|\.ogbg_mol\w+-[a-z0-9_]{8}'
 )
@@ -137,9 +137,8 @@ def lock(number: int | None, path: Path) -> bool | None:
     """Locks an open file or folder for as long as it is open.
 
     Args:
-        number (int, optional): Its descriptor; without one, there are no
-            locks.
-        path (pathlib.Path): Its path.
+        number: Its descriptor; without one, there are no locks.
+        path: Its path.
 
     Returns:
         Whether it is locked now, and still at its path; :obj:`None` where
@@ -162,12 +161,11 @@ def lock(number: int | None, path: Path) -> bool | None:
 def remove_stale(folder: Path) -> None:
     """Removes temporary files and folders that killed processes have left.
 
-    What a process of this machine has left is removed once that is gone, and
-    what may be of another machine after a day without a change.
+    Those of this machine are removed once their process is gone, and those
+    that may be of another machine after a day without a change.
 
     Args:
-        folder (pathlib.Path): Where they are. Left alone if it cannot be
-            written.
+        folder: Where they are. Left alone if it cannot be written.
     """
     with contextlib.suppress(OSError):
         if not is_writable(folder):
@@ -194,7 +192,7 @@ def _remove_if_stale(path: Path, is_here: bool) -> None:
 
 
 def _age(path: Path) -> float:
-    """Returns the seconds since something in it has changed."""
+    """Returns the seconds since the last change of a file or in a folder."""
     paths = [path, *path.rglob('*')] if path.is_dir() else [path]
     return time.time() - max(p.lstat().st_mtime for p in paths)
 
@@ -219,7 +217,7 @@ def _unused_name(target: Path) -> Path:
 
 @functools.cache
 def _machine() -> str:
-    """Returns what tells this running system from others."""
+    """Returns a word that tells this running system from others."""
     try:
         name = Path('/proc/sys/kernel/random/boot_id').read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Reads ZIP archives that nobody vouches for."""
+"""Reads untrusted ZIP archives."""
 
 import errno
 import io
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from gmoe._shown import shown
 from gmoe.datasets.limits import LIMITS, Limits
 
 #: Bytes of an archive's list of members; all of it is read at once.
@@ -41,7 +42,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """Opens an archive to read.
 
     Args:
-        path (pathlib.Path): The archive.
+        path: The archive.
 
     Raises:
         zipfile.BadZipFile: If it is damaged.
@@ -56,7 +57,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     except (EOFError, UnicodeError, struct.error, zlib.error) as e:
         raise zipfile.BadZipFile(str(e)) from e
     except OSError as e:
-        if e.errno != errno.EINVAL:  # Of a place that no file has.
+        if e.errno != errno.EINVAL:  # A place that no file has.
             raise
         raise zipfile.BadZipFile(str(e)) from e
 
@@ -65,7 +66,7 @@ def check_member(member: zipfile.ZipInfo) -> None:
     """Checks that a member is a plain file or folder below the archive's own.
 
     Args:
-        member (zipfile.ZipInfo): The member.
+        member: The member.
 
     Raises:
         RuntimeError: If it is something else, or its name leads elsewhere.
@@ -80,20 +81,19 @@ def check_member(member: zipfile.ZipInfo) -> None:
         or any(_DEVICE.fullmatch(part) for part in name.parts)
     ):
         raise RuntimeError(
-            f'the archive needs to hold names below its own folder only (got '
-            f'{_short(member.filename)})'
+            f'the archive must hold names below its own folder only, got '
+            f'{shown(member.filename)}'
         )
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise RuntimeError(
-            f'the archive needs to hold plain files and folders only (got '
-            f'the link or special file {_short(member.filename)})'
+            f'the archive must hold plain files and folders only, got '
+            f'the link or special file {shown(member.filename)}'
         )
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise RuntimeError(
-            f'the archive needs to hold members that are stored or deflated '
-            f'(got {_short(member.filename)} by method '
-            f'{member.compress_type})'
+            f'the archive must hold stored or deflated members only, got '
+            f'{shown(member.filename)} by method {member.compress_type}'
         )
 
 
@@ -102,9 +102,9 @@ def extract_zip(path: Path, folder: Path, limits: Limits = LIMITS) -> None:
     no more than the limits.
 
     Args:
-        path (pathlib.Path): The archive.
-        folder (pathlib.Path): Where to extract it to.
-        limits (Limits, optional): How much it may hold.
+        path: The archive.
+        folder: Where to extract it to.
+        limits: How much it may hold.
 
     Raises:
         RuntimeError: If a member is not a plain file or folder, its name
@@ -116,8 +116,8 @@ def extract_zip(path: Path, folder: Path, limits: Limits = LIMITS) -> None:
         members = archive.infolist()
         if len(members) > limits.members:
             raise RuntimeError(
-                f'the archive needs to hold at most {limits.members} members '
-                f'(got {len(members)})'
+                f'the archive must hold at most {limits.members} members, '
+                f'got {len(members)}'
             )
         names: set[str] = set()
         for member in members:
@@ -126,8 +126,8 @@ def extract_zip(path: Path, folder: Path, limits: Limits = LIMITS) -> None:
             name = member.filename.rstrip('/').casefold()
             if name in names:
                 raise RuntimeError(
-                    f'the archive needs to hold each name once (got '
-                    f'{_short(member.filename)} again)'
+                    f'the archive must hold each name once, got '
+                    f'{shown(member.filename)} again'
                 )
             names.add(name)
         total = 0
@@ -138,16 +138,12 @@ def extract_zip(path: Path, folder: Path, limits: Limits = LIMITS) -> None:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(member) as source, target.open('xb') as f:
-                # What a member says of its size need not be true.
+                # The size that a member states may be wrong.
                 while chunk := source.read(2**20):
                     total += len(chunk)
                     if total > most:
                         raise RuntimeError(
-                            f'the archive needs to hold at most {most} bytes '
-                            f'(got more)'
+                            f'the archive must hold at most {most} bytes, '
+                            'got more'
                         )
                     f.write(chunk)
-
-
-def _short(name: str) -> str:
-    return repr(name if len(name) <= 60 else f'{name[:57]}...')

@@ -31,7 +31,7 @@ class TensorCache:
     Args:
         folder: The folder of the dataset. Where ``cache_dir`` is given, only
             its name counts, as that of the file.
-        fingerprint: A hash of everything that the tensors are made of.
+        fingerprint: A hash of everything that the tensors are made from.
         cache_dir: The folder of caches. The dataset's own folder is neither
             read nor written then.
     """

@@ -1,8 +1,9 @@
-"""What the datasets that are held in memory share."""
+"""The base of datasets that are held in memory."""
 
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,25 +12,26 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.utils import cumsum
 
+from gmoe._shown import shown
+
 
 class CollatedDataset(InMemoryDataset):
-    r"""A dataset made of tensors that hold all of its graphs.
+    """A dataset made of tensors that hold all of its graphs.
 
     PyG keeps each graph that was accessed, as views of these tensors, and
     pickling a view pickles the whole tensor: once per graph. A copy that is
-    sent to another process hence comes without the graphs.
+    sent to another process therefore comes without the graphs.
     """
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_data_list': None}
 
     def copy(self, idx: Any = None) -> CollatedDataset:
-        """Returns a dataset with tensors of its own, of the graphs as they
-        are stored: what is added to them on access is added once.
+        """Returns a dataset with tensors of its own. They hold the graphs as
+        they are stored, without anything that is added on access.
 
         Args:
-            idx (slice, sequence or torch.Tensor, optional): The positions of
-                the graphs; all of them if not given. (default: :obj:`None`)
+            idx: The positions of the graphs; all of them if not given.
         """
         part = self if idx is None else self.index_select(idx)
         dataset = copy.copy(self)
@@ -39,17 +41,43 @@ class CollatedDataset(InMemoryDataset):
         )
         return dataset
 
+    def _hold(self, data: Data, num_nodes: Tensor, num_edges: Tensor) -> None:
+        """Makes this the dataset of some graphs.
+
+        Args:
+            data: The tensors of all graphs, one graph after the other.
+            num_nodes: The number of nodes of each graph.
+            num_edges: The number of edges of each graph.
+        """
+        nodes, edges = cumsum(num_nodes), cumsum(num_edges)
+        levels = {'x': nodes, 'hop': nodes}
+        levels |= {'edge_index': edges, 'edge_attr': edges}
+        single = torch.arange(num_nodes.numel() + 1)
+        self._data = data
+        self.slices = {key: levels.get(key, single) for key, _ in data}
+
+    def _graph_id(self, idx: int) -> int:
+        """Returns the number of a graph in the whole dataset."""
+        try:
+            position = self.indices()[operator.index(idx)]
+        except (IndexError, TypeError) as e:
+            raise type(e)(
+                f"'idx' must be an integer from {-len(self)} to "
+                f'{len(self) - 1}, got {shown(idx)}'
+            ) from e
+        return int(self._data.graph_id[position])
+
     @property
     def graph_ids(self) -> Tensor:
-        """The number of each graph in the dataset that it is from, which a
-        part of a dataset and a copy of the part keep."""
+        """The number of each graph in the whole dataset. Parts of a dataset
+        and copies of these keep the numbers."""
         return self._data.graph_id[torch.as_tensor(self.indices())]
 
     def _within(
         self, split: dict[str, Tensor], num_graphs: int
     ) -> dict[str, Tensor]:
-        """Where the graphs of a split of the whole dataset, with `num_graphs`
-        graphs, are in this (part of a) dataset."""
+        """Returns the positions in this (part of a) dataset of a split of
+        the whole dataset, which has `num_graphs` graphs."""
         ids = self.graph_ids
         if torch.equal(ids, torch.arange(num_graphs)):
             return split
@@ -63,7 +91,7 @@ class CollatedDataset(InMemoryDataset):
         times faster than from the graphs one by one. They are not transformed.
 
         Args:
-            index (torch.Tensor): The positions of the graphs.
+            index: The positions of the graphs.
         """
         index = torch.as_tensor(index, dtype=torch.long)
         if self._indices is not None:
@@ -77,20 +105,20 @@ def take_batch(
     r"""Returns some graphs of collated tensors as a batch, without making
     the graphs one by one.
 
-    The tensors may be on any device. All sizes are known from `slices`, which
-    stays on the CPU, so that a GPU is sent a few numbers per graph and never
-    waited for.
+    The tensors may be on any device. All sizes are known from ``slices``,
+    which stays on the CPU, so that a GPU receives a few numbers per graph and
+    the CPU never waits for it.
 
     Args:
-        data (torch_geometric.data.Data): The tensors of all graphs; what is
-            no tensor is left out. Needs :obj:`x` and :obj:`edge_index`.
-        slices (Dict[str, torch.Tensor]): Where each graph's part starts; the
-            same tensor for keys whose parts are the same rows saves time.
-        index (torch.Tensor): The graphs.
+        data: The tensors of all graphs, ``x`` and ``edge_index`` among them.
+            Values that are not tensors are left out.
+        slices: Where the part of each graph starts. Keys whose parts are the
+            same rows should share one tensor, which saves time.
+        index: The graphs.
 
     Shapes:
         - **output:** a batch as PyG makes it, with :obj:`batch` and
-          :obj:`ptr`, on the device of `data`
+          :obj:`ptr`, on the device of ``data``
     """
     index = torch.as_tensor(index, dtype=torch.long)
     tensors = {

@@ -44,14 +44,14 @@ def downloaded(
     it and to move it, or what it holds, into place.
 
     The file is this process's own until the end, when it is removed, unless
-    it has been moved. What has come of a download that breaks off is kept,
-    for the next one to go on with, if no other process does so.
+    it has been moved. If the download breaks off, the part that has arrived
+    is kept, and the next process goes on from there.
 
     Args:
         url: Where to get it from.
-        target: What it is to become. Its folder is made if need be.
-        what: What error messages call it.
-        instead: What to do with an archive that one got by other means.
+        target: The path that it is for. Its folder is made if need be.
+        what: The name of the archive in error messages.
+        instead: What a user should do with an archive from elsewhere.
         max_size: How many bytes it may have.
         log: Whether to print that a download goes on.
 

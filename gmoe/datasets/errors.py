@@ -1,4 +1,4 @@
-"""What is wrong with a file of a dataset."""
+"""The error of a damaged file of a dataset."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ class CorruptDatasetError(ValueError):
 
     Args:
         path: The file.
-        reason: What it must hold, and what was found in it.
+        reason: A sentence about what it must hold and what was found.
     """
 
     def __init__(self, path: Path, reason: str) -> None:

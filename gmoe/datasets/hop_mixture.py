@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.utils import cumsum
 
 from gmoe.datasets.collated import CollatedDataset
 
@@ -45,16 +44,13 @@ class HopMixture(CollatedDataset):
     platform, and each part of the split has randomness of its own.
 
     Args:
-        num_graphs (int, optional): The number of graphs of all parts
-            together, of which 80 % are for training, 10 % for validation,
-            and the others for testing. (default: :obj:`10000`)
-        seed (int, optional): The seed. (default: :obj:`0`)
-        split (str, optional): One of :obj:`"train"`, :obj:`"valid"` (or
-            :obj:`"val"`) and :obj:`"test"`. If not given, the dataset holds
-            all of them, and :meth:`get_idx_split` tells which is which.
-            (default: :obj:`None`)
-        transform (callable, optional): Transforms each graph on access.
-            (default: :obj:`None`)
+        num_graphs: The number of graphs of all parts together, of which 80 %
+            are for training, 10 % for validation, and the others for testing.
+        seed: The seed.
+        split: One of :obj:`"train"`, :obj:`"valid"` (or :obj:`"val"`) and
+            :obj:`"test"`. If not given, the dataset holds all of them, and
+            :meth:`get_idx_split` tells which is which.
+        transform: Transforms each graph on access.
 
     Shapes:
         - **graph:** :obj:`x` :math:`(|V|, 3)` (colour, query mark, mode),
@@ -84,14 +80,14 @@ class HopMixture(CollatedDataset):
     ) -> None:
         if num_graphs < 10:
             raise ValueError(
-                f"'num_graphs' needs to be at least 10 (got {num_graphs})"
+                f"'num_graphs' must be at least 10, got {num_graphs}"
             )
         if seed < 0:
-            raise ValueError(f"'seed' needs to be non-negative (got {seed})")
+            raise ValueError(f"'seed' must be non-negative, got {seed}")
         self.split = 'valid' if split == 'val' else split
         if self.split not in (None, *SPLITS):
             raise ValueError(
-                f"'split' needs to be one of {SPLITS} or None (got {split!r})"
+                f"'split' must be one of {SPLITS} or None, got {split!r}"
             )
         super().__init__(None, transform)
         self.num_graphs = num_graphs
@@ -104,10 +100,13 @@ class HopMixture(CollatedDataset):
             for part in parts
         ]
         graph_id = torch.cat([index[part] for part in parts])
-        self._data, self.slices = _collate(
-            {key: torch.cat([t[key] for t in tensors]) for key in tensors[0]},
-            graph_id,
-        )
+        joined = {
+            key: torch.cat([t[key] for t in tensors]) for key in tensors[0]
+        }
+        num_nodes, num_edges = joined.pop('num_nodes'), joined.pop('num_edges')
+        edge_index = joined.pop('edge').t().contiguous()
+        data = Data(edge_index=edge_index, graph_id=graph_id, **joined)
+        self._hold(data, num_nodes, num_edges)
 
     def _all_parts(self) -> dict[str, Tensor]:
         num_train = self.num_graphs * 8 // 10
@@ -124,8 +123,7 @@ class HopMixture(CollatedDataset):
         """
         if self.split is not None:
             raise ValueError(
-                f"'get_idx_split' needs a dataset with "
-                f"'split=None' (got {self.split!r})"
+                f"'split' must be None for 'get_idx_split', got {self.split!r}"
             )
         return self._within(self._all_parts(), self.num_graphs)
 
@@ -258,28 +256,3 @@ def _queried_graphs(
         )
         adj[graphs, a, b] |= (a != b) & (i < num_far // 2)
     return num_nodes, adj | adj.transpose(0, 2, 1)
-
-
-def _collate(
-    tensors: dict[str, Tensor],
-    graph_id: Tensor,
-) -> tuple[Data, dict[str, Tensor]]:
-    """Returns the graphs in PyG's storage format of a dataset."""
-    data = Data(
-        x=tensors['x'],
-        edge_index=tensors['edge'].t().contiguous(),
-        edge_attr=tensors['edge_attr'],
-        y=tensors['y'],
-        hop=tensors['hop'],
-        graph_id=graph_id,
-    )
-    nodes, edges = cumsum(tensors['num_nodes']), cumsum(tensors['num_edges'])
-    single = torch.arange(graph_id.numel() + 1)
-    return data, {
-        'x': nodes,
-        'edge_index': edges,
-        'edge_attr': edges,
-        'y': single,
-        'hop': nodes,
-        'graph_id': single,
-    }

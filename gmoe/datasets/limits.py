@@ -1,8 +1,8 @@
-"""How much a file from outside may take."""
+"""The sizes up to which files from outside are read."""
 
 from dataclasses import dataclass, fields
 
-#: What is smaller may be compressed as well as it can be.
+#: The size up to which a content may be compressed to any degree.
 SMALL = 16 * 2**20
 
 #: The largest file of triples that is read; those of WebNLG are below 4 MB.
@@ -11,24 +11,17 @@ MAX_FILE_SIZE = 64 * 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """The sizes up to which files from outside are read.
-
-    All of OGB's molecule datasets are far below the defaults. The largest,
-    :obj:`"ogbg-molpcba"`, has 437,929 graphs, and its largest table some 220
-    MB of text.
+    """Limits of a dataset's files. All of OGB's molecule datasets are far
+    below the defaults: the largest, ``ogbg-molpcba``, has 437,929 graphs, and
+    its largest table about 220 MB of text.
 
     Args:
-        download (int, optional): The bytes of a download.
-            (default: :obj:`2**30`)
-        unzipped (int, optional): The bytes of an archive's content.
-            (default: :obj:`2**31`)
-        members (int, optional): The files and folders of an archive.
-            (default: :obj:`1000`)
-        table (int, optional): The bytes of a raw file's text.
-            (default: :obj:`2**30`)
-        ratio (int, optional): How many times larger than its file a content
-            of more than 16 MiB may be. OGB's are up to 51 times larger.
-            (default: :obj:`200`)
+        download: The bytes of a download.
+        unzipped: The bytes of an archive's content.
+        members: The files and folders of an archive.
+        table: The bytes of a raw file's text.
+        ratio: How many times larger than its compressed file a content of
+            more than 16 MiB may be. OGB's contents are up to 51 times larger.
 
     Raises:
         ValueError: If a limit is not positive.

@@ -1,4 +1,4 @@
-"""Reads compressed tables of numbers that nobody vouches for."""
+"""Reads compressed tables of numbers from untrusted files."""
 
 import csv
 import gzip
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gmoe._shown import shown
 from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.limits import LIMITS, Limits
 
@@ -28,7 +29,7 @@ def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
         content = f.read(limits.table + 1)
     if len(content) > limits.table:
         raise CorruptDatasetError(
-            path, f'it needs to be of at most {limits.table} bytes (got more)'
+            path, f'it must be of at most {limits.table} bytes, got more'
         )
     return content
 
@@ -46,11 +47,11 @@ def decompress(content: bytes, path: Path, limits: Limits = LIMITS) -> bytes:
             text = f.read(most + 1)
     except (OSError, EOFError, zlib.error) as e:
         raise CorruptDatasetError(
-            path, f'it needs to be a complete gzip file ({e})'
+            path, f'it must be a complete gzip file, got {shown(str(e))}'
         ) from e
     if len(text) > most:
         raise CorruptDatasetError(
-            path, f'it needs to hold at most {most} bytes (got more)'
+            path, f'it must hold at most {most} bytes, got more'
         )
     return text
 
@@ -68,20 +69,19 @@ def parse_csv(
     skipped.
 
     Args:
-        content (bytes): The content of the file.
-        path (pathlib.Path): The file, for errors to name it.
-        columns (int): How many columns it needs to hold.
-        rows (int, optional): How many labels it needs to hold, which are
-            floating-point numbers, or missing; a blank line is a missing
-            label if there is one column. A table of integers if not given.
-            (default: :obj:`None`)
-        limits (Limits, optional): How much it may hold.
+        content: The content of the file.
+        path: The file, for errors to name it.
+        columns: How many columns it must hold.
+        rows: How many labels it must hold, which are floating-point
+            numbers, or missing; a blank line is a missing label if there is
+            one column. A table of integers if not given.
+        limits: How much it may hold.
 
     Raises:
         CorruptDatasetError: If it is not one, or has other columns.
     """
     dtype = np.int64 if rows is None else np.float64
-    what = f'it needs to hold {columns} columns of {np.dtype(dtype).name}'
+    what = f'it must hold {columns} columns of {np.dtype(dtype).name}'
     text = decompress(content, path, limits).removeprefix(_BYTE_ORDER_MARK)
     text = _without_last_blank_lines(text, rows if columns == 1 else None)
     others = text.translate(None, _NUMBERS)
@@ -90,7 +90,7 @@ def parse_csv(
         # and zero are no numbers.
         others = bytes(set(others) & set(b'rRsS'))
     if others:
-        raise CorruptDatasetError(path, f'{what} (got {others[:20]!r} in it)')
+        raise CorruptDatasetError(path, f'{what}, got {others[:20]!r} in it')
     num_lines = _check_columns(text, path, columns)
     if not num_lines:
         return np.empty((0, columns), dtype=dtype)
@@ -106,18 +106,18 @@ def parse_csv(
         )
     except (ValueError, OverflowError) as e:
         reason = _empty_cell(text) if rows is None else None
-        reason = reason or str(e)[:200]
-        raise CorruptDatasetError(path, f'{what} ({reason})') from e
+        reason = reason or f'got {shown(str(e), 200)}'
+        raise CorruptDatasetError(path, f'{what}, {reason}') from e
     if len(frame) != num_lines:
         raise CorruptDatasetError(
-            path, f'{what} (got a line that ends without a line feed)'
+            path, f'{what}, got a line that ends without a line feed'
         )
     # A copy, since pandas lends its own memory for reading only.
     return np.array(frame, dtype=dtype, order='C')
 
 
 def _without_last_blank_lines(text: bytes, rows: int | None) -> bytes:
-    """Leaves them out, but for those that are among a number of rows."""
+    """Leaves out blank lines at the end that are not among the rows."""
     end = text.rstrip(b' \r\n')
     if end:
         end += b'\n'
@@ -138,8 +138,8 @@ def _check_columns(text: bytes, path: Path, columns: int) -> int:
             if len(got) != columns - 1:
                 raise CorruptDatasetError(
                     path,
-                    f'it needs to hold {columns} columns (got '
-                    f'{len(got) + 1} in line {i + 1})',
+                    f'it must hold {columns} columns, got '
+                    f'{len(got) + 1} in line {i + 1}',
                 )
     return num_lines
 

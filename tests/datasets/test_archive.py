@@ -28,9 +28,12 @@ def test_extract_zip(tmp_path: Path):
         (['a/NUL'], 'below its own'),
         (['com1.csv.gz/a'], 'below its own'),
         (['.'], 'below its own'),
-        (['a', 'A'], "each name once .got 'A' again"),
+        (['a', 'A'], "each name once, got 'A' again"),
         (['a/', 'a'], 'each name once'),
-        (['x' * 1000 + '/..'], r"below its own folder only .got 'x{57}\.\.\."),
+        (
+            ['x' * 1000 + '/..'],
+            r"below its own folder only, got 'x{60}'\.\.\.",
+        ),
     ],
 )
 def test_names(tmp_path: Path, names: list[str], match: str):
@@ -43,7 +46,7 @@ def test_names(tmp_path: Path, names: list[str], match: str):
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = make(tmp_path / 'a.zip', *((str(i), bytes(10)) for i in range(9)))
     extract_zip(path, tmp_path / 'a', Limits(members=9, unzipped=90))
-    with pytest.raises(RuntimeError, match='at most 8 members .got 9'):
+    with pytest.raises(RuntimeError, match='at most 8 members, got 9'):
         extract_zip(path, tmp_path / 'b', Limits(members=8))
     with pytest.raises(RuntimeError, match='at most 89 bytes'):
         extract_zip(path, tmp_path / 'c', Limits(unzipped=89))

@@ -126,7 +126,7 @@ def test_hop_mixture_transform_and_errors():
         HopMixture(10, seed=-1)
     with pytest.raises(ValueError, match="'split'.*'dev'"):
         HopMixture(10, split='dev')
-    with pytest.raises(ValueError, match="'split=None'.*'test'"):
+    with pytest.raises(ValueError, match="'split' must be None.*'test'"):
         HopMixture(10, split='test').get_idx_split()
 
 

@@ -1,9 +1,9 @@
-"""The one place that knows of OGB's package.
+"""The one place that imports OGB's package.
 
 Importing :obj:`ogb` starts a thread that asks the network for a newer
 version of it, and its dataset classes ask questions on the terminal. Neither
-suits a job on a cluster, so everyone gets what OGB is needed for from here:
-the table of its datasets, and its evaluator.
+suits a job on a cluster. This module gives the two parts of OGB that are
+needed, the table of its datasets and its evaluator, without either.
 """
 
 import csv
@@ -22,7 +22,7 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class OGBMolInfo:
-    """What OGB's master table says of a molecule dataset."""
+    """The row of a molecule dataset in OGB's master table."""
 
     name: str
     num_tasks: int
@@ -44,18 +44,16 @@ def import_ogb(name: str = 'ogb') -> ModuleType:
     """Imports a module of :obj:`ogb` without its look-up on the network.
 
     Args:
-        name (str, optional): The module. (default: :obj:`"ogb"`)
+        name: The module.
 
     Raises:
         ValueError: If the module is not one of :obj:`ogb`.
     """
     if name.split('.')[0] != 'ogb':
-        raise ValueError(
-            f"'name' needs to be a module of 'ogb' (got {name!r})"
-        )
+        raise ValueError(f"'name' must be a module of 'ogb', got {name!r}")
     if 'ogb' not in sys.modules:
-        # An entry of `None` makes the import of that module fail, which is
-        # what `ogb` takes for "do not look".
+        # An entry of `None` makes the import of that module fail, and then
+        # `ogb` does not look for a newer version.
         outdated = sys.modules.get('outdated', _MISSING)
         ignored = os.environ.get('OUTDATED_IGNORE')
         sys.modules['outdated'] = None  # type: ignore[assignment]
@@ -74,7 +72,7 @@ def import_ogb(name: str = 'ogb') -> ModuleType:
 
 
 def __getattr__(name: str) -> Any:
-    # Late, since it takes scikit-learn with it.
+    # Late, since it imports scikit-learn.
     if name == 'Evaluator':
         return import_ogb('ogb.graphproppred.evaluate').Evaluator
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
@@ -103,17 +101,17 @@ def ogb_mol_names() -> list[str]:
 
 
 def ogb_mol_info(name: str) -> OGBMolInfo:
-    """Returns what OGB's master table says of a molecule dataset.
+    """Returns the row of a molecule dataset in OGB's master table.
 
     Args:
-        name (str): The name, *e.g.*, :obj:`"ogbg-molhiv"`.
+        name: The name, *e.g.*, :obj:`"ogbg-molhiv"`.
 
     Raises:
         ValueError: If there is no such dataset.
     """
     if name not in ogb_mol_names():
         raise ValueError(
-            f"'name' needs to be one of {ogb_mol_names()} (got {name!r})"
+            f"'name' must be one of {ogb_mol_names()}, got {name!r}"
         )
     row = _master_table()[name]
     return OGBMolInfo(

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import torch
 from torch_geometric.data import Data
-from torch_geometric.utils import cumsum
 
+from gmoe._shown import shown
 from gmoe.datasets.cache import TensorCache, Tensors, given_cache_dir
 from gmoe.datasets.collated import CollatedDataset
 from gmoe.datasets.errors import CorruptDatasetError
@@ -34,33 +34,28 @@ class OGBMolDataset(CollatedDataset):
     Machine Learning on Graphs" <https://arxiv.org/abs/2005.00687>`_ paper,
     with the content that OGB's own loader gives.
 
-    Unlike that one, it never asks a question, keeps no pickle, checks what
-    it reads, and loads a folder that cannot be written. Labels are
-    floating-point numbers for every task, with :obj:`NaN` for a missing
-    one. Each graph also has its position in the dataset as :obj:`graph_id`.
+    Unlike OGB's loader, it never asks a question, keeps no pickle, checks
+    the files that it reads, and works on a folder that cannot be written.
+    Labels are floating-point numbers for every task, with ``NaN`` for a
+    missing one. Each graph has its position in the dataset as ``graph_id``.
 
     Args:
-        name (str): The name, one of OGB's :obj:`"ogbg-mol*"`.
-        root (str, optional): The folder with a folder for each dataset, in
-            OGB's layout (:obj:`"ogbg_molhiv/raw"` and so on; the folder
+        name: The name, one of OGB's :obj:`"ogbg-mol*"`.
+        root: The folder with a folder for each dataset, in OGB's layout
+            (:obj:`"ogbg_molhiv/raw"` and so on; the folder
             :obj:`"ogbg_molhiv_pyg"` is used if there is one).
-            (default: :obj:`"data/ogb"`)
-        transform (callable, optional): Transforms each graph on access.
-            (default: :obj:`None`)
-        cache_dir (str, optional): Where the parsed dataset is kept, and
-            nowhere else; that of the environment variable
-            :obj:`GMOE_CACHE_DIR` if not given. Without either, it is kept in
-            its own folder, or, if that cannot be written, in
-            :obj:`"$XDG_CACHE_HOME/gmoe"` or :obj:`"~/.cache/gmoe"`.
-            (default: :obj:`None`)
-        download (bool, optional): If set to :obj:`False`, a dataset that
-            is not there is an error. (default: :obj:`True`)
-        url (str, optional): Where to download the dataset's archive from,
-            instead of from where OGB keeps it. (default: :obj:`None`)
-        log (bool, optional): Whether to print that a download goes on.
-            (default: :obj:`True`)
-        limits (Limits, optional): How much a download, an archive and a raw
-            file may hold. (default: :obj:`Limits()`)
+        transform: Transforms each graph on access.
+        cache_dir: Where the parsed dataset is kept, and nowhere else; that of
+            the environment variable :obj:`GMOE_CACHE_DIR` if not given.
+            Without either, it is kept in its own folder, or, if that cannot be
+            written, in :obj:`"$XDG_CACHE_HOME/gmoe"` or
+            :obj:`"~/.cache/gmoe"`.
+        download: If set to :obj:`False`, a dataset that is not there is an
+            error.
+        url: Where to download the dataset's archive from, instead of from
+            where OGB keeps it.
+        log: Whether to print that a download goes on.
+        limits: How much a download, an archive and a raw file may hold.
 
     Shapes:
         - **graph:** :obj:`x` :math:`(|V|, 9)`, :obj:`edge_index`
@@ -69,8 +64,7 @@ class OGBMolDataset(CollatedDataset):
 
     Raises:
         ValueError: If there is no dataset of this name.
-        FileNotFoundError: If files are missing, and nothing may be, or
-            nothing was to be, downloaded.
+        FileNotFoundError: If files are missing and were not downloaded.
         RuntimeError: If the download fails.
         CorruptDatasetError: If a file does not hold what it should.
     """
@@ -100,10 +94,9 @@ class OGBMolDataset(CollatedDataset):
         if not folder.exists():
             if not download:
                 raise FileNotFoundError(
-                    f"'root' needs to hold the folder "
-                    f"'{self.info.dir_name}' of '{name}' (got "
-                    f"'{parent}'). Pass 'download=True' to fetch it from "
-                    f"'{url or self.info.url}'"
+                    f"'root' must hold the folder '{self.info.dir_name}' of "
+                    f"'{name}', got '{parent}'. Pass 'download=True' to fetch "
+                    f"it from '{url or self.info.url}'"
                 )
             download_ogb_mol(self.info, folder, url, log, limits)
         super().__init__(str(folder), transform, log=log)
@@ -115,8 +108,8 @@ class OGBMolDataset(CollatedDataset):
         raw = read_raw_bytes(raw_dir, limits)
         cache = TensorCache(folder, fingerprint(raw), given)
         tensors = cache.get(lambda: parse_raw(raw, raw_dir, self.info, limits))
-        self._data, self.slices = _collate(tensors, self.info.add_inverse_edge)
-        self._num_graphs = self.len()  # That of a copied part differs.
+        self._collate(tensors)
+        self._num_graphs = self.len()  # A copied part has fewer.
         self._smiles: list[str] | None = None
 
     @property
@@ -125,11 +118,11 @@ class OGBMolDataset(CollatedDataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        return []  # What is cached where is not PyG's to decide.
+        return []  # The cache is not PyG's.
 
     @property
     def num_tasks(self) -> int:
-        """The number of labels of a graph."""
+        """The number of target columns of a graph."""
         return self.info.num_tasks
 
     @property
@@ -152,9 +145,8 @@ class OGBMolDataset(CollatedDataset):
         their positions in this (part of a) dataset.
 
         Args:
-            split_type (str, optional): The name of a folder below
-                :obj:`"split"`; OGB's official split if not given.
-                (default: :obj:`None`)
+            split_type: The name of a folder below :obj:`"split"`; OGB's
+                official split if not given.
 
         Raises:
             FileNotFoundError: If there is no such split.
@@ -168,56 +160,41 @@ class OGBMolDataset(CollatedDataset):
         """Returns the SMILES string of a graph of this (part of a) dataset.
 
         Args:
-            idx (int): The position of the graph.
+            idx: The position of the graph.
 
         Raises:
             FileNotFoundError: If the dataset came without SMILES strings.
             IndexError: If there is no such graph.
+            TypeError: If the position is not an integer.
             CorruptDatasetError: If there is not one string for each graph.
         """
         if self._smiles is None:
             path = Path(self.root) / 'mapping' / 'mol.csv.gz'
             self._smiles = _read_smiles(path, self._num_graphs, self.limits)
-        return self._smiles[int(self._data.graph_id[self.indices()[idx]])]
+        return self._smiles[self._graph_id(idx)]
 
-
-def _collate(
-    tensors: Tensors,
-    add_inverse_edge: bool,
-) -> tuple[Data, Tensors]:
-    """Returns the graphs in PyG's storage format of a dataset."""
-    edge, edge_attr = tensors['edge'].long(), tensors['edge_attr'].long()
-    num_edges = tensors['num_edges'].long()
-    if add_inverse_edge:
-        # Each edge is followed by its inverse.
-        edge = torch.stack([edge, edge.flip(1)], dim=1).view(-1, 2)
-        edge_attr = edge_attr.repeat_interleave(2, dim=0)
-        num_edges = num_edges * 2
-
-    y = tensors['y']
-    data = Data(
-        x=tensors['x'].long(),
-        edge_index=edge.t().contiguous(),
-        edge_attr=edge_attr,
-        y=y,
-        graph_id=torch.arange(y.size(0)),
-    )
-    single = torch.arange(y.size(0) + 1)
-    edge_slices = cumsum(num_edges)
-    slices = {
-        'x': cumsum(tensors['num_nodes'].long()),
-        'edge_index': edge_slices,
-        'edge_attr': edge_slices,
-        'y': single,
-        'graph_id': single,
-    }
-    return data, slices
+    def _collate(self, tensors: Tensors) -> None:
+        edge, edge_attr = tensors['edge'].long(), tensors['edge_attr'].long()
+        num_edges = tensors['num_edges'].long()
+        if self.info.add_inverse_edge:
+            # Each edge is followed by its inverse.
+            edge = torch.stack([edge, edge.flip(1)], dim=1).view(-1, 2)
+            edge_attr = edge_attr.repeat_interleave(2, dim=0)
+            num_edges = num_edges * 2
+        data = Data(
+            x=tensors['x'].long(),
+            edge_index=edge.t().contiguous(),
+            edge_attr=edge_attr,
+            y=tensors['y'],
+            graph_id=torch.arange(tensors['y'].size(0)),
+        )
+        self._hold(data, tensors['num_nodes'].long(), num_edges)
 
 
 def _read_smiles(path: Path, num_graphs: int, limits: Limits) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(
-            f"SMILES strings need the file '{path}' (got none)"
+            f"SMILES strings must be in the file '{path}', got none"
         )
     text = decompress(read_bytes(path, limits), path, limits)
     try:
@@ -229,13 +206,13 @@ def _read_smiles(path: Path, num_graphs: int, limits: Limits) -> list[str]:
         )
     except ValueError as e:
         raise CorruptDatasetError(
-            path, f"it needs to hold a column 'smiles' ({e})"
+            path, f"it must hold a column 'smiles', got {shown(str(e), 200)}"
         ) from e
     smiles = frame['smiles'].tolist()
     if len(smiles) != num_graphs:
         raise CorruptDatasetError(
             path,
-            f'it needs to hold one row for each of the {num_graphs} '
-            f'graphs (got {len(smiles)})',
+            f'it must hold one row for each of the {num_graphs} graphs, got '
+            f'{len(smiles)}',
         )
     return smiles

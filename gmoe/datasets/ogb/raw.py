@@ -25,7 +25,7 @@ RAW_FILES = (
     'graph-label.csv.gz',
 )
 SPLITS = ('train', 'valid', 'test')
-#: Of one graph, and for sums of them never to leave 64 bits.
+#: The most nodes or edges of one graph, for their sums to fit into 64 bits.
 MAX_COUNT = 2**31 - 1
 
 
@@ -39,15 +39,14 @@ def read_raw_bytes(raw_dir: Path, limits: Limits = LIMITS) -> dict[str, bytes]:
     missing = [name for name in RAW_FILES if not (raw_dir / name).is_file()]
     if missing:
         raise FileNotFoundError(
-            f"The folder '{raw_dir}' needs to hold the "
-            f'files {list(RAW_FILES)} (missing: '
-            f'{missing})'
+            f"The folder '{raw_dir}' must hold the files {list(RAW_FILES)}, "
+            f'got all but {missing}'
         )
     return {name: read_bytes(raw_dir / name, limits) for name in RAW_FILES}
 
 
 def fingerprint(raw: dict[str, bytes]) -> str:
-    """Returns a text that changes with any byte of the raw files."""
+    """Returns a hash of the raw files and of the way they are stored."""
     lines = [f'format {FORMAT_VERSION}']
     for name, content in raw.items():
         digest = hashlib.sha256(content).hexdigest()
@@ -64,16 +63,16 @@ def parse_raw(
     """Parses and checks the raw files.
 
     Args:
-        raw (Dict[str, bytes]): The content of the files.
-        raw_dir (pathlib.Path): Their folder, for errors to name them.
-        info (OGBMolInfo): What the dataset needs to be.
-        limits (Limits, optional): How much a file may hold.
+        raw: The content of the files.
+        raw_dir: Their folder, for errors to name them.
+        info: The number and the kind of the labels that it must have.
+        limits: How much a file may hold.
 
     Returns:
-        One tensor for each file, in the narrowest data type: `num_nodes`
-        and `num_edges` :math:`(N)`, `x` :math:`(|V|, 9)`, `edge`
-        :math:`(|E|, 2)` and `edge_attr` :math:`(|E|, 3)` with each bond
-        once, `y` :math:`(N, T)`.
+        One tensor for each file, in the narrowest data type: ``num_nodes``
+        and ``num_edges`` :math:`(N)`, ``x`` :math:`(|V|, 9)`, ``edge``
+        :math:`(|E|, 2)` and ``edge_attr`` :math:`(|E|, 3)` with each bond
+        once, ``y`` :math:`(N, T)`.
 
     Raises:
         CorruptDatasetError: If a file does not hold what it should.
@@ -90,13 +89,13 @@ def parse_raw(
             path[f'num-{kind}-list'],
             size,
             (size >= 0) & (size <= MAX_COUNT),
-            f'counts need to be non-negative and at most {MAX_COUNT}',
+            f'counts must be non-negative and at most {MAX_COUNT}',
         )
     num_nodes, num_edges = num_nodes[:, 0], num_edges[:, 0]
     num_graphs = num_nodes.size
     if num_graphs == 0:
         raise CorruptDatasetError(
-            path['num-node-list'], 'it needs to hold at least one graph'
+            path['num-node-list'], 'it must hold at least one graph, got none'
         )
     per_graph = f"graph in '{path['num-node-list']}'"
     per_node = f"node counted in '{path['num-node-list']}'"
@@ -114,7 +113,7 @@ def parse_raw(
         path['edge'],
         edge,
         (edge >= 0) & (edge < size),
-        'node ids need to be those of the graph of the edge',
+        'node ids must be those of the graph of the edge',
     )
 
     edge_attr = table('edge-feat', len(BOND_FEATURE_DIMS))
@@ -123,10 +122,10 @@ def parse_raw(
 
     y = table('graph-label', info.num_tasks, num_graphs)
     _check_rows(path['graph-label'], len(y), num_graphs, per_graph)
-    is_label, rule = ~np.isinf(y), 'labels need to be finite or missing'
+    is_label, rule = ~np.isinf(y), 'labels must be finite or missing'
     if info.task_type == 'binary classification':
         is_label = (y == 0) | (y == 1) | np.isnan(y)
-        rule = 'labels need to be 0, 1 or missing'
+        rule = 'labels must be 0, 1 or missing'
     _check_all(path['graph-label'], y, is_label, rule)
 
     return {
@@ -154,7 +153,7 @@ def read_split(
         path = folder / f'{name}.csv.gz'
         if not path.is_file():
             raise FileNotFoundError(
-                f"The split needs the file '{path}' (got none)"
+                f"The split must have the file '{path}', got none"
             )
         content = read_bytes(path, limits)
         index = parse_csv(content, path, 1, limits=limits)[:, 0]
@@ -163,25 +162,26 @@ def read_split(
             path,
             index[:, None],
             is_id[:, None],
-            f'ids need to be from 0 to {num_graphs - 1}',
+            f'ids must be from 0 to {num_graphs - 1}',
         )
         out[name] = torch.from_numpy(index)
         if bool((owner[out[name]] >= 0).any()):
             other = SPLITS[int(owner[out[name]].max())]
             raise CorruptDatasetError(
                 path,
-                f'ids need to be in one part only (got ids of the '
-                f"part '{other}' too)",
+                f"ids must be in one part only, got ids of '{other}' too",
             )
         owner[out[name]] = i
         if int((owner == i).sum()) != index.size:
-            raise CorruptDatasetError(path, 'ids need to be unique')
+            raise CorruptDatasetError(
+                path, 'ids must be unique, got one twice'
+            )
     if bool((owner < 0).any()):
         missing = int((owner < 0).nonzero()[0])
         raise CorruptDatasetError(
             folder,
-            f'the split needs to hold each of the {num_graphs} '
-            f'graphs (graph {missing} is in none of {list(SPLITS)})',
+            f'the split must hold each of the {num_graphs} graphs, got graph '
+            f'{missing} in none of {list(SPLITS)}',
         )
     return out
 
@@ -190,32 +190,27 @@ def _check_rows(path: Path, got: int, expected: int, what: str) -> None:
     if got != expected:
         raise CorruptDatasetError(
             path,
-            f'it needs to hold one row for each {what}, {expected} '
-            f'rows (got {got})',
+            f'it must hold one row for each {what}, {expected} rows, got '
+            f'{got}',
         )
 
 
 def _check_categories(
-    path: Path,
-    value: np.ndarray,
-    dims: tuple[int, ...],
+    path: Path, value: np.ndarray, dims: tuple[int, ...]
 ) -> None:
     _check_all(
         path,
         value,
         (value >= 0) & (value < np.array(dims)),
-        f'features need to be from 0 to less than {list(dims)}',
+        f'features must be from 0 to less than {list(dims)}',
     )
 
 
 def _check_all(
-    path: Path,
-    value: np.ndarray,
-    is_valid: np.ndarray,
-    rule: str,
+    path: Path, value: np.ndarray, is_valid: np.ndarray, rule: str
 ) -> None:
     if not is_valid.all():
         row, column = np.argwhere(~is_valid)[0]
         raise CorruptDatasetError(
-            path, f'{rule} (got {value[row, column]} in line {row + 1})'
+            path, f'{rule}, got {value[row, column]} in line {row + 1}'
         )

@@ -8,14 +8,16 @@ import torch
 from torch_geometric.data import Data
 
 from gmoe._require import require
+from gmoe._shown import shown
 from gmoe.datasets.ogb.info import import_ogb
 from gmoe.nn.encoders.ogb_codes import FEATURIZATION
 
 
 def from_smiles(smiles: str) -> Data:
-    r"""Makes a graph of a SMILES string as the molecule datasets of the
-    `"Open Graph Benchmark" <https://arxiv.org/abs/2005.00687>`_ were made,
-    for a network that was trained on one of them::
+    r"""Makes a graph of a SMILES string in the way that the molecule
+    datasets of the `"Open Graph Benchmark"
+    <https://arxiv.org/abs/2005.00687>`_ were made, for a network that was
+    trained on one of them::
 
         from gmoe.datasets import from_smiles
 
@@ -25,7 +27,7 @@ def from_smiles(smiles: str) -> Data:
     ones. Needs RDKit, ``pip install "gmoe[mol]"``.
 
     Args:
-        smiles (str): The SMILES string. Hydrogens are left implicit.
+        smiles: The SMILES string. Hydrogens are left implicit.
 
     Shapes:
         - **graph:** :obj:`x` :math:`(|V|, 9)`, :obj:`edge_index`
@@ -44,13 +46,13 @@ def from_smiles(smiles: str) -> Data:
             f"'smiles' must be a string, got a {type(smiles).__name__}"
         )
     chem = require('rdkit.Chem', 'mol')
-    # What is wrong is said below, not on the standard error stream as well.
+    # The error below says what is wrong, without RDKit's lines on stderr.
     with require('rdkit.rdBase', 'mol').BlockLogs():
         molecule = chem.MolFromSmiles(smiles)
     if molecule is None or molecule.GetNumAtoms() == 0:
         raise ValueError(
             "'smiles' must be the SMILES string of at least one atom, which "
-            f'RDKit can read, got {_cut(smiles)}'
+            f'RDKit can read, got {shown(smiles)}'
         )
     features = import_ogb('ogb.utils.features')
     x = [features.atom_to_feature_vector(a) for a in molecule.GetAtoms()]
@@ -76,9 +78,5 @@ def _bond_codes(features: Any, bond: Any, smiles: str) -> list[int]:
         known = features.allowable_features['possible_bond_stereo_list']
         raise ValueError(
             f"'smiles' must have bonds with a stereo of {known}, for which "
-            f'OGB has codes, got {bond.GetStereo()} in {_cut(smiles)}'
+            f'OGB has codes, got {bond.GetStereo()} in {shown(smiles)}'
         ) from error
-
-
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= 60 else f'{text[:57]}...')

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
-from torch_geometric.utils import cumsum
 
 from gmoe._shown import shown
 from gmoe._triple import Triple, clean_name
@@ -28,7 +27,7 @@ class CodedDataset(CollatedDataset):
 
     task_type = 'multiclass classification'
     eval_metric = 'weighted_f1'
-    #: Number of target columns; see ``num_classes``.
+    #: The number of target columns, not of classes.
     num_tasks = 1
 
     #: The names of the classes, in the order of their labels.
@@ -37,7 +36,7 @@ class CodedDataset(CollatedDataset):
     node_table: Tensor
     #: The features of a property by code.
     property_table: Tensor
-    #: What turns codes into features on access.
+    #: The transform that turns codes into features on access, if any.
     features: TripleFeatures | None = None
 
     def _store(
@@ -53,24 +52,19 @@ class CodedDataset(CollatedDataset):
         self.node_table, self.property_table = nodes.rows, properties.rows
         number: dict[str | None, int] = {None: -1}
         number |= {name: i for i, name in enumerate(self.categories)}
-        self._data = Data(
+        data = Data(
             **code_tensors(graphs, nodes, properties, entity_text),
             y=torch.tensor([number[label] for label in labels]),
             graph_id=torch.arange(len(graphs)),
         )
-        edges = cumsum(torch.tensor([2 * len(g.source) for g in graphs]))
-        single = torch.arange(len(graphs) + 1)
-        self.slices = {
-            'x': cumsum(torch.tensor([len(g.node_text) for g in graphs])),
-            'edge_index': edges,
-            'edge_attr': edges,
-            'y': single,
-            'graph_id': single,
-        }
         if text:
-            self._data.node_text = [graph.node_text for graph in graphs]
-            self._data.edge_text = [edge_text(graph) for graph in graphs]
-            self.slices['node_text'] = self.slices['edge_text'] = single
+            data.node_text = [graph.node_text for graph in graphs]
+            data.edge_text = [edge_text(graph) for graph in graphs]
+        self._hold(
+            data,
+            torch.tensor([len(graph.node_text) for graph in graphs]),
+            torch.tensor([2 * len(graph.source) for graph in graphs]),
+        )
 
     @property
     def num_classes(self) -> int:

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from gmoe._require import require
 
-#: Changes with the features that a text gets.
+#: To be raised whenever a text gets other features.
 ENCODER_VERSION = 1
 
 
 def encoder_fingerprint(name: str) -> str:
-    """Returns a text that changes with the weights of an encoder.
+    """Returns a text that tells the weights of an encoder from others.
 
     Args:
-        name (str): A local folder, or a name on the hub.
+        name: A local folder, or a name on the hub.
 
     Raises:
         ImportError: If `transformers` is not installed and :obj:`name` is
@@ -44,7 +44,7 @@ def encoder_size(name: str) -> int:
     """Returns the number of features that an encoder gives a text.
 
     Args:
-        name (str): A local folder, or a name on the hub.
+        name: A local folder, or a name on the hub.
 
     Raises:
         ImportError: If `transformers` is not installed.
@@ -66,12 +66,10 @@ def encoder_features(
     """Returns the mean of the last hidden states of each text's tokens.
 
     Args:
-        texts (List[str]): The texts.
-        name (str): A local folder, or a name on the hub.
-        max_length (int, optional): How many tokens of a text are used.
-            (default: :obj:`64`)
-        batch_size (int, optional): How many texts are encoded at once.
-            (default: :obj:`64`)
+        texts: The texts.
+        name: A local folder, or a name on the hub.
+        max_length: How many tokens of a text are used.
+        batch_size: How many texts are encoded at once.
 
     Shapes:
         - **output:** :math:`(N, D)`, of data type :obj:`torch.float`

@@ -17,12 +17,12 @@ class TripleGraph:
     """A graph made of triples.
 
     Args:
-        node_type (List[NodeType]): The kind of each node.
-        node_text (List[str]): The text of each node, normalised.
-        source (List[int]): The subject of each triple.
-        target (List[int]): The object of each triple.
-        property_text (List[str]): The property of each triple, normalised.
-        root (int): The node that the graph is about.
+        node_type: The kind of each node.
+        node_text: The text of each node, normalised.
+        source: The subject of each triple.
+        target: The object of each triple.
+        property_text: The property of each triple, normalised.
+        root: The node that the graph is about.
     """
 
     node_type: list[NodeType]
@@ -36,18 +36,18 @@ class TripleGraph:
 def triples_to_graph(triples: Sequence[Triple | str]) -> TripleGraph:
     """Returns the graph of some triples, with one edge for each of them.
 
-    Subjects and objects of one name, however its characters are composed, are
-    one node. A literal is a node for
-    each triple it is the object of: two people who are born in the same
-    year are not linked by it. What is a subject anywhere is an entity.
+    Subjects and objects of one name are one node, however the characters of
+    the name are composed. A literal is a node for each triple that it is the
+    object of: two people who are born in the same year are not linked by it.
+    A name that is a subject anywhere is an entity.
 
     The root is a subject that is never an object. If several are, or none
     is, it is the one that leads to most other nodes along the triples, then
     the one with most triples of its own, then the first.
 
     Args:
-        triples (List[Tuple[str, str, str]]): Subject, property, object, or
-            texts of the form `subject | property | object`.
+        triples: Subject, property, object, or texts of the form `subject |
+            property | object`.
 
     Raises:
         ValueError: If there are no triples, or one is malformed.

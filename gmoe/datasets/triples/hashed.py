@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-#: Changes with the features that a text gets.
+#: To be raised whenever a text gets other features.
 HASHED_VERSION = 1
 
 
@@ -24,10 +24,9 @@ def hashed_features(
     without words is all zero.
 
     Args:
-        texts (List[str]): The texts.
-        dim (int, optional): The number of features. (default: :obj:`256`)
-        ngrams (Tuple[int, int], optional): The shortest and the longest
-            n-grams. (default: :obj:`(3, 5)`)
+        texts: The texts.
+        dim: The number of features.
+        ngrams: The shortest and the longest n-grams.
 
     Shapes:
         - **output:** :math:`(N, D)`, of data type :obj:`torch.float`
@@ -70,7 +69,7 @@ def _block(
 
 
 def _hash(key: str, dim: int) -> tuple[int, float]:
-    # Python's own hash is another one in each process.
+    # Python's own hash differs from process to process.
     digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
     value = int.from_bytes(digest, 'little')
     return (value >> 1) % dim, 1.0 if value & 1 else -1.0

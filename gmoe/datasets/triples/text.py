@@ -1,4 +1,4 @@
-"""Makes the names and literals of WebNLG readable, and tells their kind."""
+"""Makes the names and literals of triples readable, and tells their kind."""
 
 import re
 from enum import IntEnum
@@ -7,7 +7,7 @@ from gmoe._triple import clean_name, unquote
 
 
 class NodeType(IntEnum):
-    """What a node of a WebNLG graph is."""
+    """The kind of a node of a graph of triples."""
 
     ENTITY = 0
     TEXT = 1
@@ -62,15 +62,14 @@ def normalize_property(name: str) -> str:
 def normalize_node(name: str, prop: str = '') -> tuple[NodeType, str]:
     """Returns the kind of a subject or an object, and its text in words.
 
-    WebNLG's modified triples hold no data types, so that the kind is told
-    by form: what stands in quotes, and what reads as a number, a date, or a
-    number with a unit, is a literal. A whole number from 1000 to 2099 is a
-    year if the property speaks of one.
+    WebNLG's modified triples hold no data types, so that the form has to tell
+    the kind. A text in quotes is a literal, and so is one that reads as a
+    number, a date, or a number with a unit. A whole number from 1000 to 2099
+    is a year if the property is about one.
 
     Args:
-        name (str): The subject or the object, as it is written.
-        prop (str, optional): The property it is the object of.
-            (default: :obj:`""`)
+        name: The subject or the object, as it is written.
+        prop: The property it is the object of.
 
     Example:
         >>> normalize_node('61.0 (squareKilometres)')

@@ -164,9 +164,9 @@ class WebNLGDataset(CodedDataset):
         """Returns the entry of a graph of this (part of a) dataset.
 
         Args:
-            idx (int): The position of the graph.
+            idx: The position of the graph.
         """
-        return self.entries[int(self._data.graph_id[self.indices()[idx]])]
+        return self.entries[self._graph_id(idx)]
 
     def split(self, protocol: Protocol | None = None) -> WebNLGSplit:
         """Returns the entries of a protocol.
@@ -177,7 +177,7 @@ class WebNLGDataset(CodedDataset):
         protocol = protocol or self.protocol
         if protocol not in self.splits:
             raise ValueError(
-                f"'protocol' needs to be one of {PROTOCOLS} (got {protocol!r})"
+                f"'protocol' must be one of {PROTOCOLS}, got {protocol!r}"
             )
         return self.splits[protocol]
 
@@ -194,15 +194,13 @@ class WebNLGDataset(CodedDataset):
         :obj:`"published"`, as the name says.
 
         Args:
-            protocol (str, optional): The protocol; that of the dataset if
-                not given. (default: :obj:`None`)
-            holdout (int, optional): One of :obj:`NUM_HOLDOUTS` parts of the
-                root entities, to choose a model for entities that it has not
-                seen: `train` are the training entries that none of them
-                occurs in, and `valid` the training and development entries
-                about one of them with at most a quarter of their nodes in
-                `train`. There is no `test` then: all choices are to be made
-                without it. (default: :obj:`None`)
+            protocol: The protocol; that of the dataset if not given.
+            holdout: One of :obj:`NUM_HOLDOUTS` parts of the root entities, to
+                choose a model for entities that it has not seen: `train` are
+                the training entries that none of them occurs in, and `valid`
+                the training and development entries about one of them with at
+                most a quarter of their nodes in `train`. There is no `test`
+                then: all choices are to be made without it.
 
         Raises:
             ValueError: If there is no such protocol or part.
@@ -236,8 +234,7 @@ class WebNLGDataset(CodedDataset):
         name as one that is.
 
         Args:
-            protocol (str, optional): The protocol; that of the dataset if
-                not given. (default: :obj:`None`)
+            protocol: The protocol; that of the dataset if not given.
 
         Raises:
             ValueError: If there is no such protocol.

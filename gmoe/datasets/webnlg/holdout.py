@@ -25,17 +25,16 @@ def held_out_split(
     part an entity is in depends on its name alone.
 
     Args:
-        train (List[WebNLGEntry]): The training entries.
-        dev (List[WebNLGEntry]): The development entries.
-        holdout (int): The part of the root entities that is held out.
+        train: The training entries.
+        dev: The development entries.
+        holdout: The part of the root entities that is held out.
 
     Raises:
         ValueError: If there is no such part.
     """
     if not 0 <= holdout < NUM_HOLDOUTS:
         raise ValueError(
-            f"'holdout' needs to be from 0 to {NUM_HOLDOUTS - 1} "
-            f'(got {holdout})'
+            f"'holdout' must be from 0 to {NUM_HOLDOUTS - 1}, got {holdout}"
         )
     graphs = [triples_to_graph(entry.triples) for entry in (*train, *dev)]
     roots = [graph.node_text[graph.root] for graph in graphs]

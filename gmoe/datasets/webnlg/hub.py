@@ -24,12 +24,10 @@ def webnlg_dataset_dict(
     hub, so that code for that one works on it.
 
     Args:
-        root (str, optional): As in :func:`webnlg_split`.
-            (default: :obj:`"data/webnlg"`)
-        protocol (str, optional): The protocol whose test entries are
-            given; all 5,713 official ones if :obj:`None`.
-            (default: :obj:`None`)
-        **kwargs (optional): Additional arguments of :func:`webnlg_split`.
+        root: As in :func:`webnlg_split`.
+        protocol: The protocol whose test entries are given; all 5,713 official
+            ones if :obj:`None`.
+        **kwargs: Additional arguments of :func:`webnlg_split`.
 
     Raises:
         ImportError: If the package `datasets` is not installed.

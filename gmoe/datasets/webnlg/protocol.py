@@ -48,19 +48,16 @@ TEST_CATEGORIES = ('Film', 'MusicalWork', 'Scientist')
 
 @dataclass
 class WebNLGSplit:
-    """What a protocol makes of the release.
+    """The entries of a protocol.
 
     Args:
-        train (List[WebNLGEntry]): The entries to train on.
-        dev (List[WebNLGEntry]): The official development entries.
-        test (List[WebNLGEntry]): The entries to test on.
-        selection (str): The part that a model is chosen on, `"dev"` or
-            `"test"`.
-        kind (List[str]): For each test entry, `"seen"`,
-            `"unseen_entities"`, `"unseen_category"`, or `""` if the release
-            does not tell.
-        left_out (Dict[str, int]): How many entries were left out, by split
-            and reason.
+        train: The entries to train on.
+        dev: The official development entries.
+        test: The entries to test on.
+        selection: The part that a model is chosen on, `"dev"` or `"test"`.
+        kind: For each test entry, `"seen"`, `"unseen_entities"`,
+            `"unseen_category"`, or `""` if the release does not tell.
+        left_out: How many entries were left out, by split and reason.
     """
 
     train: list[WebNLGEntry]
@@ -93,27 +90,23 @@ def webnlg_split(
       occurrence. The model is chosen on the 1,667 development entries.
 
     Args:
-        root (str, optional): The folder with :obj:`release_v3.0/en`, that
-            folder itself, or the archive it comes in.
-            (default: :obj:`"data/webnlg"`)
-        protocol (str, optional): The protocol. (default: :obj:`"clean"`)
-        download (bool, optional): If set to :obj:`False`, a release that is
-            not there is an error. (default: :obj:`True`)
-        url (str, optional): Where to download the archive from, instead of
-            from where its authors keep it. (default: :obj:`None`)
-        verify (bool, optional): Whether a downloaded archive needs to hold
-            the files that the numbers above are from.
-            (default: :obj:`True`)
-        strict (bool, optional): If set to :obj:`False`, malformed entries
-            and those of an unknown category are left out, counted and
-            warned of, instead of being an error. (default: :obj:`True`)
-        log (bool, optional): Whether to print how many entries were left
-            out. (default: :obj:`True`)
+        root: The folder with :obj:`release_v3.0/en`, that folder itself, or
+            the archive it comes in.
+        protocol: The protocol.
+        download: If set to :obj:`False`, a release that is not there is an
+            error.
+        url: Where to download the archive from, instead of from where its
+            authors keep it.
+        verify: Whether a downloaded archive must hold exactly the files that
+            the numbers above are from.
+        strict: If set to :obj:`False`, malformed entries and those of an
+            unknown category are left out, counted and warned of, instead of
+            being an error.
+        log: Whether to print how many entries were left out.
 
     Raises:
         ValueError: If there is no such protocol.
-        FileNotFoundError: If files are missing, and nothing was to be
-            downloaded.
+        FileNotFoundError: If files are missing and were not downloaded.
         RuntimeError: If the download fails.
         CorruptDatasetError: If a file does not hold what it should.
     """
@@ -132,14 +125,14 @@ def load_release(
     strict: bool = True,
     log: bool = True,
 ) -> Release:
-    """Returns the release below `root`, which is downloaded if need be."""
+    """Returns the release below ``root``, downloaded if it is missing."""
     path = find_release(root.expanduser())
     if path is None:
         if not download:
             raise FileNotFoundError(
-                f"'root' needs to hold the folder 'release_v3.0/en' of "
-                f"WebNLG, or to be its archive (got '{root}'). Pass "
-                f"'download=True' to fetch it"
+                f"'root' must hold the folder 'release_v3.0/en' of WebNLG or "
+                f"be its archive, got '{root}'. Pass 'download=True' to fetch "
+                'it'
             )
         path = download_release(
             root.expanduser(), url, CHECKSUM if verify else None, log
@@ -158,18 +151,18 @@ def load_release(
 
 
 def split_release(release: Release, protocol: Protocol) -> WebNLGSplit:
-    """Returns what a protocol makes of a release.
+    """Returns the entries of a protocol.
 
     Args:
-        release (Release): The release.
-        protocol (str): :obj:`"published"` or :obj:`"clean"`.
+        release: The release.
+        protocol: :obj:`"published"` or :obj:`"clean"`.
 
     Raises:
         ValueError: If there is no such protocol.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(
-            f"'protocol' needs to be one of {PROTOCOLS} (got {protocol!r})"
+            f"'protocol' must be one of {PROTOCOLS}, got {protocol!r}"
         )
     left_out = Counter(release.left_out)
     test, seen = [], set()
@@ -195,7 +188,7 @@ def split_release(release: Release, protocol: Protocol) -> WebNLGSplit:
 
 
 def report(left_out: dict[str, int]) -> str:
-    """Returns what was left out, in words."""
+    """Returns a sentence on the entries that were left out."""
     if not left_out:
         return 'WebNLG: nothing was left out'
     lines = [f'{count} ({what})' for what, count in left_out.items()]

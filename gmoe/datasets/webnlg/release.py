@@ -22,15 +22,15 @@ ARCHIVE = f'webnlg-dataset-{COMMIT}.zip'
 URL = (
     f'https://gitlab.com/shimorina/webnlg-dataset/-/archive/{COMMIT}/{ARCHIVE}'
 )
-#: Of the files of release 3.0 in English that are read, names and content.
+#: A hash of the names and the content of the files that are read.
 CHECKSUM = 'cd55ba6d4cd12d7dbe9a4b0c292239a29f1c0054fb5377f23e30762f17044283'
 MAX_ARCHIVE_SIZE = 2**30
 MAX_TOTAL_SIZE = 2**29
 
 SPLITS = ('train', 'dev', 'test')
-#: The official name of what kind of test entry each type is. Those of type
-#: 3 are officially of a category that is not in training; a few of them
-#: have, for all that, a category that is.
+#: The official name of each type of test entry. Entries of type 3 are
+#: officially of a category that is not in training; a few of them have a
+#: category that is, all the same.
 INSTANCE_TYPES = {
     'type1': 'seen',
     'type2': 'unseen_entities',
@@ -48,11 +48,11 @@ class Release:
     """The entries of a release, in the order of its files.
 
     Args:
-        entries (Dict[str, List[WebNLGEntry]]): Of `train`, `dev`, `test`.
-        instance_type (Dict[Tuple[str, str], str]): The kind of a test entry
-            by file and entry id, as far as the release has it.
-        left_out (Counter[str]): How many malformed entries were left out.
-        checksum (str): Of the names and the content of the files.
+        entries: The entries of ``train``, ``dev`` and ``test``.
+        instance_type: The kind of a test entry by file and entry id, as far as
+            the release has it.
+        left_out: How many malformed entries were left out.
+        checksum: A hash of the names and the content of the files.
     """
 
     entries: dict[str, list[WebNLGEntry]]
@@ -81,11 +81,10 @@ def read_release(
     """Reads and checks a release.
 
     Args:
-        path (pathlib.Path): Its folder, with `train`, `dev` and `test`, or
-            an archive with the folder `release_v3.0/en`.
-        on_error (callable, optional): Called with the error of an entry
-            that is left out then; raised if not given.
-            (default: :obj:`None`)
+        path: Its folder, with `train`, `dev` and `test`, or an archive with
+            the folder `release_v3.0/en`.
+        on_error: Called with the error of an entry that is left out then;
+            raised if not given.
 
     Raises:
         FileNotFoundError: If a split is without files.
@@ -101,8 +100,8 @@ def read_release(
         ]
         if not names:
             raise FileNotFoundError(
-                f"'{path}' needs to hold the XML files of the split "
-                f"'{split}' (got none)"
+                f"'{path}' must hold the XML files of the split "
+                f"'{split}', got none"
             )
 
         def leave_out(error: CorruptDatasetError, split: str = split) -> None:
@@ -123,7 +122,7 @@ def read_release(
 
 
 def files_checksum(files: dict[str, bytes]) -> str:
-    """Returns a text that changes with any name or byte of the files."""
+    """Returns a hash of the names and the content of files."""
     lines = [
         f'{name} {hashlib.sha256(files[name]).hexdigest()}'
         for name in sorted(files)
@@ -143,13 +142,10 @@ def download_release(
     can do that.
 
     Args:
-        root (pathlib.Path): The folder.
-        url (str, optional): Where to get it from, instead of from where its
-            authors keep it. (default: :obj:`None`)
-        checksum (str, optional): What its files need to be; not checked if
-            :obj:`None`.
-        log (bool, optional): Whether to print that a download goes on.
-            (default: :obj:`True`)
+        root: The folder.
+        url: Where to get it from, instead of from where its authors keep it.
+        checksum: The checksum that its files must have, if any.
+        log: Whether to print that a download goes on.
 
     Raises:
         RuntimeError: If it cannot be fetched, or is not the release.
@@ -191,27 +187,27 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                 if match[1] in out:
                     raise CorruptDatasetError(
                         path,
-                        f'it needs to hold each file of the release once '
-                        f'(got {match[1]!r} again)',
+                        f'it must hold each file of the release once, '
+                        f'got {match[1]!r} again',
                     )
                 with archive.open(member) as f:
-                    # What a member says of its size need not be true.
+                    # The size that a member states may be wrong.
                     content = f.read(MAX_FILE_SIZE + 1)
                 _check_size(path / member.filename, len(content))
                 out[match[1]] = content
                 if sum(map(len, out.values())) > MAX_TOTAL_SIZE:
                     raise CorruptDatasetError(
                         path,
-                        f'its files need to be of at most '
+                        f'its files must be of at most '
                         f'{MAX_TOTAL_SIZE} bytes together',
                     )
     except (zipfile.BadZipFile, RuntimeError) as e:
         raise CorruptDatasetError(
-            path, f'it needs to be a complete archive ({e})'
+            path, f'it must be a complete archive, got {shown(str(e), 200)}'
         ) from e
     if not out:
         raise CorruptDatasetError(
-            path, "it needs to hold the folder 'release_v3.0/en'"
+            path, "it must hold the folder 'release_v3.0/en', got none"
         )
     return out
 
@@ -220,8 +216,7 @@ def _check_size(path: Path, size: int) -> None:
     if size > MAX_FILE_SIZE:
         raise CorruptDatasetError(
             path,
-            f'it needs to be of at most {MAX_FILE_SIZE} bytes (got {size} '
-            f'or more)',
+            f'it must be of at most {MAX_FILE_SIZE} bytes, got {size} or more',
         )
 
 
@@ -231,7 +226,7 @@ def _parse_types(
     name: str,
     files: dict[str, bytes],
 ) -> dict[tuple[str, str], str]:
-    """Returns the kind of the entries of the files that `name` speaks of."""
+    """Returns the kinds of the entries of a task's files."""
     task = name.removesuffix('-test-instance-types.json')
     try:
         types = json.loads(content)
@@ -245,7 +240,7 @@ def _parse_types(
     ) as e:
         raise CorruptDatasetError(
             path / name,
-            f'it needs to hold one of {list(INSTANCE_TYPES)} for each entry '
+            f'it must hold one of {list(INSTANCE_TYPES)} for each entry '
             f'id ({shown(e)})',
         ) from e
     return {

@@ -19,13 +19,13 @@ MAX_ELEMENTS = 2**20
 
 @dataclass(frozen=True)
 class WebNLGText:
-    """A text that says what a graph says.
+    """A text with the content of a graph.
 
     Args:
-        text (str): The text.
-        lid (str): Its id within the entry.
-        comment (str): `"good"` and the like, may be empty.
-        lang (str): Its language, may be empty.
+        text: The text.
+        lid: Its id within the entry.
+        comment: `"good"` and the like, may be empty.
+        lang: Its language, may be empty.
     """
 
     text: str
@@ -39,18 +39,18 @@ class WebNLGEntry:
     """An entry of WebNLG: a small knowledge graph with its category.
 
     Args:
-        file (str): The file it is from, relative to the release.
-        eid (str): Its id, unique within the file only.
-        category (str): What the graph is about.
-        shape (str): The shape of the graph, as nested brackets.
-        shape_type (str): `"chain"`, `"sibling"`, `"mixed"` or `"NA"`.
-        triples (Tuple[Tuple[str, str, str], ...]): Subject, property and
-            object of each modified triple, as they are written.
-        original_triple_sets (Tuple[Tuple[str, ...], ...]): The original
-            triples, one set for each way to get the modified ones.
-        texts (Tuple[WebNLGText, ...]): The references.
-        dbpedia_links (Tuple[str, ...]): Links, where the release has them.
-        links (Tuple[str, ...]): Links, where the release has them.
+        file: The file it is from, relative to the release.
+        eid: Its id, unique within the file only.
+        category: The subject matter of the graph.
+        shape: The shape of the graph, as nested brackets.
+        shape_type: `"chain"`, `"sibling"`, `"mixed"` or `"NA"`.
+        triples: Subject, property and object of each modified triple, as they
+            are written.
+        original_triple_sets: The original triples, one set for each way to get
+            the modified ones.
+        texts: The references.
+        dbpedia_links: Links, where the release has them.
+        links: Links, where the release has them.
     """
 
     file: str
@@ -71,7 +71,7 @@ class WebNLGEntry:
 
     @property
     def key(self) -> frozenset[Triple]:
-        """What two entries with the same graph have in common."""
+        """A key that is the same for two entries with the same graph."""
         return frozenset(self.triples)
 
 
@@ -79,7 +79,7 @@ def parse_triple(text: str) -> Triple:
     """Returns subject, property and object of `subject | property | object`.
 
     Args:
-        text (str): The triple, as WebNLG writes it.
+        text: The triple, as WebNLG writes it.
 
     Raises:
         ValueError: If it does not have these three parts.
@@ -96,12 +96,11 @@ def parse_file(
     """Parses and checks a file.
 
     Args:
-        content (bytes): The content of the file.
-        path (pathlib.Path): The file, for errors to name it.
-        file (str): Its name relative to the release.
-        on_error (callable, optional): Called with the error of an entry
-            that is left out then; raised if not given.
-            (default: :obj:`None`)
+        content: The content of the file.
+        path: The file, for errors to name it.
+        file: Its name relative to the release.
+        on_error: Called with the error of an entry that is left out then;
+            raised if not given.
 
     Raises:
         CorruptDatasetError: If the file is not well-formed XML of WebNLG,

@@ -67,6 +67,9 @@ def test_ogb_mol_dataset_smiles(root: Path):
     assert part[0].graph_id.tolist() == [2]
     with pytest.raises(IndexError):
         part.smiles(1)
+    for idx, error in [('a', TypeError), (None, TypeError), (3, IndexError)]:
+        with pytest.raises(error, match=f"'idx' must be.* got {idx!r}"):
+            dataset.smiles(idx)
 
     path = root / 'ogbg_moltox21' / 'mapping' / 'mol.csv.gz'
     other = path.parents[1] / 'split' / 'scaffold' / 'test.csv.gz'
