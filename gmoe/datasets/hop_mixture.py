@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from gmoe._arguments import check_at_least, check_choice
 from gmoe.datasets.collated import CollatedDataset
 
 SPLITS = ('train', 'valid', 'test')
@@ -78,17 +79,10 @@ class HopMixture(CollatedDataset):
         split: str | None = None,
         transform: Callable[[Any], Any] | None = None,
     ) -> None:
-        if num_graphs < 10:
-            raise ValueError(
-                f"'num_graphs' must be at least 10, got {num_graphs}"
-            )
-        if seed < 0:
-            raise ValueError(f"'seed' must be non-negative, got {seed}")
+        check_at_least(10, num_graphs=num_graphs)
+        check_at_least(0, seed=seed)
         self.split = 'valid' if split == 'val' else split
-        if self.split not in (None, *SPLITS):
-            raise ValueError(
-                f"'split' must be one of {SPLITS} or None, got {split!r}"
-            )
+        check_choice('split', self.split, (None, *SPLITS))
         super().__init__(None, transform)
         self.num_graphs = num_graphs
         self.seed = seed

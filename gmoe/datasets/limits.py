@@ -1,6 +1,8 @@
 """The sizes up to which files from outside are read."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+
+from gmoe._arguments import check_at_least
 
 #: The size up to which a content may be compressed to any degree.
 SMALL = 16 * 2**20
@@ -34,12 +36,7 @@ class Limits:
     ratio: int = 200
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value < 1:
-                raise ValueError(
-                    f"'{field.name}' must be at least 1, got {value}"
-                )
+        check_at_least(1, **vars(self))
 
     def content(self, compressed: int, most: int) -> int:
         """Returns how many bytes a compressed file may hold."""

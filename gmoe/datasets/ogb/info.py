@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gmoe._arguments import check_choice
+
 _MISSING = object()
 
 
@@ -109,10 +111,7 @@ def ogb_mol_info(name: str) -> OGBMolInfo:
     Raises:
         ValueError: If there is no such dataset.
     """
-    if name not in ogb_mol_names():
-        raise ValueError(
-            f"'name' must be one of {ogb_mol_names()}, got {name!r}"
-        )
+    check_choice('name', name, ogb_mol_names())
     row = _master_table()[name]
     return OGBMolInfo(
         name=name,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from gmoe._arguments import check_choice
 from gmoe.datasets.cache import (
     TensorCache,
     default_cache_dir,
@@ -53,10 +54,7 @@ class TextFeatures:
     cache_dir: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in FEATURES:
-            raise ValueError(
-                f"'features' must be one of {FEATURES}, got {self.kind!r}"
-            )
+        check_choice('features', self.kind, FEATURES)
         if self.kind == 'hashed':
             hashed_features([], self.dim, self.ngrams)
         elif not self.encoder:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gmoe._arguments import check_at_least
+
 #: To be raised whenever a text gets other features.
 HASHED_VERSION = 1
 
@@ -34,8 +36,7 @@ def hashed_features(
     Raises:
         ValueError: If :obj:`dim` or :obj:`ngrams` is out of range.
     """
-    if dim < 1:
-        raise ValueError(f"'dim' must be at least 1, got {dim}")
+    check_at_least(1, dim=dim)
     if not 1 <= ngrams[0] <= ngrams[1]:
         raise ValueError(
             f"'ngrams' must be a range of positive lengths, got {ngrams}"

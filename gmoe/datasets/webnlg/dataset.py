@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from gmoe._arguments import check_choice
 from gmoe._triple import Triple
 from gmoe.datasets.cache import given_cache_dir
 from gmoe.datasets.triples.codes import (
@@ -175,10 +176,7 @@ class WebNLGDataset(CodedDataset):
             ValueError: If there is no such protocol.
         """
         protocol = protocol or self.protocol
-        if protocol not in self.splits:
-            raise ValueError(
-                f"'protocol' must be one of {PROTOCOLS}, got {protocol!r}"
-            )
+        check_choice('protocol', protocol, PROTOCOLS)
         return self.splits[protocol]
 
     def get_idx_split(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gmoe._arguments import check_choice
 from gmoe._shown import shown
 from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.webnlg.release import (
@@ -160,10 +161,7 @@ def split_release(release: Release, protocol: Protocol) -> WebNLGSplit:
     Raises:
         ValueError: If there is no such protocol.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(
-            f"'protocol' must be one of {PROTOCOLS}, got {protocol!r}"
-        )
+    check_choice('protocol', protocol, PROTOCOLS)
     left_out = Counter(release.left_out)
     test, seen = [], set()
     for entry in release.entries['test']:
