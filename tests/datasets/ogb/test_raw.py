@@ -269,7 +269,7 @@ def test_limits(root: Path):
         read_raw_bytes(folder / 'raw', Limits(table=10))
     with pytest.raises(CorruptDatasetError, match='be of at most 10 bytes'):
         read_split(folder / 'split' / 'scaffold', 3, Limits(table=10))
-    with pytest.raises(ValueError, match="'ratio' must be an integer >= 1, got 0"):
+    with pytest.raises(ValueError, match="'ratio' must be an integer.*0"):
         Limits(ratio=0)
 
     # 64 MB in 64 KB: OGB's files are up to 51 times smaller than their text.
