@@ -54,6 +54,13 @@ def test_names_of_the_package_exist(page):
         _resolve(name)
 
 
+def test_one_molecule(capsys):
+    page = (ROOT / 'docs' / 'architecture.md').read_text()
+    (code,) = re.findall(r'```python\n(.*?)```', page, re.S)
+    exec(code, {})
+    assert 'torch.Size([1, 1])' in capsys.readouterr().out
+
+
 def _resolve(name):
     parts = name.split('.')
     for end in range(len(parts), 0, -1):
