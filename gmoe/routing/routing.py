@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -112,6 +112,32 @@ class Routing:
     logits: Tensor | None = None
     load_probabilities: Tensor | None = None
 
+    @classmethod
+    def dense(
+        cls,
+        gates: Tensor,
+        logits: Tensor | None = None,
+        load_probabilities: Tensor | None = None,
+    ) -> Routing:
+        """Every expert at every node.
+
+        Args:
+            gates: The weights of shape :math:`(N, n)`.
+            logits: As above.
+            load_probabilities: As above.
+        """
+        num_nodes, n = gates.shape
+        device = gates.device
+        return cls(
+            torch.arange(0, num_nodes * n + 1, n, device=device),
+            torch.arange(n, device=device).repeat(num_nodes),
+            gates.reshape(-1),
+            num_experts=n,
+            slots_per_node=n,
+            logits=logits,
+            load_probabilities=load_probabilities,
+        )
+
     @property
     def num_nodes(self) -> int:
         """The number of nodes :math:`N`."""
@@ -136,17 +162,11 @@ class Routing:
     @cached_property
     def by_expert(self) -> ExpertSlots:
         """The same slots, grouped by expert."""
-        grouped = ops.group_by_expert(
+        weight, ptr, node, expert, order, _ = ops.group_by_expert(
             self.weight, self.expert, self.ptr, self.num_experts
         )
-        return ExpertSlots(
-            ptr=grouped.ptr,
-            node=grouped.node,
-            expert=grouped.expert,
-            weight=grouped.weight,
-            order=grouped.order,
-            slots_per_node=self.slots_per_node,
-        )
+        fixed = self.slots_per_node
+        return ExpertSlots(ptr, node, expert, weight, order, fixed)
 
     @cached_property
     def gates(self) -> Tensor:
@@ -174,32 +194,15 @@ class Routing:
         """The same weights with a slot for every expert at every node; the
         slots that the router did not select have weight zero.
         """
-        size = self.num_nodes * self.num_experts
-        device = self.ptr.device
-        return Routing(
-            ptr=torch.arange(0, size + 1, self.num_experts, device=device),
-            expert=torch.arange(self.num_experts, device=device).repeat(
-                self.num_nodes
-            ),
-            weight=self.gates.view(-1),
-            num_experts=self.num_experts,
-            slots_per_node=self.num_experts,
-            logits=self.logits,
-            load_probabilities=self.load_probabilities,
-        )
+        return Routing.dense(self.gates, self.logits, self.load_probabilities)
 
     def detach(self) -> Routing:
         """The same routing outside the autograd graph."""
-        return Routing(
-            ptr=self.ptr,
-            expert=self.expert,
-            weight=self.weight.detach(),
-            num_experts=self.num_experts,
-            slots_per_node=self.slots_per_node,
-            logits=None if self.logits is None else self.logits.detach(),
-            load_probabilities=None
-            if self.load_probabilities is None
-            else self.load_probabilities.detach(),
+        values = (self.weight, self.logits, self.load_probabilities)
+        weight, logits, load = (v if v is None else v.detach() for v in values)
+        assert weight is not None
+        return replace(
+            self, weight=weight, logits=logits, load_probabilities=load
         )
 
     def __repr__(self) -> str:

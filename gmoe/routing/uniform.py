@@ -26,19 +26,10 @@ class UniformRouter(nn.Module):
     def forward(self, x: Tensor) -> Routing:
         """Routes nodes of features :math:`(N, D)` to all experts."""
         dtype = torch.promote_types(x.dtype, torch.float32)
-        size = x.size(0) * self.num_experts
-        device = x.device
-        return Routing(
-            ptr=torch.arange(0, size + 1, self.num_experts, device=device),
-            expert=torch.arange(self.num_experts, device=device).repeat(
-                x.size(0)
-            ),
-            weight=torch.full(
-                (size,), 1 / self.num_experts, dtype=dtype, device=device
-            ),
-            num_experts=self.num_experts,
-            slots_per_node=self.num_experts,
-        )
+        shape = (x.size(0), self.num_experts)
+        weight = 1 / self.num_experts
+        gates = torch.full(shape, weight, dtype=dtype, device=x.device)
+        return Routing.dense(gates)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.num_experts})'

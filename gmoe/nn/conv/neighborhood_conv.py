@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
+from torch_geometric.nn.inits import reset
 
 from gmoe.nn.edge_check import check_dense, check_rows
 from gmoe.nn.edge_mask import explained_edges
@@ -31,6 +32,11 @@ class NeighborhoodConv(MessagePassing):
         super().__init__(**kwargs)
         self.in_channels = in_channels
         self.out_channels = out_channels
+
+    def reset_parameters(self) -> None:
+        """Resets all parameters."""
+        for module in self.children():
+            reset(module)
 
     def forward(
         self,

@@ -60,11 +60,9 @@ class OGBGCNConv(NeighborhoodConv):
 
     def reset_parameters(self) -> None:
         """Resets all parameters."""
-        super().reset_parameters()
         self.linear.reset_parameters()
         nn.init.normal_(self.root)
-        if self.edge_encoder is not None:
-            self.edge_encoder.reset_parameters()
+        reset(self.edge_encoder)
 
     def convolve(
         self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
@@ -149,9 +147,6 @@ class OGBGINConv(NeighborhoodConv):
         """Resets all parameters."""
         super().reset_parameters()
         nn.init.zeros_(self.eps)
-        reset(self.mlp)
-        if self.edge_encoder is not None:
-            self.edge_encoder.reset_parameters()
 
     def convolve(
         self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None

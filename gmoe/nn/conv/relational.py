@@ -59,14 +59,6 @@ class RelationalConv(NeighborhoodConv):
             edge_dims, RELATION_SIZES[composition] * in_channels
         )
 
-    def reset_parameters(self) -> None:
-        """Resets all parameters."""
-        super().reset_parameters()
-        self.linear.reset_parameters()
-        self.root.reset_parameters()
-        if self.edge_encoder is not None:
-            self.edge_encoder.reset_parameters()
-
     def convolve(
         self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
     ) -> Tensor:

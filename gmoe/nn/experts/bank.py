@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
+from gmoe import ops
 from gmoe._arguments import check_at_least
 from gmoe.nn.arguments import count_1hop
 from gmoe.nn.encoders.edge_encoder import (
@@ -124,13 +125,12 @@ class ExpertBank(nn.Module):
             hop1: The hop-1 edges.
             hop2: The hop-2 edges.
         """
-        bounds = (0, self.num_experts_1hop, self.num_experts)
-        for num_hops, hop in enumerate((hop1, hop2), start=1):
-            first, last = bounds[num_hops - 1 : num_hops + 1]
-            if first < last:
-                assert hop is not None
-                part = slots.narrow(first, last)
-                yield BankPart(num_hops, slice(first, last), part, hop)
+        first = 0
+        for num_hops, count, hop in self.hops(hop1, hop2):
+            last = first + count
+            part = slots.narrow(first, last)
+            yield BankPart(num_hops, slice(first, last), part, hop)
+            first = last
 
     def __repr__(self) -> str:
         return (
@@ -193,3 +193,17 @@ class EdgeEncoders(nn.Module):
             return [], []
         name = 'edge_attr' if num_hops == 1 else 'edge_attr_2hop'
         return self.encoders[key](hop, name)
+
+    def message_hop(
+        self, num_hops: int, count: int, hop: Neighborhood, *weights: Any
+    ) -> ops.MessageHop:
+        """A hop as the ops take it.
+
+        Args:
+            num_hops: 1 or 2.
+            count: The number of its experts.
+            hop: The edges.
+            *weights: The weights of the edges, and of the nodes themselves.
+        """
+        terms = self(num_hops, hop)
+        return ops.MessageHop(count, hop.ptr, hop.source, *terms, *weights)

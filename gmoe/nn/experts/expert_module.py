@@ -25,78 +25,57 @@ NOT_FOR_NODES = ('size', 'return_attention_weights')
 # What convolutions raise where an argument is missing.
 _UNCLEAR = (AssertionError, AttributeError, RuntimeError, TypeError)
 
+#: A class as a key of the caches below, which mypy takes it for no key of.
+class_of: Any = type
+
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
-def signature_of(module: nn.Module) -> Signature:
-    """What a module's :meth:`forward` takes.
+@lru_cache(maxsize=256)
+def signature_of(kind: Any) -> Signature:
+    """What the :meth:`forward` of modules of a class takes.
 
     Args:
-        module: The module.
+        kind: The class.
     """
-    kind: Any = type(module)
-    return _signature(kind)
-
-
-@lru_cache(maxsize=256)
-def _signature(kind: Any) -> Signature:
     full = signature(kind.forward)
     # Without the module itself.
     return full.replace(parameters=list(full.parameters.values())[1:])
 
 
-def _arguments(module: nn.Module) -> list[tuple[str, Parameter]]:
-    """What a convolution takes besides nodes and edges."""
-    kind: Any = type(module)
-    return _besides_graph(kind)
-
-
 @lru_cache(maxsize=256)
 def _besides_graph(kind: Any) -> list[tuple[str, Parameter]]:
+    # What convolutions of a class take besides nodes and edges.
     return [
         (name, argument)
-        for name, argument in list(_signature(kind).parameters.items())[1:]
+        for name, argument in list(signature_of(kind).parameters.items())[1:]
         if name not in ('edge_index', *NOT_FOR_NODES)
         and argument.kind not in _VARIADIC
     ]
 
 
-def in_channels(module: nn.Module) -> object:
-    """The size of a convolution's input: an integer of at least one, or what
-    it says in place of it.
+def channels(module: nn.Module, side: str) -> object:
+    """The size of a convolution's input or output: an integer of at least
+    one, or what it says in place of it.
 
     Args:
         module: The convolution.
+        side: :obj:`"in"` or :obj:`"out"`.
     """
-    size: object = getattr(module, 'in_channels', None)
+    is_input = side == 'in'
+    size: object = getattr(module, f'{side}_channels', None)
     if size is None:
         size = getattr(module, 'channels', None)
     if size is None and isinstance(module, GatedGraphConv):
         size = module.out_channels
     if size is None:
         # GINConv and its like hold only their network.
-        size = next(iter(_sizes(module, 'in')), None)
-        if isinstance(size, int) and isinstance(module, EdgeConv):
+        size = next(iter(_sizes(module, side)[:: 1 if is_input else -1]), None)
+        if is_input and isinstance(size, int) and isinstance(module, EdgeConv):
             size = size // 2  # A node beside its difference to another.
     if isinstance(size, tuple) and len(set(size)) == 1:
         size = size[0]
-    return size
-
-
-def out_channels(module: nn.Module) -> object:
-    """The size of a convolution's output, as :func:`in_channels`.
-
-    Args:
-        module: The convolution.
-    """
-    size: object = getattr(module, 'out_channels', None)
-    if size is None:
-        size = getattr(module, 'channels', None)
-    if size is None:
-        size = next(iter(_sizes(module, 'out')[::-1]), None)
-    if isinstance(size, tuple) and len(set(size)) == 1:
-        size = size[0]
-    if not isinstance(size, int):
+    if is_input or not isinstance(size, int):
         return size
     if getattr(module, 'concat', False):
         size = size * getattr(module, 'heads', 1)
@@ -127,7 +106,7 @@ def check_takes_graph(module: nn.Module, name: str) -> None:
         ValueError: If it has no argument ``edge_index`` after that of the
             nodes.
     """
-    arguments = list(signature_of(module).parameters)
+    arguments = list(signature_of(class_of(module)).parameters)
     if 'edge_index' not in arguments[1:]:
         raise ValueError(
             f"'{name}' must hold convolutions of nodes 'x' along edges "
@@ -144,7 +123,7 @@ def takes(module: nn.Module, name: str) -> bool:
         module: The convolution.
         name: The name.
     """
-    arguments = signature_of(module).parameters
+    arguments = signature_of(class_of(module)).parameters
     return name in arguments or any(
         argument.kind is Parameter.VAR_KEYWORD
         for argument in arguments.values()
@@ -179,7 +158,7 @@ def call(
         _check_types(module, given['edge_type'], 'edge_type')
     if edge_attr is not None:
         given |= _edge_argument(module, edge_attr, given)
-    for name, argument in _arguments(module):
+    for name, argument in _besides_graph(class_of(module)):
         if argument.default is Parameter.empty and name not in given:
             raise ValueError(
                 f"'{name}' must be given for {type(module).__name__}, got None"
@@ -187,7 +166,11 @@ def call(
     try:
         out = module(x, edge_index=edge_index, **given)
     except _UNCLEAR as error:
-        names = [f"'{n}'" for n, _ in _arguments(module) if n not in given]
+        names = [
+            f"'{n}'"
+            for n, _ in _besides_graph(class_of(module))
+            if n not in given
+        ]
         # Without anything left out, an error of a layer's own is as good.
         if isinstance(error, torch.OutOfMemoryError) or not (
             names or isinstance(error, AssertionError)

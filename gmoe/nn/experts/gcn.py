@@ -81,22 +81,13 @@ class GCNExperts(ExpertBank):
     ) -> Tensor:
         dtype = torch.promote_types(x.dtype, torch.float32)
         hops = []
-        for num_hops, num_experts, hop in self.hops(hop1, hop2):
-            tables, codes = self.edge_encoders(num_hops, hop)
+        for part in self.hops(hop1, hop2):
+            hop = part[-1]
             weight, root_weight = hop.gcn_norm(dtype)
             if hop.edge_mask is not None:
                 weight = weight * hop.edge_mask
-            hops.append(
-                ops.MessageHop(
-                    num_experts,
-                    hop.ptr,
-                    hop.source,
-                    tables,
-                    codes,
-                    weight,
-                    root_weight,
-                )
-            )
+            message_hop = self.edge_encoders.message_hop
+            hops.append(message_hop(*part, weight, root_weight))
         return ops.gcn_experts(
             x,
             self.weight,

@@ -92,19 +92,10 @@ class GINExperts(ExpertBank):
         hop1: Neighborhood | None,
         hop2: Neighborhood | None,
     ) -> Tensor:
-        hops = []
-        for num_hops, num_experts, hop in self.hops(hop1, hop2):
-            tables, codes = self.edge_encoders(num_hops, hop)
-            hops.append(
-                ops.MessageHop(
-                    num_experts,
-                    hop.ptr,
-                    hop.source,
-                    tables,
-                    codes,
-                    hop.edge_mask,
-                )
-            )
+        hops = [
+            self.edge_encoders.message_hop(*part, part[-1].edge_mask)
+            for part in self.hops(hop1, hop2)
+        ]
         h = ops.routed_message(
             x,
             slots.node,

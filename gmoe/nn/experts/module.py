@@ -8,20 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import (
-    GATConv,
-    GATv2Conv,
-    GeneralConv,
-    GINConv,
-    GINEConv,
-    GraphConv,
-    LEConv,
-    MessagePassing,
-    NNConv,
-    ResGatedGraphConv,
-    SAGEConv,
-    TransformerConv,
-)
+from torch_geometric import nn as pyg
+from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import reset
 
 from gmoe.nn.conv.ogb import OGBGINConv
@@ -34,18 +22,18 @@ from gmoe.routing import ExpertSlots
 #: Convolutions whose output at a node depends on nothing but the edges into
 #: that node and the features at their ends.
 LOCAL_CONVS = (
-    GATConv,
-    GATv2Conv,
-    GeneralConv,
-    GINConv,
-    GINEConv,
-    GraphConv,
-    LEConv,
-    NNConv,
+    pyg.GATConv,
+    pyg.GATv2Conv,
+    pyg.GeneralConv,
+    pyg.GINConv,
+    pyg.GINEConv,
+    pyg.GraphConv,
+    pyg.LEConv,
+    pyg.NNConv,
     OGBGINConv,
-    ResGatedGraphConv,
-    SAGEConv,
-    TransformerConv,
+    pyg.ResGatedGraphConv,
+    pyg.SAGEConv,
+    pyg.TransformerConv,
 )
 
 # Arguments with one row per edge, besides the features.
@@ -271,15 +259,14 @@ def _on_subgraph(
 
 
 def _size(module: nn.Module, side: str, known: int | None) -> int:
-    size = known
-    if size is None:
-        told = getattr(expert_module, f'{side}_channels')(module)
-        size = told if expert_module.is_size(told) else None
-    if size is None:
+    if known is not None:
+        return known
+    told: Any = expert_module.channels(module, side)
+    if not expert_module.is_size(told):
         raise ValueError(
             f"'modules' must know their {side}put size ('{side}_channels'), "
             f'got {told} from {str(module):.60}; give the bank its '
             f"'{side}_channels' if all nodes have the same, and make a graph "
             'of several kinds of nodes one of one kind (to_homogeneous())'
         )
-    return size
+    return told

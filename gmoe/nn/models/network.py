@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple, overload
+from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
@@ -134,34 +134,6 @@ class LayeredNetwork(nn.Module):
         """Resets all parameters and running statistics."""
         for module in self.children():
             reset(module)
-
-    @overload
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None = None,
-        batch: Tensor | None = None,
-        edge_index_2hop: Tensor | None = None,
-        edge_attr_2hop: Tensor | None = None,
-        *,
-        batch_size: int | None = None,
-        return_routing: Literal[False] = False,
-    ) -> Tensor: ...
-
-    @overload
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None = None,
-        batch: Tensor | None = None,
-        edge_index_2hop: Tensor | None = None,
-        edge_attr_2hop: Tensor | None = None,
-        *,
-        batch_size: int | None = None,
-        return_routing: Literal[True],
-    ) -> tuple[Tensor, list[Routing]]: ...
 
     def forward(
         self,

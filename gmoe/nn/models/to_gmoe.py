@@ -78,10 +78,10 @@ class GMoEAdapter(nn.Module):
         self, args: tuple, kwargs: dict[str, Any]
     ) -> tuple[Tensor, Any, dict[str, Any]]:
         """The nodes, the edges and the other arguments by name."""
-        expert = self.expert
-        kind = type(expert).__name__
+        known: Any = type(self.expert)
+        kind = known.__name__
         try:
-            bound = expert_module.signature_of(expert).bind(*args, **kwargs)
+            bound = expert_module.signature_of(known).bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f'A mixture of {kind}: {error}') from None
         first, x = next(iter(bound.arguments.items()))
@@ -218,7 +218,7 @@ def to_gmoe(
 
 def _adapter(conv: MessagePassing, settings: MixtureSettings) -> GMoEAdapter:
     expert_module.check_takes_graph(conv, 'model')
-    sizes = (expert_module.in_channels(conv), expert_module.out_channels(conv))
+    sizes = [expert_module.channels(conv, side) for side in ('in', 'out')]
     if all(expert_module.is_size(size) for size in sizes):
         adapter = GMoEAdapter(_mixture(conv, settings))
     elif isinstance(sizes[0], tuple) and -1 not in sizes[0]:
