@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gmoe.files import replace_text
@@ -65,3 +65,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """
     lines = [header, ['---'] * len(header), *rows]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def table_of(rows: Sequence[Mapping[str, str]]) -> str:
+    """A Markdown table, empty where there are no rows.
+
+    Args:
+        rows: The cells of each row by the names of their columns, which are
+            the same in all rows.
+    """
+    return (
+        table(list(rows[0]), [list(r.values()) for r in rows]) if rows else ''
+    )

@@ -35,6 +35,14 @@ class Comparison:
             return 'better'
         return 'worse' if self.high < 0 else 'not decided'
 
+    def interval(self, digits: int) -> str:
+        """The confidence interval, in print.
+
+        Args:
+            digits: The number of decimals.
+        """
+        return f'[{self.low:+.{digits}f}, {self.high:+.{digits}f}]'
+
 
 def compare(mixture: Summary, baseline: Summary) -> Comparison | None:
     """Compares two cells on the seeds that both have.

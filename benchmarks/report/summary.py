@@ -50,6 +50,19 @@ class Summary:
         return self.metric == 'rmse'
 
     @property
+    def column(self) -> str:
+        """The dataset and its score, in print."""
+        arrow = '↓' if self.is_better_if_less else '↑'
+        return f'{self.cell.dataset} ({self.metric} {arrow})'
+
+    @property
+    def paper(self) -> str | None:
+        """The paper's score, in print, if it has one."""
+        if self.cell.paper is None:
+            return None
+        return ' ± '.join(f'{x:.{self.digits}f}' for x in self.cell.paper)
+
+    @property
     def epochs(self) -> int | None:
         """The number of epochs, if it has any."""
         return self.records[0]['settings'].get('epochs')
@@ -61,6 +74,18 @@ class Summary:
             key: ``test`` or ``valid``.
         """
         return np.array([r[key] for r in self.records], float) * self.scale
+
+    def spread(self, key: str = 'test') -> str:
+        """The mean and the standard deviation over seeds, in print.
+
+        Args:
+            key: ``test`` or ``valid``.
+        """
+        values = self.scores(key)
+        text = f'{values.mean():.{self.digits}f}'
+        if len(values) > 1:
+            text += f' ± {values.std(ddof=1):.{self.digits}f}'
+        return text
 
     def measured(self, key: str) -> float:
         """The mean over seeds of what was measured.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks.common import markdown
 from benchmarks.report.compare import compare
@@ -26,15 +26,27 @@ def write(table: Table, summaries: dict[str, Summary], left_out: int) -> str:
         return f'Not run yet: `{command} --root data/ogb`.'
     shown = list(summaries.values())
     parts = [
-        _scores(shown),
+        markdown.table_of([_scores(summary) for summary in shown]),
         _settings(shown),
-        'Gain of the first over the second, paired over seeds (positive: '
-        'better):',
-        _comparisons(_pairs(table, summaries)),
-        'Cost. FLOPs are those of the matrix products of a prediction; '
-        'parameters of a forest are the nodes of its trees:',
-        _costs(shown),
-        _training(shown),
+        _below(
+            'Gain of the first over the second, paired over seeds (positive: '
+            'better):',
+            [_comparison(*pair) for pair in _pairs(table, summaries)],
+        ),
+        _below(
+            'Cost. FLOPs are those of the matrix products of a prediction; '
+            'parameters of a forest are the nodes of its trees:',
+            [_cost(summary) for summary in shown],
+        ),
+        _below(
+            'Training. Losses are those of the last epoch, on batches with '
+            'dropout; changes are the mean over the second half of the run, '
+            'and say how much luck there is in an epoch. Expert usage is that '
+            'of the experts used least and most in the training of the '
+            'selected epoch, the mean over layers and seeds; an even share is '
+            '1:',
+            training(shown),
+        ),
         f'Made on: {"; ".join(hardware(shown))}.',
     ]
     if left_out:
@@ -45,60 +57,33 @@ def write(table: Table, summaries: dict[str, Summary], left_out: int) -> str:
     return '\n\n'.join(part for part in parts if part)
 
 
-def _training(summaries: Sequence[Summary]) -> str:
-    rows = training(summaries)
-    if not rows:
-        return ''
-    return (
-        'Training. Losses are those of the last epoch, on batches with '
-        'dropout; changes are the mean over the second half of the run, and '
-        'say how much luck there is in an epoch. Expert usage is that of the '
-        'experts used least and most in the training of the selected epoch, '
-        f'the mean over layers and seeds; an even share is 1:\n\n{rows}'
-    )
+def _below(title: str, rows: Sequence[Mapping[str, str]]) -> str:
+    return f'{title}\n\n{markdown.table_of(rows)}' if rows else ''
 
 
-def _scores(summaries: Sequence[Summary]) -> str:
-    header = [
-        'dataset (metric)',
-        'model',
-        'test (here)',
-        'seeds',
-        'epochs',
-        'test (paper)',
-        'difference',
-        'within paper ± std',
-        'mean prediction',
-        'validation',
-    ]
-    return markdown.table(header, [_score_row(s) for s in summaries])
-
-
-def _score_row(summary: Summary) -> list[str]:
+def _scores(summary: Summary) -> dict[str, str]:
     digits = summary.digits
-    paper, difference, within = _NONE, _NONE, _NONE
+    difference, within, ensemble = _NONE, _NONE, _NONE
     if summary.cell.paper is not None:
         mean, std = summary.cell.paper
-        paper = f'{mean:.{digits}f} ± {std:.{digits}f}'
         gap = float(summary.scores().mean()) - mean
         difference = f'{gap:+.{digits}f}'
         within = 'yes' if abs(gap) <= std else 'no'
-    ensemble = _NONE
     if summary.ensemble is not None:
         score = summary.ensemble * summary.scale
         ensemble = f'{score:.{digits}f} ({len(summary.records)} seeds)'
-    return [
-        _column(summary),
-        summary.cell.label,
-        _spread(summary, 'test'),
-        str(len(summary.records)),
-        str(summary.epochs or _NONE),
-        paper,
-        difference,
-        within,
-        ensemble,
-        _spread(summary, 'valid'),
-    ]
+    return {
+        'dataset (metric)': summary.column,
+        'model': summary.cell.label,
+        'test (here)': summary.spread(),
+        'seeds': str(len(summary.records)),
+        'epochs': str(summary.epochs or _NONE),
+        'test (paper)': summary.paper or _NONE,
+        'difference': difference,
+        'within paper ± std': within,
+        'mean prediction': ensemble,
+        'validation': summary.spread('valid'),
+    }
 
 
 def _settings(summaries: Sequence[Summary]) -> str:
@@ -134,80 +119,38 @@ def _pairs(
     return pairs
 
 
-def _comparisons(pairs: Sequence[tuple[Summary, Summary]]) -> str:
-    rows = []
-    for summary, baseline in pairs:
-        cell = summary.cell
-        digits = summary.digits
-        paper = _NONE
-        has_paper = None not in (cell.paper, baseline.cell.paper)
-        if has_paper and baseline.cell.row == cell.baseline:
-            gain = cell.paper[0] - baseline.cell.paper[0]
-            gain = -gain if summary.is_better_if_less else gain
-            paper = f'{gain:+.{digits}f}'
-        ours = [_NONE] * 4 + ['needs two seeds']
-        found = compare(summary, baseline)
-        if found is not None:
-            ours = [
-                f'{found.gain:+.{digits}f}',
-                f'[{found.low:+.{digits}f}, {found.high:+.{digits}f}]',
-                f'{found.p_value:.3f}',
-                str(found.seeds),
-                found.verdict,
-            ]
-        pair = f'{cell.label} over {baseline.cell.label}'
-        rows.append([cell.dataset, pair, *ours, paper])
-    header = [
-        'dataset',
-        'models',
-        'gain',
-        '95 % interval',
-        'p',
-        'seeds',
-        'verdict',
-        'gain (paper)',
-    ]
-    return markdown.table(header, rows)
+def _comparison(summary: Summary, baseline: Summary) -> dict[str, str]:
+    cell, digits = summary.cell, summary.digits
+    paper = _NONE
+    has_paper = None not in (cell.paper, baseline.cell.paper)
+    if has_paper and baseline.cell.row == cell.baseline:
+        gain = cell.paper[0] - baseline.cell.paper[0]
+        gain = -gain if summary.is_better_if_less else gain
+        paper = f'{gain:+.{digits}f}'
+    found = compare(summary, baseline)
+    return {
+        'dataset': cell.dataset,
+        'models': f'{cell.label} over {baseline.cell.label}',
+        'gain': f'{found.gain:+.{digits}f}' if found else _NONE,
+        '95 % interval': found.interval(digits) if found else _NONE,
+        'p': f'{found.p_value:.3f}' if found else _NONE,
+        'seeds': str(found.seeds) if found else _NONE,
+        'verdict': found.verdict if found else 'needs two seeds',
+        'gain (paper)': paper,
+    }
 
 
-def _costs(summaries: Sequence[Summary]) -> str:
-    rows = []
-    for summary in summaries:
-        flops = summary.constant('flops_per_graph')
-        parameters = summary.constant('num_parameters')
-        epochs = summary.epochs
-        seconds = summary.measured('seconds')
-        rows.append(
-            [
-                summary.cell.dataset,
-                summary.cell.label,
-                _NONE if parameters is None else f'{round(parameters):,}',
-                _NONE if flops is None else f'{flops / 1e6:.2f}',
-                f'{seconds / epochs:.2f}' if epochs else _NONE,
-                f'{seconds:.0f}',
-                f'{summary.measured("peak_memory") / 2**20:.0f}',
-            ]
-        )
-    header = [
-        'dataset',
-        'model',
-        'parameters',
-        'MFLOPs per graph',
-        'seconds per epoch',
-        'seconds per seed',
-        'peak memory (MiB)',
-    ]
-    return markdown.table(header, rows)
-
-
-def _column(summary: Summary) -> str:
-    arrow = '↓' if summary.is_better_if_less else '↑'
-    return f'{summary.cell.dataset} ({summary.metric} {arrow})'
-
-
-def _spread(summary: Summary, key: str) -> str:
-    values = summary.scores(key)
-    text = f'{values.mean():.{summary.digits}f}'
-    if len(values) > 1:
-        text += f' ± {values.std(ddof=1):.{summary.digits}f}'
-    return text
+def _cost(summary: Summary) -> dict[str, str]:
+    flops = summary.constant('flops_per_graph')
+    parameters = summary.constant('num_parameters')
+    epochs, seconds = summary.epochs, summary.measured('seconds')
+    memory = summary.measured('peak_memory')
+    return {
+        'dataset': summary.cell.dataset,
+        'model': summary.cell.label,
+        'parameters': f'{round(parameters):,}' if parameters else _NONE,
+        'MFLOPs per graph': f'{flops / 1e6:.2f}' if flops else _NONE,
+        'seconds per epoch': f'{seconds / epochs:.2f}' if epochs else _NONE,
+        'seconds per seed': f'{seconds:.0f}',
+        'peak memory (MiB)': f'{memory / 2**20:.0f}',
+    }

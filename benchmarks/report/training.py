@@ -6,23 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.common import markdown
 from benchmarks.report.summary import Summary
 
 _NONE = '–'
-_HEADER = [
-    'dataset',
-    'model',
-    'epoch selected',
-    'training loss',
-    'balance loss',
-    'expert usage',
-    'validation, from epoch to epoch',
-    'test, from epoch to epoch',
-]
 
 
-def training(summaries: Sequence[Summary]) -> str:
+def training(summaries: Sequence[Summary]) -> list[dict[str, str]]:
     """The selected epochs, the losses at the end, how often the experts were
     used that were used least and most, and how far a score moves
     from one epoch to the next, over the second half of the run. Nothing where
@@ -31,22 +20,23 @@ def training(summaries: Sequence[Summary]) -> str:
     Args:
         summaries: The cells.
     """
-    rows = [_row(s) for s in summaries if s.records[0].get('curve')]
-    return markdown.table(_HEADER, rows) if rows else ''
+    return [_row(s) for s in summaries if s.records[0].get('curve')]
 
 
-def _row(summary: Summary) -> list[str]:
+def _row(summary: Summary) -> dict[str, str]:
     epochs = [record['best_epoch'] for record in summary.records]
-    digits = summary.digits
-    changes = [_change(summary, key) for key in ('valid', 'test')]
-    return [
-        summary.cell.dataset,
-        summary.cell.label,
-        f'{np.median(epochs):.0f} ({min(epochs)} to {max(epochs)})',
-        *(_end(summary, key) for key in ('train_loss', 'balance_loss')),
-        _usage(summary),
-        *(_NONE if c is None else f'± {c:.{digits}f}' for c in changes),
-    ]
+    return {
+        'dataset': summary.cell.dataset,
+        'model': summary.cell.label,
+        'epoch selected': (
+            f'{np.median(epochs):.0f} ({min(epochs)} to {max(epochs)})'
+        ),
+        'training loss': _end(summary, 'train_loss'),
+        'balance loss': _end(summary, 'balance_loss'),
+        'expert usage': _usage(summary),
+        'validation, from epoch to epoch': _change(summary, 'valid'),
+        'test, from epoch to epoch': _change(summary, 'test'),
+    }
 
 
 def _curves(summary: Summary, key: str) -> list[np.ndarray]:
@@ -73,8 +63,10 @@ def _usage(summary: Summary) -> str:
     return f'{least:.2f} to {most:.2f}'
 
 
-def _change(summary: Summary, key: str) -> float | None:
+def _change(summary: Summary, key: str) -> str:
     curves = [curve[len(curve) // 2 :] for curve in _curves(summary, key)]
     steps = [np.abs(np.diff(curve)) for curve in curves]
     values = np.concatenate([np.zeros(0), *steps]) * summary.scale
-    return float(np.nanmean(values)) if np.isfinite(values).any() else None
+    if not np.isfinite(values).any():
+        return _NONE
+    return f'± {np.nanmean(values):.{summary.digits}f}'

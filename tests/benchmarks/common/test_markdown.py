@@ -1,6 +1,8 @@
 """Generated parts of Markdown files."""
 
-from benchmarks.common.markdown import insert, markers, table, update
+import pytest
+
+from benchmarks.common.markdown import insert, markers, table, table_of, update
 
 
 def test_insert_keeps_the_rest(tmp_path):
@@ -19,3 +21,19 @@ def test_table():
         table(['a', 'b'], [['1', '2']])
         == '| a | b |\n| --- | --- |\n| 1 | 2 |'
     )
+
+
+def test_table_of_rows():
+    rows = [{'a': '1', 'b': '2'}, {'a': '3', 'b': '4'}]
+    assert table_of(rows) == table(['a', 'b'], [['1', '2'], ['3', '4']])
+    assert table_of([]) == ''
+
+
+def test_update_needs_both_markers(tmp_path):
+    path = tmp_path / 'a.md'
+    path.write_text(markers('x.y')[0])
+    with pytest.raises(
+        ValueError, match="'.*a.md' must have one line '<!-- e"
+    ):
+        update([path], 'x.y', 'new')
+    assert path.read_text() == markers('x.y')[0]

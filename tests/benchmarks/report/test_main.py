@@ -212,13 +212,13 @@ def test_training():
     records[1]['best_epoch'] = 4
     # Two layers of four experts; of the second run it is not known.
     records[0]['expert_usage'] = [[0.1, 0.2, 0.3, 0.4], [0.25] * 4]
-    text = training([Summary(cell, records)])
+    text = markdown.table_of(training([Summary(cell, records)]))
     assert text.splitlines()[2] == (
         '| molesol | GMoE-GCN | 2 (1 to 4) | 0.700 | 0.150 | 0.70 to 1.30 '
         '| ± 0.500 | ± 0.300 |'
     )
     records[0]['curve'] = {}
-    assert training([Summary(cell, records)]) == ''
+    assert training([Summary(cell, records)]) == []
 
 
 def test_headline():
