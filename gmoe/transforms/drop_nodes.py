@@ -8,6 +8,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
+from gmoe.transforms.checks import check_graph, node_ptr
 from gmoe.transforms.two_hop import KEYS as HOP_2_KEYS
 
 
@@ -28,13 +29,10 @@ class DropNodes(BaseTransform):
         transform = Compose([DropNodes(0.2), TwoHop()])
 
     Args:
-        ratio (float, optional): The probability of a node to be dropped.
-            (default: :obj:`0.2`)
-        min_nodes (int, optional): The size from which on a graph loses
-            nodes. (default: :obj:`5`)
-        generator (torch.Generator, optional): The source of randomness, on
-            the device of the graph; PyTorch's global one if not given.
-            (default: :obj:`None`)
+        ratio: The probability of a node to be dropped.
+        min_nodes: The number of nodes from which on a graph loses some.
+        generator: The source of randomness, on the device of the graph.
+            (default: PyTorch's global one)
 
     Raises:
         TypeError: If the input is neither a graph nor a batch of graphs.
@@ -50,10 +48,10 @@ class DropNodes(BaseTransform):
         generator: torch.Generator | None = None,
     ) -> None:
         if not 0.0 <= ratio < 1.0:
-            raise ValueError(f"'ratio' needs to be in [0, 1) (got {ratio})")
+            raise ValueError(f"'ratio' must be in [0, 1), got {ratio}")
         if min_nodes < 0:
             raise ValueError(
-                f"'min_nodes' needs to be non-negative (got {min_nodes})"
+                f"'min_nodes' must be at least 0, got {min_nodes}"
             )
         self.ratio = ratio
         self.min_nodes = min_nodes
@@ -61,12 +59,12 @@ class DropNodes(BaseTransform):
 
     def forward(self, data: Any) -> Any:
         _check(data)
-        ptr = _node_ptr(data)
+        ptr = node_ptr(data)
         num_nodes = int(data.num_nodes)
         batch = (
             data.batch
             if isinstance(data, Batch)
-            else (data.edge_index.new_zeros(num_nodes))
+            else data.edge_index.new_zeros(num_nodes)
         )
 
         mask = self._sample(batch, ptr)
@@ -82,9 +80,9 @@ class DropNodes(BaseTransform):
         return data
 
     def _sample(self, batch: Tensor, ptr: Tensor) -> Tensor:
-        """Returns the nodes to keep."""
-        # Small graphs draw numbers as well, for a graph to lose the same
-        # nodes whether it comes alone or as the next one of a batch.
+        # The nodes to keep. Small graphs draw numbers as well, for a graph to
+        # lose the same nodes whether it comes alone or as the next one of a
+        # batch.
         noise = torch.rand(
             batch.numel(),
             generator=self.generator,
@@ -103,22 +101,13 @@ class DropNodes(BaseTransform):
 
 
 def _check(data: Any) -> None:
-    if not isinstance(data, Data):
-        raise TypeError(
-            f"'data' needs to be a PyG 'Data' or a 'Batch' of "
-            f"them (got '{type(data).__name__}')"
-        )
+    check_graph(data)
     for key in HOP_2_KEYS:
         if key in data:
             raise ValueError(
-                f"'data' needs to be without hop-2 edges (got "
-                f"'{key}'). Apply 'DropNodes' before 'TwoHop'"
+                "'data' must be without hop-2 edges, got "
+                f"'{key}': apply 'DropNodes' before 'TwoHop'"
             )
-    if not isinstance(data.edge_index, Tensor):
-        raise ValueError(
-            f"'data' needs to have a tensor 'edge_index' "
-            f'(got attributes {sorted(data.keys())})'
-        )
     for key, value in data.to_dict().items():
         # PyG takes what these names hold for node ids, which cannot be
         # followed here since an id may be that of a dropped node.
@@ -126,22 +115,9 @@ def _check(data: Any) -> None:
         is_adj = key in ('adj', 'adj_t', 'face')
         if key != 'edge_index' and (is_index or is_adj):
             raise ValueError(
-                f"'data' needs to hold node ids in 'edge_index' "
-                f"only (got '{key}')"
+                "'data' must hold ids of nodes in 'edge_index' only, got "
+                f"'{key}'"
             )
-
-
-def _node_ptr(data: Data) -> Tensor:
-    """Returns the first node of each graph, and the number of nodes."""
-    if not isinstance(data, Batch):
-        return data.edge_index.new_tensor([0, int(data.num_nodes)])
-    if data.get('ptr') is not None:
-        return data.ptr
-    if data.get('batch') is None:
-        raise ValueError(
-            "'data' is a 'Batch' and needs to have a 'batch' vector (got none)"
-        )
-    return cumsum(torch.bincount(data.batch, minlength=data.num_graphs))
 
 
 def _relabel(edge_index: Tensor, mask: Tensor, edge_mask: Tensor) -> Tensor:
@@ -225,7 +201,7 @@ def _drop_from_batch(
 
 
 def _levels(data: Any, ptr: Tensor) -> dict[str, str]:
-    """Returns `"node"` or `"edge"` for each attribute that follows one."""
+    # "node" or "edge" for each attribute that follows one.
     level = {'edge_index': 'edge'}
     slice_dict = getattr(data, '_slice_dict', None)
     if slice_dict is not None:
@@ -233,9 +209,8 @@ def _levels(data: Any, ptr: Tensor) -> dict[str, str]:
         has_one_edge = bool((edge_slices.diff() == 1).all())
 
     for key, value in data.to_dict().items():
-        if key in ('edge_index', 'batch', 'ptr'):
-            continue
-        if not isinstance(value, Tensor):
+        is_known = key in ('edge_index', 'batch', 'ptr')
+        if is_known or not isinstance(value, Tensor):
             continue
         if slice_dict is None:
             matches = [data.is_node_attr(key), data.is_edge_attr(key)]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
-from torch_geometric.utils import cumsum
 
 from gmoe.nn.edge_check import TWO_HOP_LAST
+from gmoe.transforms.checks import node_ptr
 
 #: What :class:`~gmoe.transforms.TwoHop` notes about the hop-1 edges. PyG
 #: takes no attribute of this name for one of nodes or edges.
@@ -33,13 +32,9 @@ def hop_fingerprint(data: Data) -> Tensor:
     source, target = data.edge_index
     if not isinstance(data, Batch):
         return _hashes(source, target).sum().view(1)
-    first = data.get('ptr')
-    if first is None:
-        sizes = torch.bincount(data.batch, minlength=data.num_graphs)
-        first = cumsum(sizes)
     graph = data.batch[source]
-    start = first[graph]
-    out = first.new_zeros(data.num_graphs)
+    start = node_ptr(data)[graph]
+    out = start.new_zeros(data.num_graphs)
     return out.index_add_(0, graph, _hashes(source - start, target - start))
 
 

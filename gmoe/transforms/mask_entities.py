@@ -6,6 +6,8 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from gmoe.transforms.checks import check_ratio
+
 
 class MaskEntities(BaseTransform):
     r"""Hides the text of each entity of a WebNLG graph, or of a batch of
@@ -18,16 +20,13 @@ class MaskEntities(BaseTransform):
     the first of :obj:`x` if that holds integers, to zero.
 
     Args:
-        num_text_features (int, optional): How many features of a node are
-            of its text,
-            :attr:`~gmoe.datasets.WebNLGDataset.num_text_features`; needed
-            unless :obj:`x` holds codes. (default: :obj:`None`)
-        ratio (float, optional): The probability of an entity to be hidden.
-            (default: :obj:`0.5`)
-        literals (bool, optional): If set to :obj:`True`, literals are
-            hidden as entities are. (default: :obj:`False`)
-        generator (torch.Generator, optional): The source of randomness;
-            PyTorch's global one if not given. (default: :obj:`None`)
+        num_text_features: How many features of a node are those of its text;
+            see :attr:`~gmoe.datasets.WebNLGDataset.num_text_features`. It
+            must be given unless :obj:`x` holds codes.
+        ratio: The probability of an entity to be hidden.
+        literals: Whether literals are hidden as entities are.
+        generator: The source of randomness, on the device of the graph.
+            (default: PyTorch's global one)
 
     Raises:
         ValueError: If :obj:`ratio` is out of range, or the features are
@@ -42,8 +41,7 @@ class MaskEntities(BaseTransform):
         literals: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        if not 0.0 <= ratio <= 1.0:
-            raise ValueError(f"'ratio' needs to be in [0, 1] (got {ratio})")
+        check_ratio(ratio)
         self.num_text_features = num_text_features
         self.ratio = ratio
         self.literals = literals
@@ -52,8 +50,8 @@ class MaskEntities(BaseTransform):
     def forward(self, data: Any) -> Any:
         if not isinstance(data, Data) or data.get('node_type') is None:
             raise TypeError(
-                f"'data' needs to be a PyG 'Data' with 'node_type' (got "
-                f"'{type(data).__name__}')"
+                "'data' must be a 'Data' of PyG with 'node_type', got "
+                f'{type(data).__name__!r}'
             )
         x = data.x
         if data.node_type.shape != x.shape[:1]:
@@ -66,8 +64,8 @@ class MaskEntities(BaseTransform):
             num_features = 1
         if num_features is None or not 1 <= num_features <= x.size(1):
             raise ValueError(
-                f"'num_text_features' needs to be from 1 to {x.size(1)} "
-                f'(got {num_features})'
+                f"'num_text_features' must be from 1 to {x.size(1)}, got "
+                f'{num_features}'
             )
         noise = torch.rand(
             x.size(0), generator=self.generator, device=x.device

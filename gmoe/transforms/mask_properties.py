@@ -7,6 +7,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from gmoe.transforms.checks import check_ratio
+
 
 class MaskProperties(BaseTransform):
     r"""Hides the property of each triple of a WebNLG graph with codes, or of
@@ -14,10 +16,9 @@ class MaskProperties(BaseTransform):
     its code to zero. A triple's edge and its inverse are hidden together.
 
     Args:
-        ratio (float, optional): The probability of a property to be hidden.
-            (default: :obj:`0.1`)
-        generator (torch.Generator, optional): The source of randomness;
-            PyTorch's global one if not given. (default: :obj:`None`)
+        ratio: The probability of a property to be hidden.
+        generator: The source of randomness, on the device of the graph.
+            (default: PyTorch's global one)
 
     Raises:
         ValueError: If :obj:`ratio` is out of range, or edges hold no codes
@@ -28,22 +29,21 @@ class MaskProperties(BaseTransform):
     def __init__(
         self, ratio: float = 0.1, generator: torch.Generator | None = None
     ) -> None:
-        if not 0.0 <= ratio <= 1.0:
-            raise ValueError(f"'ratio' needs to be in [0, 1] (got {ratio})")
+        check_ratio(ratio)
         self.ratio = ratio
         self.generator = generator
 
     def forward(self, data: Any) -> Any:
         if not isinstance(data, Data) or data.get('edge_attr') is None:
             raise TypeError(
-                f"'data' needs to be a PyG 'Data' with 'edge_attr' (got "
-                f"'{type(data).__name__}')"
+                "'data' must be a 'Data' of PyG with 'edge_attr', got "
+                f'{type(data).__name__!r}'
             )
         attr = data.edge_attr
         if attr.is_floating_point() or attr.size(0) % 2 or attr.size(1) != 2:
             raise ValueError(
-                f"'edge_attr' needs to hold codes, each edge followed by its "
-                f'inverse (got {attr.dtype} of shape {list(attr.shape)})'
+                "'edge_attr' must hold codes, each edge followed by its "
+                f'inverse, got {attr.dtype} of shape {list(attr.shape)}'
             )
         if self.ratio > 0:
             self._check_pairs(data.edge_index, attr)

@@ -4,11 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
 from gmoe.ops.two_hop import MODES, Mode, check_cap, two_hop_edges
+from gmoe.transforms.checks import check_graph
 from gmoe.transforms.freshness import FINGERPRINT, hop_fingerprint
 
 KEYS = ('edge_index_2hop', 'edge_attr_2hop')
@@ -34,18 +35,16 @@ class TwoHop(BaseTransform):
     finds hop-2 edges that are out of date.
 
     Args:
-        mode (str, optional): :obj:`"exact"` for the pairs at distance
-            exactly two, :obj:`"released"` for the pairs of the code
-            released with the GMoE paper, see
-            :func:`~gmoe.ops.two_hop.two_hop_edges`.
-            (default: :obj:`"exact"`)
-        coalesce (bool, optional): If set to :obj:`True`, keeps one edge per
-            pair of nodes instead of one per path. (default: :obj:`False`)
-        max_edges (int, optional): The most hop-2 edges of a graph, or of a
-            batch as a whole, see :func:`~gmoe.ops.two_hop.two_hop_edges`.
-            (default: as many as take half of the memory)
-        seed (int, optional): Draws :obj:`max_edges` of more hop-2 edges,
-            which are an error otherwise. (default: :obj:`None`)
+        mode: :obj:`"exact"` for the pairs of nodes at distance exactly two,
+            :obj:`"released"` for those of the code released with the GMoE
+            paper; see :func:`~gmoe.ops.two_hop.two_hop_edges`.
+        coalesce: Whether there is one edge for each pair of nodes instead of
+            one for each path.
+        max_edges: The most hop-2 edges of a graph, or of a batch as a whole;
+            see :func:`~gmoe.ops.two_hop.two_hop_edges`. (default: as many as
+            take half of the memory)
+        seed: Where there are more than :obj:`max_edges`, that many are drawn
+            with this seed. (default: more of them are an error)
 
     Raises:
         ValueError: If :obj:`mode` is unknown, or a graph has no valid
@@ -61,9 +60,7 @@ class TwoHop(BaseTransform):
         seed: int | None = None,
     ) -> None:
         if mode not in MODES:
-            raise ValueError(
-                f"'mode' needs to be one of {MODES} (got {mode!r})"
-            )
+            raise ValueError(f"'mode' must be one of {MODES}, got {mode!r}")
         check_cap(max_edges, seed)
         self.mode = mode
         self.coalesce = coalesce
@@ -71,25 +68,8 @@ class TwoHop(BaseTransform):
         self.seed = seed
 
     def forward(self, data: Any) -> Any:
-        if not isinstance(data, Data):
-            raise TypeError(
-                f"'data' needs to be a PyG 'Data' or a 'Batch' "
-                f"of them (got '{type(data).__name__}')"
-            )
-        if not isinstance(data.edge_index, Tensor):
-            raise ValueError(
-                f"'data' needs to have a tensor 'edge_index' "
-                f'(got attributes {sorted(data.keys())})'
-            )
-
-        is_batch = isinstance(data, Batch)
-        batch = data.get('batch') if is_batch else None
-        if is_batch and batch is None:
-            raise ValueError(
-                "'data' is a 'Batch' and needs to have a "
-                "'batch' vector (got none)"
-            )
-
+        check_graph(data)
+        batch = data.batch if isinstance(data, Batch) else None
         edge_index, edge_attr = two_hop_edges(
             data.edge_index,
             data.get('edge_attr'),
@@ -123,7 +103,7 @@ class TwoHop(BaseTransform):
 
 
 def _register(data: Any, batch: Tensor) -> None:
-    """Tells a batch which hop-2 edges belong to which of its graphs."""
+    # Tells the batch which hop-2 edges belong to which of its graphs.
     graph = batch[data.edge_index_2hop[0]]
     count = torch.bincount(graph, minlength=data.num_graphs)
     slices = cumsum(count.cpu())

@@ -37,7 +37,7 @@ def test_raises():
     with pytest.raises(TypeError, match="'edge_attr'"):
         MaskProperties()(Data(num_nodes=2))
     for attr in (torch.ones(4, 2), torch.ones(3, 2).long()):
-        with pytest.raises(ValueError, match="'edge_attr' needs to hold"):
+        with pytest.raises(ValueError, match="'edge_attr' must hold"):
             MaskProperties()(Data(edge_attr=attr, num_nodes=2))
     assert str(MaskProperties(0.2)) == 'MaskProperties(ratio=0.2)'
 
