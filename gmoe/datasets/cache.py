@@ -34,6 +34,8 @@ class TensorCache:
         fingerprint: A hash of everything that the tensors are made from.
         cache_dir: The folder of caches. The dataset's own folder is neither
             read nor written then.
+        is_given: Whether somebody has asked for ``cache_dir``, who is told
+            if it cannot be written.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class TensorCache:
         folder: Path,
         fingerprint: str,
         cache_dir: Path | None = None,
+        is_given: bool = True,
     ) -> None:
         # Copies of a dataset share a folder of caches and may differ, hence
         # the fingerprint in the name there.
         name = f'{folder.name}-{fingerprint[:16]}.pt'
         self.fingerprint = fingerprint
+        self._given = cache_dir if is_given else None
         if cache_dir is not None:
             self.paths = self._writable = [cache_dir / name]
             return
@@ -60,9 +64,15 @@ class TensorCache:
 
         Args:
             make: Makes the tensors.
+
+        Raises:
+            ValueError: If the tensors are to be made, and the folder that was
+                asked for cannot be written.
         """
         tensors = self.load()
         if tensors is None:
+            if self._given is not None:
+                _check_given(self._given)
             tensors = make()
             self.save(tensors)
         return tensors
@@ -134,6 +144,21 @@ def default_cache_dir() -> Path:
         # A user without a home has nowhere to keep anything: below this,
         # nothing can be written.
         return Path(os.devnull) / 'gmoe'
+
+
+def _check_given(folder: Path) -> None:
+    reason = 'it cannot be written'
+    try:
+        created = make_dirs(folder)
+        remove_empty(created)
+        if created or is_writable(folder):
+            return
+    except OSError as error:
+        reason = error.strerror or reason
+    raise ValueError(
+        f"'cache_dir' must be a folder that can be written, got '{folder}': "
+        f'{reason}'
+    )
 
 
 def _digest(tensors: Tensors) -> str:

@@ -63,9 +63,13 @@ def test_get(folder: Path):
     assert len(calls) == 2
     assert files(folder) == [f'table-{key * 16}.pt' for key in 'ab']
     (folder / 'file').touch()
-    cache = TensorCache(Path('table'), 'a' * 64, folder / 'file' / 'x')
+    wrong = Path('table'), 'a' * 64, folder / 'file' / 'x'
     with pytest.warns(UserWarning, match='Could not write'):
-        assert torch.equal(cache.get(make)['table'], torch.arange(6.0))
+        out = TensorCache(*wrong, is_given=False).get(make)
+    assert torch.equal(out['table'], torch.arange(6.0))
+    with pytest.raises(ValueError, match="'cache_dir' must be a folder"):
+        TensorCache(*wrong).get(make)
+    assert len(calls) == 3
 
 
 @pytest.mark.parametrize('which', ['folder', 'processed'])
@@ -100,6 +104,16 @@ def test_given_folder_comes_first(folder: Path):
         assert given.save(TENSORS) is None
     assert given.load() is None
     assert files(folder) == []
+    with pytest.raises(ValueError, match="'cache_dir' must be.*file': File"):
+        given.get(lambda: TENSORS)
+    # What was there before can be read.
+    (other / 'old').mkdir()
+    there = TensorCache(folder, 'a' * 64, other)
+    other.chmod(0o500)
+    assert set(there.get(dict)) == set(TENSORS)
+    with pytest.raises(ValueError, match="'cache_dir' must be.*cannot be"):
+        TensorCache(folder, 'b' * 64, other).get(lambda: TENSORS)
+    other.chmod(0o700)
 
 
 def test_folder_in_place_of_the_file(folder: Path):

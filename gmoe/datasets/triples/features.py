@@ -90,8 +90,9 @@ class TextFeatures:
             what = [ENCODER_VERSION, encoder_fingerprint(self.encoder)]
         text = json.dumps([self.kind, what, list(texts)])
         key = hashlib.sha256(text.encode()).hexdigest()
-        folder = given_cache_dir(self.cache_dir) or default_cache_dir()
-        cache = TensorCache(Path(self.kind), key, folder / 'texts')
+        given = given_cache_dir(self.cache_dir)
+        folder = (given or default_cache_dir()) / 'texts'
+        cache = TensorCache(Path(self.kind), key, folder, given is not None)
         return cache.get(lambda: {'table': self.make(texts)})['table']
 
     def make(self, texts: Sequence[str]) -> Tensor:
