@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from gmoe.files import replace_text
 
 _NAME = 'progress.json'
 
@@ -30,9 +31,7 @@ class Progress:
         Args:
             folder: The folder.
         """
-        partial = folder / f'.{_NAME}'
-        partial.write_text(json.dumps(asdict(self)))
-        os.replace(partial, folder / _NAME)
+        replace_text(folder / _NAME, json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, folder: Path) -> Progress:

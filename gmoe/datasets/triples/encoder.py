@@ -50,10 +50,13 @@ def encoder_size(name: str) -> int:
         ImportError: If `transformers` is not installed.
         OSError: If there is no such encoder.
     """
+    auto = require('transformers').AutoConfig
+    return int(auto.from_pretrained(_source(name)).hidden_size)
+
+
+def _source(name: str) -> str:
     folder = Path(name).expanduser()
-    source = str(folder) if folder.is_dir() else name
-    config = require('transformers').AutoConfig.from_pretrained(source)
-    return int(config.hidden_size)
+    return str(folder) if folder.is_dir() else name
 
 
 @torch.no_grad()
@@ -81,8 +84,7 @@ def encoder_features(
         ValueError: If it has no tokenizer.
     """
     transformers = require('transformers')
-    folder = Path(name).expanduser()
-    source = str(folder) if folder.is_dir() else name
+    source = _source(name)
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     # Without its files, one that knows no word is made.
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):

@@ -26,7 +26,6 @@ from gmoe.datasets.triples.graph import triples_to_graph
 from gmoe.datasets.webnlg.holdout import held_out_split
 from gmoe.datasets.webnlg.protocol import (
     CATEGORIES,
-    KINDS,
     PROTOCOLS,
     Protocol,
     WebNLGSplit,
@@ -34,6 +33,7 @@ from gmoe.datasets.webnlg.protocol import (
     report,
     split_release,
 )
+from gmoe.datasets.webnlg.release import INSTANCE_TYPES
 from gmoe.datasets.webnlg.xml import WebNLGEntry
 from gmoe.files import remove_stale
 
@@ -241,7 +241,7 @@ class WebNLGDataset(CodedDataset):
         index = self._positions(split.test)
         parts = {
             kind: index[[i for i, k in enumerate(split.kind) if k == kind]]
-            for kind in KINDS
+            for kind in INSTANCE_TYPES.values()
         }
         return self._within(parts, len(self.entries))
 

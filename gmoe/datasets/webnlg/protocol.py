@@ -12,7 +12,6 @@ from gmoe._shown import shown
 from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.webnlg.release import (
     CHECKSUM,
-    INSTANCE_TYPES,
     SPLITS,
     Release,
     download_release,
@@ -142,9 +141,9 @@ def load_release(
     release = read_release(path, None if strict else errors.append)
     _check_categories(release, path, None if strict else errors)
     if errors:
-        shown = '; '.join(str(error) for error in errors[:5])
+        first = '; '.join(str(error) for error in errors[:5])
         warnings.warn(
-            f'Left out {len(errors)} entries of WebNLG: {shown}'
+            f'Left out {len(errors)} entries of WebNLG: {first}'
             f'{"; ..." if len(errors) > 5 else ""}',
             stacklevel=3,
         )
@@ -217,6 +216,3 @@ def _check_categories(
             for entry in release.entries[split]
             if entry.category in known
         ]
-
-
-KINDS = tuple(INSTANCE_TYPES.values())
