@@ -1,12 +1,13 @@
 """Trains the cells of a table of the paper and records the results.
 
     python -m benchmarks.reproduce table2 --root $GMOE_DATA_ROOT/ogb
+    python -m benchmarks.reproduce webnlg --root $GMOE_DATA_ROOT/webnlg
 
 Interrupt it anywhere: the same command goes on from the last checkpoint of
-each run. The seeds and epochs of the table add to the committed results; other
-ones, such as those of ``--seeds 1 --epochs 2``, have a folder of their own
-below ``runs/reproduce``. The command that makes the table is printed at the
-end.
+each run. The seeds and settings of the table add to the committed results;
+other ones, such as those of ``--seeds 1 --epochs 2``, have a folder of their
+own below ``runs/reproduce``. The command that makes the table is printed at
+the end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from argparse import ArgumentParser, Namespace
 from itertools import chain
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 
 from benchmarks.common.options import user_path
@@ -28,7 +30,7 @@ from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.pools import Outcome, make_pool
 from benchmarks.reproduce.recorder import Recorder
-from benchmarks.reproduce.run import Run, plan
+from benchmarks.reproduce.run import Run, digest, plan
 from benchmarks.reproduce.runner import run_all
 from benchmarks.reproduce.store import COMMITTED, Results
 from benchmarks.reproduce.tables import Cell, Table, load_table
@@ -56,10 +58,12 @@ def _parse(arguments: list[str] | None) -> Namespace:
     )
     add = parser.add_argument
     add('table', help='the name of a file of benchmarks/reproduce/tables')
-    add('--seeds', type=int, help="how many; the table's 10, a search's 1")
+    add('--seeds', type=int, help="how many; the table's, a search's 1")
     add('--first-seed', type=int, default=0, help='the seed to begin with')
-    add('--epochs', type=int, help="the table's 100")
-    add('--root', type=user_path, default='data/ogb', help='the OGB datasets')
+    add('--epochs', type=int, help="in place of the table's")
+    add('--quick', action='store_true', help='one seed and epoch, on a slice')
+    add('--set', nargs='+', metavar='NAME=VALUE', help='other settings')
+    add('--root', type=user_path, help='the datasets; data/ogb, data/webnlg')
     add('--cells', nargs='+', help='rows, such as gcn, or molesol/gcn')
     add('--datasets', nargs='+', help='datasets, such as molesol')
     add('--workers', type=int, help='runs at a time; one per processor')
@@ -77,7 +81,7 @@ def _parse(arguments: list[str] | None) -> Namespace:
         '--results',
         type=user_path,
         help='the folder that results are added to; benchmarks/results/'
-        "reproduce for the table's seeds and epochs, one of their own below "
+        "reproduce for the table's seeds and settings, one of their own below "
         'runs/reproduce for others',
     )
     add(
@@ -99,13 +103,14 @@ def _run(options: Namespace) -> None:
         value = getattr(options, name.replace('-', '_'))
         if not value >= 0:
             raise ValueError(f"'{name}' must be at least 0, got {value}")
-    table = load_table(options.table, options.epochs)
+    table = _load(options)
     cells = table.select(options.cells, options.datasets)
     if options.search:
         cells = search.candidates(cells)
+    options.root = options.root or Path(table.root)
     _check_root(options.root, cells)
     whole = 1 if options.search else table.seeds
-    count = options.seeds or whole
+    count = options.seeds or (1 if options.quick else whole)
     seeds = range(options.first_seed, options.first_seed + count)
     folder = options.results or results_folder(table, seeds, whole)
     ending = '-search' if options.search else ''
@@ -122,37 +127,56 @@ def _run(options: Namespace) -> None:
         own = None if _is_committed(folder) else folder / 'chosen.yaml'
         if chosen:
             print(f'Wrote {search.write_chosen(table.name, chosen, own)}')
-    print(f'Report: {report_command(table.name, folder)}')
+    print(f'Report: {report_command(table, folder)}')
     if failed:
         for outcome in failed:
             print(f'{outcome.job.run}: {outcome.message}', file=sys.stderr)
         sys.exit(f'{len(failed)} runs failed; the same command tries again')
 
 
+def _load(options: Namespace) -> Table:
+    table = load_table(options.table)
+    if options.quick:
+        table = table.quick()
+    changes = {} if options.epochs is None else {'epochs': options.epochs}
+    for text in options.set or ():
+        name, is_given, value = text.partition('=')
+        if not is_given:
+            raise ValueError(f"'set' must be of NAME=VALUE, got '{text}'")
+        changes[name] = yaml.safe_load(value)
+    return table.change(changes)
+
+
 def results_folder(table: Table, seeds: range, count: int) -> Path:
     """Where results go by default: the committed ones are of the seeds and
-    epochs of their table, others are kept apart.
+    settings of their table, others are kept apart.
 
     Args:
-        table: The table, with the epochs that are asked for.
+        table: The table, with the settings that are asked for.
         seeds: The seeds that are asked for.
         count: The number of seeds of committed results.
     """
-    if seeds == range(count) and table.cells == load_table(table.name).cells:
+    whole = load_table(table.name)
+    if seeds == range(count) and table.cells == whole.cells:
         return COMMITTED
     epochs = max(cell.settings.get('epochs', 0) for cell in table.cells)
     name = f'{table.name}-seeds{seeds[0]}to{seeds[-1]}-epochs{epochs}'
+    if table.cells not in (whole.cells, load_table(table.name, epochs).cells):
+        settings = {cell.name: cell.settings for cell in table.cells}
+        name += f'-{digest(table.name, settings)}'
     return RUNS / name
 
 
-def report_command(table: str, folder: Path) -> str:
+def report_command(table: Table, folder: Path) -> str:
     """The command that makes the report of results.
 
     Args:
-        table: The name of the table.
+        table: The table.
         folder: The folder of the results.
     """
-    arguments = ['python', '-m', 'benchmarks.report', table]
+    arguments = ['python', '-m', table.report]
+    if table.report == Table.report:
+        arguments.append(table.name)
     if not _is_committed(folder):
         arguments += ['--results', os.path.relpath(folder)]
     return shlex.join(arguments)
@@ -171,7 +195,12 @@ def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
         known.insert(0, Results(COMMITTED / recorder.results.path.name))
     records = chain(*(results.records.values() for results in known))
     estimate = Estimate(records, options.root)
-    pool = make_pool(options.ray, options.workers, options.threads)
+    pool = make_pool(
+        options.ray,
+        options.workers,
+        options.threads,
+        sorted({run.cell.kind for run in recorder.plan}),
+    )
 
     def make_job(run: Run) -> Job:
         return Job(
@@ -196,7 +225,14 @@ def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
 
 
 def _check_root(root: Path, cells: list[Cell]) -> None:
-    for dataset in sorted({cell.dataset for cell in cells}):
+    datasets = {c.dataset for c in cells if 'webnlg' not in c.kind}
+    if not datasets and not root.exists():
+        raise FileNotFoundError(
+            f"'root' must be a folder that holds WebNLG, got '{root}'. To "
+            'download it: python -c "from gmoe.datasets import '
+            f"WebNLGDataset; WebNLGDataset('{root}')\""
+        )
+    for dataset in sorted(datasets):
         names = f'ogbg_{dataset}', f'ogbg_{dataset}_pyg'
         if not any((root / name).is_dir() for name in names):
             raise FileNotFoundError(

@@ -26,7 +26,7 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """What stands for the settings."""
+        """A hash of the settings."""
         return digest(self.cell.dataset, self.cell.settings)
 
     @property
@@ -52,7 +52,7 @@ class Run:
 
 
 def digest(dataset: str, settings: dict[str, Any]) -> str:
-    """What stands for settings.
+    """A hash of settings.
 
     Args:
         dataset: The dataset.
@@ -64,11 +64,17 @@ def digest(dataset: str, settings: dict[str, Any]) -> str:
 
 def plan(cells: Iterable[Cell], seeds: Iterable[int]) -> list[Run]:
     """The runs in the order in which they are done and recorded: seed by
-    seed, so that there is an early result for each cell.
+    seed, so that there is an early result for each cell. A cell with the same
+    result for all seeds is done once.
 
     Args:
         cells: The cells.
         seeds: The seeds.
     """
     cells = list(cells)
-    return [Run(cell, seed) for seed in seeds for cell in cells]
+    return [
+        Run(cell, seed)
+        for number, seed in enumerate(seeds)
+        for cell in cells
+        if number == 0 or not cell.is_fixed
+    ]

@@ -12,6 +12,7 @@ from typing import IO
 from benchmarks.common import json_lines
 from benchmarks.common.json_lines import Record
 from benchmarks.common.record import RESULTS
+from benchmarks.reproduce.earlier import upgraded
 
 #: Where the results of the tables' own seeds and epochs are committed.
 COMMITTED = RESULTS / 'reproduce'
@@ -102,8 +103,10 @@ class Results:
         content = file.read()
         whole = content[: content.rfind(b'\n') + 1]
         new = json_lines.parse(whole, self.path, _check, self._lines + 1)
-        for record in new:
-            self.records.setdefault(key_of(record), record)
+        for record in map(upgraded, new):
+            found = self.records.setdefault(key_of(record), record)
+            if found is not record and 'protocols' in record:
+                found['protocols'].update(record['protocols'])
         self._size += len(whole)
         self._lines += len(new)
 
@@ -119,4 +122,4 @@ def finite(value: float) -> float | None:
 
 
 def _check(record: Record) -> None:
-    hash(key_of(record))
+    hash(key_of(upgraded(record)))

@@ -16,7 +16,6 @@ from benchmarks.common.options import run
 from benchmarks.common.picture import panels, save
 from benchmarks.common.place import is_default
 from benchmarks.common.record import ROOT
-from benchmarks.webnlg.graph import CONFIGS
 from gmoe import cli
 from gmoe.datasets import WebNLGDataset
 from gmoe.visualize import draw_routing
@@ -47,7 +46,7 @@ def main(
         folder = images if is_default(main, locals()) else run_dir
         path = folder / 'webnlg_graphs.png'
     arguments = [
-        f'--config={CONFIGS / model}.yaml',
+        f'--config={ROOT / 'configs' / 'webnlg' / model}.yaml',
         f'--run_dir={run_dir / model}',
         f'--data.root={root}',
         '--trainer.enable_progress_bar=false',

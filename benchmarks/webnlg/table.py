@@ -2,8 +2,8 @@
 
     python -m benchmarks.webnlg.table
 
-Everything comes from ``benchmarks/results/webnlg.jsonl``; only published
-numbers are given here.
+Everything comes from ``benchmarks/results/reproduce/webnlg.jsonl``; only
+published numbers are given here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import scipy.stats
 from benchmarks.common import markdown
 from benchmarks.common.options import run
 from benchmarks.common.place import Place
-from benchmarks.common.record import RESULTS, ROOT
-from benchmarks.webnlg import plot, results
+from benchmarks.common.record import ROOT
+from benchmarks.reproduce import store
+from benchmarks.webnlg import plot
 
 NAME = 'benchmarks.webnlg.table'
 DOCS = ROOT / 'docs' / 'webnlg.md'
@@ -50,6 +51,27 @@ KINDS = {
 
 Record = dict[str, Any]
 Group = dict[str, list[Record]]
+
+
+def read(path: Path) -> list[Record]:
+    """The results in a file, one for each run and protocol.
+
+    Args:
+        path: The file.
+    """
+    return [
+        {
+            **record,
+            **record['measured'],
+            **scores,
+            'model': record['row'],
+            'kind': record['kind'].removeprefix('webnlg_'),
+            'threads': record['environment']['cpu threads'],
+            'protocol': protocol,
+        }
+        for record in store.read(path)
+        for protocol, scores in record['protocols'].items()
+    ]
 
 
 def scores(found: Sequence[Record]) -> str:
@@ -206,27 +228,27 @@ def _spread(group: Sequence[Record], value: Callable[[Record], float]) -> str:
 
 
 def main(
-    path: Path = RESULTS / 'webnlg.jsonl',
+    results: Path = store.COMMITTED,
     docs: Path | None = None,
     images: Path | None = None,
 ) -> None:
     """Writes tables and pictures.
 
     Args:
-        path: The file of results.
+        results: The folder of the file of results.
         docs: The page that has their places. (default: that of the
             documentation for the committed results, ``webnlg.md`` beside
             them for others)
         images: The folder for pictures. (default: that of the documentation
             for the committed results, the folder of results for others)
     """
-    place = Place.choose('webnlg', True, path.parent)
+    place = Place.choose('webnlg', True, results, committed=store.COMMITTED)
     create = place.is_own and docs is None
     docs = docs or place.docs / 'webnlg.md'
-    images = images or (path.parent if place.is_own else IMAGES)
-    found = results.read(path)
+    images = images or (results if place.is_own else IMAGES)
+    found = read(results / 'webnlg.jsonl')
     if not found:
-        raise SystemExit(f"'path' must be a file of results, got '{path}'")
+        raise SystemExit(f"'results' must hold webnlg.jsonl, got '{results}'")
     for name, content in (
         ('scores', scores(found)),
         ('subsets', subsets(found)),

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks.webnlg.bert_moe_head import make_heads
+from benchmarks.speed.bert_moe_head import make_heads
 from gmoe.nn.experts.mlp import ACTIVATIONS, MLPExperts
 from gmoe.routing import ROUTER_PRESETS, Router
 from gmoe.text.head import MoeHead

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from lightning.pytorch import Trainer, seed_everything
 
 from benchmarks.reproduce.job import PREDICTIONS, Job
+from benchmarks.reproduce.kinds.fitting import fit, make_trainer
 from benchmarks.reproduce.kinds.flops import flops_per_graph
 from benchmarks.reproduce.kinds.run_log import RunLog
-from gmoe.training import (
-    EpochSeed,
-    GraphPredictor,
-    LastCheckpoint,
-    OGBMolDataModule,
-)
+from gmoe.training import GraphPredictor, OGBMolDataModule
 
 
 def train(job: Job) -> dict[str, Any]:
@@ -36,13 +30,7 @@ def train(job: Job) -> dict[str, Any]:
     model = make_model(job, data)
     log = RunLog(job.folder)
     trainer = make_trainer(job, log)
-    last = job.checkpoints / 'last.ckpt'
-    trainer.fit(
-        model,
-        data,
-        ckpt_path=last if is_whole(last) else None,
-        weights_only=True,
-    )
+    fit(job, trainer, model, data)
     model.load_state_dict(log.best['weights'])
     epoch = log.best['epoch']
     if data.test_curve:
@@ -61,19 +49,6 @@ def train(job: Job) -> dict[str, Any]:
         'curve': log.curve,
         'measured': log.measured(),
     }
-
-
-def is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint is there, and none of it is missing.
-
-    Args:
-        checkpoint: The file.
-    """
-    try:
-        with ZipFile(checkpoint) as archive:
-            return archive.testzip() is None
-    except (FileNotFoundError, BadZipFile, EOFError, zlib.error):
-        return False
 
 
 def make_data(job: Job) -> OGBMolDataModule:
@@ -106,32 +81,6 @@ def make_model(job: Job, data: OGBMolDataModule) -> GraphPredictor:
         node_dims=data.node_dims,
         edge_dims=data.edge_dims,
         **job.run.cell.settings['model'],
-    )
-
-
-def make_trainer(job: Job, log: RunLog) -> Trainer:
-    """What trains it. Straight from the settings: to parse a command line
-    takes as long as some epochs of a small dataset.
-
-    Args:
-        job: The run.
-        log: What keeps its curve.
-    """
-    settings = job.run.cell.settings
-    return Trainer(
-        accelerator=job.accelerator,
-        devices=1,
-        max_epochs=settings['epochs'],
-        callbacks=[
-            EpochSeed(job.run.seed),
-            log,
-            LastCheckpoint(job.checkpoints, job.save_seconds),
-        ],
-        default_root_dir=job.folder,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
     )
 
 

@@ -1,5 +1,4 @@
-"""The curve, the best weights and the cost of a run, kept in its
-checkpoints."""
+"""What is kept of the epochs of a run, in its checkpoints."""
 
 from __future__ import annotations
 
@@ -16,25 +15,33 @@ from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.store import finite
 
 
-class RunLog(Callback):
-    """Keeps the scores and the seconds of each epoch, and of the epoch that
-    is best on validation the weights and how much each expert was used. As
-    part of a checkpoint, they are those of the epochs that it comes after,
-    each once: what a run did after its last checkpoint leaves no trace.
+class EpochLog(Callback):
+    """Keeps the seconds of each epoch, and what :meth:`keep` adds. As part of
+    a checkpoint, they are those of the epochs that it comes after, each once:
+    what a run did after its last checkpoint leaves no trace.
 
     Args:
         folder: Where the progress is written for the one who watches.
     """
 
+    #: The attributes that are part of a checkpoint.
+    kept: tuple[str, ...] = ('train_seconds', 'seconds', 'peak_memory')
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.curve: dict[str, list[float | None]] = {}
         self.train_seconds: list[float] = []
         self.seconds: list[float] = []
-        self.best: dict[str, Any] = {}
         self.peak_memory = 0
         self._start = 0.0
         self._train_seconds = 0.0
+
+    def keep(self, trainer: Trainer, pl_module: Any) -> None:
+        """Keeps what there is to know after an epoch.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The model.
+        """
 
     def on_fit_start(
         self, trainer: Trainer, pl_module: LightningModule
@@ -61,6 +68,48 @@ class RunLog(Callback):
     def on_train_epoch_end(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> None:
+        self.train_seconds.append(round(self._train_seconds, 4))
+        self.seconds.append(round(time.perf_counter() - self._start, 4))
+        self.peak_memory = max(self.peak_memory, peak_memory())
+        self.keep(trainer, pl_module)
+        self._write_progress()
+
+    def measured(self) -> dict[str, Any]:
+        """What differs from one time to the next."""
+        return {
+            'seconds': round(sum(self.seconds), 3),
+            'train_seconds': round(sum(self.train_seconds), 3),
+            'peak_memory': self.peak_memory,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.kept}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name in self.kept:
+            setattr(self, name, state_dict[name])
+
+    def _write_progress(self) -> None:
+        progress = Progress(len(self.seconds), sum(self.seconds), os.getpid())
+        progress.write(self.folder)
+
+
+class RunLog(EpochLog):
+    """Keeps the scores of each epoch, and of the epoch that is best on
+    validation the weights and how much each expert was used.
+
+    Args:
+        folder: Where the progress is written for the one who watches.
+    """
+
+    kept = ('curve', 'best', *EpochLog.kept)
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.curve: dict[str, list[float | None]] = {}
+        self.best: dict[str, Any] = {}
+
+    def keep(self, trainer: Trainer, pl_module: Any) -> None:
         metric = pl_module.metric
         names = {
             'train_loss': 'train/task_loss',
@@ -72,21 +121,13 @@ class RunLog(Callback):
             if name in trainer.callback_metrics:
                 value = finite(trainer.callback_metrics[name])
                 self.curve.setdefault(key, []).append(value)
-        self.train_seconds.append(round(self._train_seconds, 4))
-        self.seconds.append(round(time.perf_counter() - self._start, 4))
-        self.peak_memory = max(self.peak_memory, peak_memory())
-        self._keep_best(trainer, pl_module)
-        self._write_progress()
-
-    def _keep_best(self, trainer: Trainer, pl_module: Any) -> None:
-        score = float(trainer.callback_metrics[f'val/{pl_module.metric}'])
+        score = float(trainer.callback_metrics[f'val/{metric}'])
         if math.isnan(score):
             gain = -math.inf
         else:
             gain = score if pl_module.mode == 'max' else -score
         if self.best and gain <= self.best['gain']:
             return
-        weights = pl_module.state_dict().items()
         self.best = {
             'epoch': trainer.current_epoch,
             'gain': gain,
@@ -94,37 +135,9 @@ class RunLog(Callback):
             'weights': {
                 # A copy, on the GPU too.
                 name: value.detach().to('cpu', copy=True)
-                for name, value in weights
+                for name, value in pl_module.state_dict().items()
             },
         }
-
-    def _write_progress(self) -> None:
-        progress = Progress(len(self.seconds), sum(self.seconds), os.getpid())
-        progress.write(self.folder)
-
-    def measured(self) -> dict[str, Any]:
-        """What differs from one time to the next."""
-        return {
-            'seconds': round(sum(self.seconds), 3),
-            'train_seconds': round(sum(self.train_seconds), 3),
-            'peak_memory': self.peak_memory,
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            'curve': self.curve,
-            'best': self.best,
-            'train_seconds': self.train_seconds,
-            'seconds': self.seconds,
-            'peak_memory': self.peak_memory,
-        }
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.curve = state_dict['curve']
-        self.best = state_dict['best']
-        self.train_seconds = state_dict['train_seconds']
-        self.seconds = state_dict['seconds']
-        self.peak_memory = state_dict['peak_memory']
 
 
 def _usage(pl_module: Any) -> list[list[float]] | None:

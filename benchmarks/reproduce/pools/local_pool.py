@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 
@@ -37,15 +37,21 @@ class LocalPool:
     Args:
         workers: How many run at a time.
         threads: The number of threads of each.
+        kinds: The kinds of cells, to make ready for.
     """
 
-    def __init__(self, workers: int, threads: int) -> None:
+    def __init__(
+        self, workers: int, threads: int, kinds: Sequence[str] = ()
+    ) -> None:
         self.workers = workers
         self._running: dict[int, tuple[BaseProcess, Job]] = {}
         self._variables = worker_variables(threads)
         self._context = multiprocessing.get_context('forkserver')
         self._context.set_forkserver_preload(
-            ['benchmarks.reproduce.pools.preload']
+            [
+                *(f'benchmarks.reproduce.kinds.{kind}' for kind in kinds),
+                'benchmarks.reproduce.pools.preload',
+            ]
         )
 
     @property

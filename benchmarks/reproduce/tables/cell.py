@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +26,7 @@ class Cell:
         baseline: The row that it is compared with.
         search: Whether its settings are searched for.
         settings_from: Where its settings come from.
+        is_fixed: Whether all seeds give the same result.
     """
 
     row: str
@@ -37,6 +38,7 @@ class Cell:
     baseline: str | None = None
     search: bool = False
     settings_from: str | None = None
+    is_fixed: bool = False
 
     @property
     def name(self) -> str:
@@ -67,6 +69,8 @@ class Table:
         cells: Its cells.
         compare: Pairs of rows to compare, the first with the second, besides
             those of each row with its baseline.
+        report: The module that makes its report.
+        root: The folder of its datasets by default.
     """
 
     name: str
@@ -75,6 +79,46 @@ class Table:
     seeds: int
     cells: tuple[Cell, ...]
     compare: tuple[tuple[str, str], ...] = ()
+    report: str = 'benchmarks.report'
+    root: str = 'data/ogb'
+
+    def change(self, changes: dict[str, Any]) -> Table:
+        """The same table with other settings of all cells that have them.
+
+        Args:
+            changes: The settings that differ.
+
+        Raises:
+            ValueError: If no cell has such a setting.
+        """
+        known = {key for cell in self.cells for key in cell.settings}
+        for name in changes:
+            if name not in known:
+                raise ValueError(
+                    f"'set' must name one of {sorted(known)}, got '{name}'"
+                )
+        return self._with(
+            lambda cell: {
+                k: changes[k] for k in changes.keys() & cell.settings
+            }
+        )
+
+    def quick(self) -> Table:
+        """The same table with one epoch, WebNLG's on a slice of its entries,
+        to see that all of it runs."""
+        return self._with(
+            lambda cell: {
+                **({'epochs': 1} if 'epochs' in cell.settings else {}),
+                **({'quick': True} if 'webnlg' in cell.kind else {}),
+            }
+        )
+
+    def _with(self, changes: Callable[[Cell], dict[str, Any]]) -> Table:
+        cells = (
+            replace(cell, settings={**cell.settings, **changes(cell)})
+            for cell in self.cells
+        )
+        return replace(self, cells=tuple(cells))
 
     def select(
         self, rows: Iterable[str] | None, datasets: Iterable[str] | None

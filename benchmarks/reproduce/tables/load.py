@@ -1,26 +1,43 @@
-"""From a file of a table to its cells."""
+"""From the file of a table to its cells."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.common.record import ROOT
 from benchmarks.reproduce.tables.cell import Cell, Table, complete
 
 TABLES = Path(__file__).parent
-KINDS = ('network', 'forest')
 
-_CELL_KEYS = {'row', 'dataset', 'paper', 'model', 'data', 'forest'}
-_CELL_KEYS |= {'settings_from'}
-_ROW_KEYS = {'label', 'kind', 'baseline', 'search', 'model', 'data', 'forest'}
+#: The kinds of cells, and the parts of their settings.
+KINDS = {
+    'network': ('model', 'data'),
+    'forest': ('forest',),
+    'webnlg_graph': ('model', 'data'),
+    'webnlg_text': ('text',),
+}
+_PARTS = {part for parts in KINDS.values() for part in parts}
+_CELL_KEYS = {'row', 'dataset', 'paper', 'settings_from', *_PARTS}
+_ROW_KEYS = {'label', 'kind', 'baseline', 'search', 'is_fixed', 'config'}
+_ROW_KEYS |= {'epochs', *_PARTS}
 
 
-def table_names() -> list[str]:
-    """The names of all tables."""
-    return sorted(path.stem for path in TABLES.glob('*.yaml'))
+def table_names(report: str | None = None) -> list[str]:
+    """The names of all tables.
+
+    Args:
+        report: The module that makes their reports. (default: any)
+    """
+    return sorted(
+        path.stem
+        for path in TABLES.glob('*.yaml')
+        if report in (None, _read(path).get('report', Table.report))
+    )
 
 
 def load_table(name: str, epochs: int | None = None) -> Table:
@@ -39,31 +56,26 @@ def load_table(name: str, epochs: int | None = None) -> Table:
         raise ValueError(
             f"'table' must be one of {table_names()}, got '{name}'"
         )
-    shared = yaml.safe_load((TABLES / 'shared' / 'rows.yaml').read_text())
-    text = yaml.safe_load(path.read_text())
-    protocol = shared['protocol']
-    protocol = {**protocol, 'epochs': epochs or protocol['epochs']}
+    text = _read(path)
+    shared = _read(TABLES / 'shared' / 'rows.yaml')
+    protocol = text.get('protocol', shared['protocol'])
     rows = {**shared['rows'], **text.get('rows', {})}
     chosen = read_chosen(name)
     cells = tuple(
-        _cell(entry, rows, protocol, chosen, path) for entry in text['cells']
+        _cell(entry, rows, protocol, chosen, path) for entry in _entries(text)
     )
-    names = [cell.name for cell in cells]
-    for cell in cells:
-        _check(names.count(cell.name) == 1, path, f'two cells {cell.name}')
-        beside = f'{cell.dataset}/{cell.baseline}'
-        _check(
-            cell.baseline is None or beside in names,
-            path,
-            f"'{cell.name}' without its baseline '{beside}'",
-        )
     pairs = tuple((first, second) for first, second in text.get('compare', ()))
-    for row in {row for pair in pairs for row in pair}:
-        used = any(cell.row == row for cell in cells)
-        _check(used, path, f"an unknown row '{row}' in 'compare'")
-    return Table(
-        name, text['title'], text['source'], protocol['seeds'], cells, pairs
+    _check_names(cells, pairs, path)
+    table = Table(
+        name,
+        text['title'],
+        text['source'],
+        protocol['seeds'],
+        cells,
+        pairs,
+        **{key: text[key] for key in ('report', 'root') if key in text},
     )
+    return table if epochs is None else table.change({'epochs': epochs})
 
 
 def chosen_path(name: str) -> Path:
@@ -82,7 +94,22 @@ def read_chosen(name: str) -> dict[str, Any]:
         name: The name of a table.
     """
     path = chosen_path(name)
-    return yaml.safe_load(path.read_text()) if path.is_file() else {}
+    return _read(path) if path.is_file() else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text())
+
+
+def _entries(text: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    # One may be of several rows, or all that the table defines, and datasets.
+    for entry in text['cells']:
+        names = {key: entry[key] for key in ('row', 'dataset') if key in entry}
+        if names.get('row') == '*':
+            names['row'] = list(text['rows'])
+        lists = [v if isinstance(v, list) else [v] for v in names.values()]
+        for values in product(*lists):
+            yield {**entry, **dict(zip(names, values, strict=True))}
 
 
 def _cell(
@@ -95,43 +122,79 @@ def _cell(
     _check_keys(entry, _CELL_KEYS, ('row', 'dataset'), path)
     _check(entry['row'] in rows, path, f"an unknown row '{entry['row']}'")
     row = rows[entry['row']]
-    _check_keys(row, _ROW_KEYS, ('label',), path)
-    kind = row.get('kind', 'network')
-    _check(kind in KINDS, path, f"'kind' '{kind}', not of {KINDS}")
-    parts = ('forest',) if kind == 'forest' else ('model', 'data')
-    settings: dict[str, Any] = {
-        part: {
-            **protocol.get(part, {}),
-            **row.get(part, {}),
-            **entry.get(part, {}),
-        }
-        for part in parts
-    }
+    _check_keys(row, _ROW_KEYS, (), path)
+    kind = row.get('kind', protocol.get('kind', 'network'))
+    _check(kind in KINDS, path, f"'kind' '{kind}', not of {[*KINDS]}")
     origin = entry.get('settings_from')
-    if kind == 'network':
-        settings['epochs'] = protocol['epochs']
-        if origin == 'search':
-            name = f'{entry["dataset"]}/{entry["row"]}'
-            _check(
-                name in chosen,
-                path,
-                f"'settings_from: search' for '{name}', which no search has "
-                'chosen',
-            )
-            settings['model'].update(chosen[name]['model'])
-        complete(settings)
+    found = {}
+    if origin == 'search':
+        name = f'{entry["dataset"]}/{entry["row"]}'
+        what = f"'settings_from: search' for '{name}', which no search has "
+        _check(name in chosen, path, f'{what}chosen')
+        found = {'model': chosen[name]['model']}
+    layers = [_config(row), protocol, row, entry, found]
     paper = entry.get('paper')
     return Cell(
         row=entry['row'],
         dataset=entry['dataset'],
-        label=row['label'],
+        label=row.get('label', entry['row']),
         kind=kind,
-        settings=settings,
+        settings=_settings(kind, layers),
         paper=None if paper is None else (float(paper[0]), float(paper[1])),
         baseline=row.get('baseline'),
         search=row.get('search', False),
         settings_from=origin,
+        is_fixed=row.get('is_fixed', False),
     )
+
+
+def _config(row: dict[str, Any]) -> dict[str, Any]:
+    # The settings of a configuration of the command line.
+    if 'config' not in row:
+        return {}
+    config = _read(ROOT / row['config'])
+    data = dict(config['data']['init_args'])
+    data.pop('root', None)
+    return {
+        'model': config['model']['init_args'],
+        'data': data,
+        'epochs': config['trainer']['max_epochs'],
+    }
+
+
+def _settings(kind: str, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    # Each layer changes those before it.
+    settings: dict[str, Any] = {
+        part: {
+            k: v for layer in layers for k, v in layer.get(part, {}).items()
+        }
+        for part in KINDS[kind]
+    }
+    if kind == 'webnlg_text':
+        return settings['text']
+    if kind != 'forest':
+        epochs = [layer['epochs'] for layer in layers if 'epochs' in layer]
+        settings['epochs'] = epochs[-1]
+    if kind == 'network':
+        complete(settings)
+    return settings
+
+
+def _check_names(
+    cells: Sequence[Cell], pairs: Sequence[tuple[str, str]], path: Path
+) -> None:
+    names = [cell.name for cell in cells]
+    for cell in cells:
+        _check(names.count(cell.name) == 1, path, f'two cells {cell.name}')
+        beside = f'{cell.dataset}/{cell.baseline}'
+        _check(
+            cell.baseline is None or beside in names,
+            path,
+            f"'{cell.name}' without its baseline '{beside}'",
+        )
+    for row in {row for pair in pairs for row in pair}:
+        used = any(cell.row == row for cell in cells)
+        _check(used, path, f"an unknown row '{row}' in 'compare'")
 
 
 def _check_keys(

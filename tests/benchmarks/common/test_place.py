@@ -22,7 +22,6 @@ CHANGES = {
     'benchmarks.webnlg.tfidf_selection': {'splits': 2},
     'benchmarks.webnlg.draw': {'graphs': (1, 2)},
     'benchmarks.webnlg.parts': {'holdouts': (0,)},
-    'benchmarks.webnlg.search': {'seeds': (1,)},
 }
 
 

@@ -9,15 +9,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from benchmarks.reliability.kill_check import is_alive, kill, start
+from benchmarks.reproduce.display import Display
+from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.pools.local_pool import Outcome
 from benchmarks.reproduce.progress import Progress
+from benchmarks.reproduce.recorder import Recorder
+from benchmarks.reproduce.run import Run, plan
+from benchmarks.reproduce.runner import run_all
+from benchmarks.reproduce.tables import Cell
 from benchmarks.reproduce.work import work
 
 __all__ = [
     'SMALL',
     'InlinePool',
+    'do_here',
     'finish',
     'is_alive',
     'kill',
@@ -56,6 +65,33 @@ def read(folder: Path, table: str = 'table2') -> list[dict[str, Any]]:
         record.pop('measured', None)
         record.pop('command', None)
     return records
+
+
+def do_here(
+    folder: Path,
+    root: Path,
+    cells: Sequence[Cell],
+    seeds: int,
+    table: str = 'table2',
+) -> None:
+    """Does runs in this process, one after the other.
+
+    Args:
+        folder: Where they write.
+        root: The folder of the datasets.
+        cells: The cells.
+        seeds: The number of seeds.
+        table: The table.
+    """
+    path = folder / 'results' / f'{table}.jsonl'
+    recorder = Recorder(plan(cells, range(seeds)), path, folder / 'runs')
+
+    def make_job(run: Run) -> Job:
+        return Job(run, root, folder / 'runs', '', accelerator='cpu')
+
+    with Display(Console(quiet=True), 1) as display:
+        pool, estimate = InlinePool(), Estimate([], root)
+        assert not run_all(recorder, pool, make_job, display, estimate)
 
 
 def progress(folder: Path) -> list[Progress]:

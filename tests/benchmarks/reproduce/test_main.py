@@ -6,29 +6,25 @@ import sys
 import time
 
 import pytest
-import torch
-from rich.console import Console
 
 from benchmarks.common.options import run as run_command
 from benchmarks.report.__main__ import main as write_report
 from benchmarks.reproduce import __main__ as command
 from benchmarks.reproduce import search, work
 from benchmarks.reproduce.__main__ import main
-from benchmarks.reproduce.display import Display
-from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.kinds import network
 from benchmarks.reproduce.kinds.run_log import RunLog
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.recorder import Recorder
 from benchmarks.reproduce.run import plan
-from benchmarks.reproduce.runner import run_all
 from benchmarks.reproduce.store import COMMITTED
 from benchmarks.reproduce.tables import load_table
 from gmoe.training import LastCheckpoint
 from tests.benchmarks.reproduce.command import (
     SMALL,
     InlinePool,
+    do_here,
     finish,
     is_alive,
     kill,
@@ -39,19 +35,6 @@ from tests.benchmarks.reproduce.command import (
 
 EPOCHS = 5
 ARGUMENTS = (*SMALL, '--seeds', '2', '--epochs', str(EPOCHS), '--workers', '1')
-
-
-def do_here(folder, root, cells, seeds):
-    """Does runs in this process."""
-    path = folder / 'results' / 'table2.jsonl'
-    recorder = Recorder(plan(cells, range(seeds)), path, folder / 'runs')
-
-    def make_job(run):
-        return Job(run, root, folder / 'runs', '', accelerator='cpu')
-
-    with Display(Console(quiet=True), 1) as display:
-        pool, estimate = InlinePool(), Estimate([], root)
-        assert not run_all(recorder, pool, make_job, display, estimate)
 
 
 def tiny_gin(epochs):
@@ -185,17 +168,6 @@ def test_files_that_were_cut_off(undisturbed, data_root, tmp_path):
         assert read(tmp_path) == read(undisturbed)[:2]
 
 
-def test_whole_checkpoints(tmp_path):
-    path = tmp_path / 'last.ckpt'
-    assert not network.is_whole(path)
-    torch.save({'x': torch.ones(1000)}, path)
-    assert network.is_whole(path)
-    whole = path.read_bytes()
-    for cut in (0, 10, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:cut])
-        assert not network.is_whole(path)
-
-
 def test_small_run_has_its_own_folder(
     data_root, tmp_path, monkeypatch, capsys
 ):
@@ -242,9 +214,25 @@ def test_folder_of_results(seeds, epochs, name):
     folder = command.results_folder(table, seeds, table.seeds)
     expected = COMMITTED if name is None else command.RUNS / name
     assert folder == expected
-    said = command.report_command('table2', folder)
+    said = command.report_command(table, folder)
     assert said.startswith('python -m benchmarks.report table2')
     assert ('--results' in said) == (name is not None)
+
+
+def test_other_settings_have_a_folder_of_their_own():
+    table = load_table('webnlg')
+    assert command.results_folder(table, range(3), 3) == COMMITTED
+    others = [
+        table.quick(),
+        table.change({'epochs': 10}),
+        table.change({'bf16': False}),
+        table.change({'bf16': False, 'epochs': 1}),
+    ]
+    folders = {command.results_folder(t, range(3), 3) for t in others}
+    assert len(folders) == 4
+    assert all(folder.parent == command.RUNS for folder in folders)
+    said = command.report_command(table, folders.pop())
+    assert said.startswith('python -m benchmarks.webnlg.table --results ')
 
 
 def test_help(capsys):
@@ -339,6 +327,9 @@ def test_failed_run_is_reported(data_root, tmp_path):
         (['table2', '--first-seed', '-1'], "'first-seed' .*got -1"),
         (['table2', '--save-seconds', '-1'], "'save-seconds' .*got -1"),
         (['table2', '--root', '/none'], "'root' .*ogbg_molesol.*'/none'"),
+        (['webnlg', '--root', '/none'], "'root' .*WebNLG, got '/none'"),
+        (['webnlg', '--set', 'bf16'], "'set' .*NAME=VALUE, got 'bf16'"),
+        (['webnlg', '--set', 'lr=1'], "'set' .*'bf16'.*got 'lr'"),
         (['table2', '--search', '--cells', 'gcn'], "'cells' .*'--search'"),
     ],
 )

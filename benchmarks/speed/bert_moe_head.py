@@ -1,6 +1,6 @@
 """The head of BERT-MoE against a loop over examples, forward and backward.
 
-    python -m benchmarks.webnlg.bert_moe_head --threads '[1, 2]' \\
+    python -m benchmarks.speed.bert_moe_head --threads '[1, 2]' \\
         --json benchmarks/results/bert_moe_head.json
 
 Both have the same weights, and their outputs and gradients are compared

@@ -16,7 +16,7 @@ from benchmarks.reproduce.pools.variables import (
 CODE = """
 import os
 from benchmarks.reproduce.pools.local_pool import LocalPool
-from tests.benchmarks.reproduce.test_variables import say
+from tests.benchmarks.reproduce.pools.test_variables import say
 
 LocalPool(1, 3).call(say)
 assert 'OMP_NUM_THREADS' not in os.environ

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from gmoe.datasets.webnlg import CATEGORIES
 
 NUMBER = {name: i for i, name in enumerate(CATEGORIES)}
 
-#: How many entries of each part ``--quick`` takes.
+#: How many entries of each part a quick run takes.
 QUICK = {'train': 160, 'dev': 48, 'test': 96}
 
 
@@ -47,17 +48,17 @@ class Parts:
         return np.array([NUMBER[e.category] for e in getattr(self, part)])
 
 
-def load(root: str, quick: bool = False) -> Parts:
+def load_parts(root: str | Path, is_quick: bool = False) -> Parts:
     """Reads the release.
 
     Args:
         root: The folder that holds it.
-        quick: Whether to take a slice only.
+        is_quick: Whether to take a slice only.
     """
     clean = webnlg_split(root, 'clean', download=False)
     published = webnlg_split(root, 'published', download=False, log=False)
     train, dev, test, kind = clean.train, clean.dev, clean.test, clean.kind
-    if quick:
+    if is_quick:
         # Evenly over the files, which are sorted by size and category.
         train, dev = quick_slice(train, 'train'), quick_slice(dev, 'dev')
         test, kind = quick_slice(test, 'test'), quick_slice(kind, 'test')

@@ -1,18 +1,31 @@
 """The tables name settings that networks accept."""
 
+from collections import Counter
+
 import pytest
 import yaml
 
 from benchmarks.reproduce import search
 from benchmarks.reproduce.run import Run, plan
 from benchmarks.reproduce.store import COMMITTED, Results
-from benchmarks.reproduce.tables import load, load_table, table_names
+from benchmarks.reproduce.tables import (
+    Table,
+    load,
+    load_table,
+    table_names,
+)
 from gmoe.datasets import ogb_mol_info
 from gmoe.nn import hidden_for_equal_cost
-from gmoe.training import GraphPredictor
+from gmoe.training import (
+    GraphPredictor,
+    TriplePredictor,
+    WebNLGDataModule,
+)
+
+PAPER = table_names(Table.report)
 
 
-@pytest.mark.parametrize('name', table_names())
+@pytest.mark.parametrize('name', PAPER)
 def test_every_cell(name):
     table = load_table(name)
     assert table.seeds == 10
@@ -52,6 +65,8 @@ DONE = {
     'table3': 40,
     'table6': 50,
     'table7': 12,
+    'webnlg': 24,
+    'webnlg-search': 44,
 }
 
 
@@ -68,6 +83,54 @@ def test_search_is_done():
     cells = search.candidates(load_table('table2').cells)
     records = Results(COMMITTED / 'table2-search.jsonl').records
     assert sum(run.key in records for run in plan(cells, [0])) >= 36
+
+
+def test_names_of_tables():
+    assert set(PAPER) < set(table_names())
+    assert table_names('benchmarks.webnlg.table') == ['webnlg']
+
+
+def test_webnlg():
+    table = load_table('webnlg')
+    assert (table.seeds, table.root) == (3, 'data/webnlg')
+    runs = plan(table.cells, range(3))
+    counts = Counter(run.cell.row for run in runs)
+    assert counts['gmoe-gin'] == counts['bert-all'] == 3
+    assert counts['tfidf-all'] == 1  # All seeds give the same.
+    for cell in load_table('webnlg-search').cells:
+        model, data = cell.settings['model'], dict(cell.settings['data'])
+        has_hop_2 = model['num_experts_1hop'] < model['num_experts']
+        assert data['two_hop'] == ('exact' if has_hop_2 else None)
+        data['encoder'] = __file__
+        TriplePredictor(text_channels=16, **model)
+        assert WebNLGDataModule(**data).holdout is not None
+
+
+def test_single_expert_costs_as_much():
+    sizes = {}
+    for cell in load_table('webnlg-search').select(['base', 'single'], None):
+        model = cell.settings['model']
+        size = model['hidden_channels'] ** 2 * (model['top_k'] or 1)
+        sizes[cell.row] = size
+    assert sizes['single'] == pytest.approx(sizes['base'], rel=0.01)
+
+
+def test_changes():
+    table = load_table('webnlg').change({'bf16': False, 'epochs': 2})
+    cells = {cell.row: cell.settings for cell in table.cells}
+    assert cells['gin']['epochs'] == cells['bert-all']['epochs'] == 2
+    assert cells['bert-all']['bf16'] is False
+    assert 'bf16' not in cells['gin']
+    assert cells['tfidf-all'] == load_table('webnlg').cells[5].settings
+    assert load_table('webnlg').quick().cells[0].settings['quick']
+    forest, gcn = (
+        load_table('table2')
+        .quick()
+        .select(['molesol/forest', 'molesol/gcn'], None)[::-1]
+    )
+    assert gcn.settings['epochs'] == 1
+    assert 'quick' not in gcn.settings
+    assert set(forest.settings) == {'forest'}
 
 
 def test_papers_numbers():
