@@ -25,7 +25,7 @@ from benchmarks.report.plots import draw_cost, draw_curves
 from benchmarks.report.summary import Summary, summarise
 from benchmarks.report.text import write
 from benchmarks.reproduce import store
-from benchmarks.reproduce.tables import load_table, table_names
+from benchmarks.reproduce.tables import Table, load_table, table_names
 
 ALL = 'all'
 
@@ -48,8 +48,13 @@ def main(
             ``results`` for others)
     """
     place = Place.choose('reproduce', True, results, docs, store.COMMITTED)
-    names = table_names() if table == ALL else [table]
-    found = {name: _report(name, place) for name in names}
+    names = table_names(Table.report)
+    if table not in (*names, ALL):
+        raise ValueError(
+            f"'table' must be one of {[*names, ALL]}, got '{table}'"
+        )
+    chosen = names if table == ALL else [table]
+    found = {name: _report(name, place) for name in chosen}
     if table == ALL:
         folder = results if place.is_own else ROOT
         markdown.update(

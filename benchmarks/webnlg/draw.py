@@ -46,7 +46,7 @@ def main(
         folder = images if is_default(main, locals()) else run_dir
         path = folder / 'webnlg_graphs.png'
     arguments = [
-        f'--config={ROOT / 'configs' / 'webnlg' / model}.yaml',
+        f'--config={ROOT / "configs" / "webnlg" / model}.yaml',
         f'--run_dir={run_dir / model}',
         f'--data.root={root}',
         '--trainer.enable_progress_bar=false',

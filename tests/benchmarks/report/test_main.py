@@ -22,7 +22,7 @@ from benchmarks.report.text import write
 from benchmarks.report.training import training
 from benchmarks.reproduce import search, store
 from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.tables import load_table, table_names
+from benchmarks.reproduce.tables import Table, load_table, table_names
 
 PAGES = ROOT / 'docs' / 'reproduction'
 SCORES = {
@@ -139,7 +139,7 @@ def test_pages_of_all_tables(tmp_path):
     (tmp_path / 'README.md').write_text((ROOT / 'README.md').read_text())
     make(tmp_path, 'all')
     assert 'Not run yet.' in (tmp_path / 'README.md').read_text()
-    for name in table_names():
+    for name in table_names(Table.report):
         text = (tmp_path / 'reproduction' / f'{name}.md').read_text()
         command = f'python -m benchmarks.reproduce {name}'
         assert f'Not run yet: `{command} ' in text
@@ -175,7 +175,8 @@ def test_files_of_results_are_parsed_once(tmp_path, monkeypatch):
         store, 'read', lambda path: parsed.append(path) or read(path)
     )
     main('all', results=tmp_path)
-    assert len(parsed) == len(set(parsed)) == 2 * len(table_names())
+    names = table_names(Table.report)
+    assert len(parsed) == len(set(parsed)) == 2 * len(names)
 
 
 def test_forest_is_a_line_beside_the_curves(tmp_path, monkeypatch):
