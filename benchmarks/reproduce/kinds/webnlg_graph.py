@@ -45,7 +45,7 @@ def train(job: Job) -> dict[str, Any]:
     seed_everything(job.run.seed, workers=True, verbose=False)
     data = WebNLGDataModule(job.root, download=False, **settings['data'])
     model = TriplePredictor(
-        out_channels=data.num_tasks,
+        out_channels=data.num_classes,
         text_channels=data.text_channels,
         features=data.features_name,
         **settings['model'],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Parts:
         return np.array([NUMBER[e.category] for e in getattr(self, part)])
 
 
+@lru_cache(maxsize=1)
 def load_parts(root: str | Path, is_quick: bool = False) -> Parts:
     """Reads the release.
 

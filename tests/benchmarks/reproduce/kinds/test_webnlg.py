@@ -12,6 +12,7 @@ pytest.importorskip('sklearn', reason=reason)
 
 from benchmarks.reliability.tiny_bert import write_tiny_bert  # noqa: E402
 from benchmarks.reproduce.kinds import webnlg_text  # noqa: E402
+from benchmarks.reproduce.kinds.webnlg_parts import load_parts  # noqa: E402
 from benchmarks.reproduce.run import plan  # noqa: E402
 from benchmarks.reproduce.tables import load_table  # noqa: E402
 from benchmarks.webnlg import table  # noqa: E402
@@ -151,6 +152,9 @@ def test_slice_of_the_real_data(data_root, tmp_path):
     quick = load_table('webnlg').change({'data': DATA}).quick()
     chosen = quick.select(rows, None)
     do_here(tmp_path, data_root / 'webnlg', chosen, 1, 'webnlg')
+    parts = load_parts(data_root / 'webnlg', True)
+    assert len(parts.kind) == len(parts.test) == 96
+    assert set(parts.repeated) == set(range(96))
     found = read(tmp_path, 'webnlg')
     assert [record['row'] for record in found] == rows
     for record in found:
