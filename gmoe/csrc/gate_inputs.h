@@ -1,4 +1,9 @@
-// What the ops of the noisy top-k gate take and give.
+// The ops of the noisy top-k gate. What a device does of them is a class `On`:
+//
+// - On::Guard(tensor) makes the tensor's device the current one.
+// - On::kMaxExperts is how many experts there may be.
+// - On::forward(in, results) and On::backward(in, incoming, grad_clean,
+//   grad_raw) do the work; grad_raw is null where there is no noise.
 #pragma once
 
 #include <optional>
@@ -29,9 +34,12 @@ struct GateInputs {
     return noise.has_value() && top_k < num_experts();
   }
 
-  void check() const {
+  void check(int64_t max_experts) const {
     check_real("clean", clean, false);
     check_dim("clean", clean, 2);
+    STD_TORCH_CHECK(
+        num_experts() <= max_experts, "'clean' must have at most ",
+        max_experts, " columns, one for each expert, got ", num_experts());
     STD_TORCH_CHECK(
         top_k >= 1 && top_k <= num_experts(), "'top_k' must be from 1 to ",
         num_experts(), ", the number of experts, got ", top_k);
@@ -110,5 +118,62 @@ struct Matrix {
     return static_cast<acc_t<T>>(data[row * row_stride + column * stride]);
   }
 };
+
+template <typename T>
+struct GateResults {
+  T* weight;
+  int64_t* expert;
+  T *logits, *load; // Or null.
+};
+
+// Gradients of the weights, the logits and the load, or none.
+template <typename T>
+struct GateIncoming {
+  Matrix<T> weight, logits, load;
+};
+
+template <typename On>
+std::tuple<Tensor, Tensor, Tensor, Tensor> noisy_topk(
+    Tensor clean, MaybeTensor raw, MaybeTensor noise, int64_t top_k,
+    bool topk_first) {
+  const GateInputs in{clean, raw, noise, top_k, topk_first};
+  in.check(On::kMaxExperts);
+  const typename On::Guard guard(clean);
+  const auto outputs = in.new_outputs();
+  with_channel_type("clean", clean.scalar_type(), [&](auto value) {
+    using T = decltype(value);
+    const auto& [weight, expert, logits, load] = outputs;
+    const GateResults<T> results{
+        weight.template mutable_data_ptr<T>(),
+        expert.template mutable_data_ptr<int64_t>(),
+        noise.has_value() ? logits.template mutable_data_ptr<T>() : nullptr,
+        in.has_load() ? load.template mutable_data_ptr<T>() : nullptr};
+    On::forward(in, results);
+  });
+  return outputs;
+}
+
+template <typename On>
+std::vector<Tensor> noisy_topk_backward(
+    MaybeTensor grad_weight, MaybeTensor grad_logits, MaybeTensor grad_load,
+    Tensor clean, MaybeTensor raw, MaybeTensor noise, int64_t top_k,
+    bool topk_first) {
+  const GateInputs in{clean, raw, noise, top_k, topk_first};
+  in.check(On::kMaxExperts);
+  GateGradients grads{grad_weight, grad_logits, grad_load};
+  grads.check(in);
+  const typename On::Guard guard(clean);
+  const std::vector<Tensor> out = in.new_gradients();
+  with_channel_type("clean", clean.scalar_type(), [&](auto value) {
+    using T = decltype(value);
+    const GateIncoming<T> incoming{
+        Matrix<T>(grads.weight), Matrix<T>(grads.logits),
+        Matrix<T>(grads.load)};
+    On::backward(
+        in, incoming, out[0].template mutable_data_ptr<T>(),
+        raw.has_value() ? out[1].template mutable_data_ptr<T>() : nullptr);
+  });
+  return out;
+}
 
 } // namespace gmoe

@@ -1,5 +1,11 @@
-// What the ops on groups of rows take.
+// The ops on groups of rows. What a device does of them is a class `On`:
+//
+// - On::Guard(tensor) makes the tensor's device the current one.
+// - On::linear(x, weight, bias, ptr, out) and On::outer(x, y, ptr, out) do the
+//   work.
 #pragma once
+
+#include <optional>
 
 #include "check.h"
 
@@ -25,10 +31,28 @@ inline void take_weight(
   arguments.take("bias", bias, x.scalar_type(), {num_groups, weight.size(2)});
 }
 
-inline void take_outer(
-    const Arguments& arguments, Tensor& x, Tensor& y, Tensor& ptr) {
+template <typename On>
+Tensor grouped_linear(
+    Tensor x, Tensor weight, std::optional<Tensor> bias, Tensor ptr) {
+  const Arguments arguments("x", x);
+  take_groups(arguments, x, ptr);
+  take_weight(arguments, x, weight, bias, ptr);
+  const typename On::Guard guard(x);
+  Tensor out = torch::stable::new_empty(x, {x.size(0), weight.size(2)});
+  On::linear(x, weight, bias, ptr, out);
+  return out;
+}
+
+template <typename On>
+Tensor grouped_outer(Tensor x, Tensor y, Tensor ptr) {
+  const Arguments arguments("x", x);
   take_groups(arguments, x, ptr);
   arguments.take("y", y, x.scalar_type(), {x.size(0), kAny});
+  const typename On::Guard guard(x);
+  Tensor out = torch::stable::new_empty(
+      x, {ptr.numel() - 1, x.size(1), y.size(1)});
+  On::outer(x, y, ptr, out);
+  return out;
 }
 
 } // namespace gmoe

@@ -74,6 +74,12 @@ GMOE_HOST_DEVICE A sigmoid(A x) {
   return (x < A(0) ? e : A(1)) / (A(1) + e);
 }
 
+// The scale of the noise.
+template <typename A>
+GMOE_HOST_DEVICE A noise_scale(A raw) {
+  return softplus(raw) + A(0.01);
+}
+
 // The probability that a standard normal variable is below z.
 GMOE_HOST_DEVICE double normal_cdf(double z) {
   return 0.5 * erfc(-z * 0.70710678118654752);
@@ -113,6 +119,19 @@ GMOE_HOST_DEVICE double without_dust(double x) {
 }
 GMOE_HOST_DEVICE float without_dust(float x) {
   return x > -1e-30f && x < 1e-30f ? 0.0f : x;
+}
+
+// The gradient of a score's load goes to its clean score and, times -z, to its
+// scale: z is the score's distance from the threshold, in scales.
+template <typename A>
+GMOE_HOST_DEVICE A load_backward(A grad, A z, A scale) {
+  return grad * normal_pdf(z) / scale;
+}
+
+// From the gradients of the scale and of the score with noise.
+template <typename A>
+GMOE_HOST_DEVICE A raw_backward(A grad_scale, A grad, A noise, A raw) {
+  return without_dust((grad_scale + grad * noise) * sigmoid(raw));
 }
 
 // Integers in the order of the scores. As in torch.sort, both zeros are equal

@@ -1,8 +1,11 @@
-"""What the ops' formulas of derivatives have in common."""
+"""What the declarations of several ops have in common."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import torch
 
 
 def refuse_double_backward(name: str) -> Any:
@@ -19,3 +22,18 @@ def refuse_double_backward(name: str) -> Any:
         )
 
     return backward
+
+
+def fake_like(*positions: int) -> Callable[..., Any]:
+    """The fake kernel of an op whose outputs are like some of its arguments.
+
+    Args:
+        *positions: For each output, the position of the argument that has its
+            shape and its type.
+    """
+
+    def fake(*args: Any) -> Any:
+        outputs = tuple(torch.empty_like(args[at]) for at in positions)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    return fake

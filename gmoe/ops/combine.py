@@ -36,6 +36,7 @@ def combine(
     Raises:
         ValueError: If a shape, a node or a position is wrong.
     """
+    check_shape('h', h, [None, None])
     check_shape('weight', weight, h.shape[:1])
     check_shape('node', node, h.shape[:1])
     weighted = h * weight.unsqueeze(-1)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gmoe.ops.autograd import fake_like
 from gmoe.ops.backend import declare_op, use_native
 from gmoe.ops.check import check_ptr, check_shape
 from gmoe.ops.gather_rows import gather_rows
@@ -107,26 +108,11 @@ def normalize_eagerly(
     training: bool,
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    r"""What :func:`expert_norm` gives, by PyTorch's own operators.
-
-    Args:
-        h: Rows of shape :math:`(S, D)`.
-        gamma: Scales of shape :math:`(n, D)`.
-        beta: Shifts of shape :math:`(n, D)`.
-        running_mean: Running means of shape :math:`(n, D)`.
-        running_var: Running variances of shape :math:`(n, D)`.
-        expert: The expert of each row, int64 of shape :math:`(S)`.
-        size: How many rows each expert has, int64 of shape :math:`(n)`.
-        training: Whether the rows' own statistics are used.
-        eps: Added to the variance.
-
-    Returns:
-        Rows of shape :math:`(S, D)`, in the type of :obj:`h`, and the means
-        and the biased variances used, of shape :math:`(n, D)`.
-
-    Raises:
-        ValueError: If a shape is wrong.
+    """What :func:`expert_norm` gives without the ReLU, by PyTorch's own
+    operators. It takes the expert of each row, and the number of rows of each
+    expert, in place of the pointer.
     """
+    check_shape('h', h, [None, None])
     check_shape('gamma', gamma, [None, h.size(1)])
     check_shape('beta', beta, gamma.shape)
     check_shape('running_mean', running_mean, gamma.shape)
@@ -153,25 +139,6 @@ def _sum_groups(x: Tensor, group: Tensor, num_groups: int) -> Tensor:
     return x.new_zeros(num_groups, x.size(1)).index_add(0, group, x)
 
 
-def _fake(
-    h: Tensor,
-    gamma: Tensor,
-    beta: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-    *args: Any,
-) -> tuple[Tensor, Tensor, Tensor]:
-    like = (h, running_mean, running_var)
-    out, mean, var = (torch.empty_like(t) for t in like)
-    return out, mean, var
-
-
-def _fake_backward(
-    grad: Tensor, h: Tensor, gamma: Tensor, beta: Tensor, *args: Any
-) -> tuple[Tensor, ...]:
-    return tuple(torch.empty_like(t) for t in (h, gamma, beta))
-
-
 def _setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
     h, gamma, beta, _, _, ptr, *constants = inputs
     _, mean, var = output
@@ -187,5 +154,5 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:
     return (*grads, *[None] * 6)
 
 
-declare_op('expert_norm', _fake, _backward, _setup_context)
-declare_op('expert_norm_backward', _fake_backward)
+declare_op('expert_norm', fake_like(0, 3, 4), _backward, _setup_context)
+declare_op('expert_norm_backward', fake_like(1, 2, 3))

@@ -7,11 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gmoe.ops.backend import (
-    MAX_CUDA_EXPERTS,
-    declare_op,
-    use_native,
-)
+from gmoe.ops.backend import MAX_CUDA_EXPERTS, declare_op, use_native
 from gmoe.ops.check import check_ids, check_ptr, check_shape
 
 
@@ -54,10 +50,9 @@ def group_by_expert(
         The grouped slots, indices in the type of :obj:`expert`.
 
     Raises:
-        RuntimeError: If an expert or a pointer is out of range;
-            :obj:`ValueError` without the fused op. On CUDA the
-            host does not wait for the slots: experts are checked on the
-            device, pointers are not.
+        ValueError: If a shape, an expert or a pointer is wrong; the fused op
+            raises :obj:`RuntimeError`. On CUDA the host does not wait for
+            the slots: experts are checked on the device, pointers are not.
     """
     on_cuda = num_experts <= MAX_CUDA_EXPERTS
     if use_native(weight, expert, ptr, cuda=on_cuda):

@@ -30,8 +30,8 @@ def grouped_linear(
         Rows of shape :math:`(R, D_{out})`.
 
     Raises:
-        ValueError: If the pointer or the bias does not fit; the fused op
-            raises :obj:`RuntimeError`.
+        ValueError: If a shape or the pointer is wrong; the fused op raises
+            :obj:`RuntimeError`.
     """
     if not use_native(x, weight, bias, ptr):
         return _eager(x, weight, bias, ptr)
@@ -48,12 +48,15 @@ def grouped_linear(
 
 
 def group_of(ptr: Tensor, num_rows: int) -> Tensor:
-    r"""The group of each row, int64 of shape :math:`(R)`.
+    r"""The group of each row.
 
     Args:
         ptr: Group pointer, int64 of shape :math:`(G + 1)`, with
             ``ptr[-1] == num_rows``.
         num_rows: Number of rows :math:`R`.
+
+    Returns:
+        Groups of shape :math:`(R)`, in the type of :obj:`ptr`.
     """
     return torch.repeat_interleave(ptr.diff(), output_size=num_rows)
 
@@ -61,6 +64,8 @@ def group_of(ptr: Tensor, num_rows: int) -> Tensor:
 def _eager(
     x: Tensor, weight: Tensor, bias: Tensor | None, ptr: Tensor
 ) -> Tensor:
+    check_shape('x', x, [None, None])
+    check_shape('weight', weight, [None, x.size(1), None])
     check_shape('ptr', ptr, [weight.size(0) + 1])
     check_ptr('ptr', ptr, x.size(0), rest=True)
     if bias is not None:

@@ -8,11 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gmoe.ops.backend import (
-    MAX_CUDA_EXPERTS,
-    declare_op,
-    use_native,
-)
+from gmoe.ops.backend import MAX_CUDA_EXPERTS, declare_op, use_native
 from gmoe.ops.check import check_shape
 
 
@@ -59,6 +55,9 @@ def noisy_topk(
         topk_first: Whether the softmax is over the selected experts only,
             else over all.
 
+    Returns:
+        The selected experts with their weights, the scores and the load.
+
     Raises:
         ValueError: If a shape is wrong, noise lacks its scale, or the scale
             its noise, or :obj:`top_k` is out of range (:obj:`RuntimeError`
@@ -90,7 +89,7 @@ def noisy_topk(
 
 
 def noise_scale(raw: Tensor) -> Tensor:
-    """The scale of the noise for its scores of any shape."""
+    """The scale of the noise, from scores of any shape."""
     return softplus(raw) + 0.01
 
 
@@ -211,12 +210,5 @@ def _backward(
     return grads[0], grad_raw, None, None, None
 
 
-def _double_backward(ctx: Any, *grads: Any) -> None:
-    raise NotImplementedError(
-        "'gmoe::noisy_topk' has no second derivative; "
-        'gmoe.ops.eager_ops() gives one'
-    )
-
-
 declare_op('noisy_topk', _fake, _backward, _setup_context)
-declare_op('noisy_topk_backward', _fake_backward, _double_backward)
+declare_op('noisy_topk_backward', _fake_backward)

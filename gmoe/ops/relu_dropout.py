@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gmoe.ops.autograd import fake_like
 from gmoe.ops.backend import declare_op, use_native
 
 
@@ -48,16 +49,6 @@ def relu_dropout(
     return torch.ops.gmoe.relu_dropout(x.contiguous(), seed, p, relu)
 
 
-def _fake(x: Tensor, seed: Tensor, p: float, relu: bool) -> Tensor:
-    return torch.empty_like(x)
-
-
-def _fake_backward(
-    grad: Tensor, out: Tensor, seed: Tensor, p: float, relu: bool
-) -> Tensor:
-    return torch.empty_like(grad)
-
-
 def _setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
     _, seed, p, relu = inputs
     ctx.constants = (p, relu)
@@ -72,5 +63,5 @@ def _backward(ctx: Any, grad: Tensor) -> tuple:
     return grad_x, None, None, None
 
 
-declare_op('relu_dropout', _fake, _backward, _setup_context)
-declare_op('relu_dropout_backward', _fake_backward)
+declare_op('relu_dropout', fake_like(0), _backward, _setup_context)
+declare_op('relu_dropout_backward', fake_like(0))

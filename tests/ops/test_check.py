@@ -130,6 +130,9 @@ def test_groups():
     for wrong in (bias[1:], bias[:, 1:], bias[:0]):
         with pytest.raises(REFUSED):
             ops.grouped_linear(x, weight, wrong, ptr)
+    for arguments in ((x[0], weight), (x, weight[0]), (x[:, 1:], weight)):
+        with pytest.raises(REFUSED, match='must have shape .* got'):
+            ops.grouped_linear(*arguments, bias, ptr)
 
 
 def test_slots():
@@ -146,6 +149,10 @@ def test_slots():
     for wrong in (*wrong_values(slots.order, 4), slots.order[1:]):
         with pytest.raises(REFUSED):
             ops.combine(h, gate, two, wrong, 2, slots_per_node=2)
+    with pytest.raises(
+        ValueError, match="'h' must have shape .any, any., got"
+    ):
+        ops.combine(gate, gate, two, slots.order, 2)
     for wrong in (*wrong_values(slots.node, 3), slots.node[1:]):
         with pytest.raises(REFUSED):
             ops.combine(h, gate, wrong, slots.order, 3)

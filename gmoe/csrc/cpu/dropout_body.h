@@ -14,13 +14,7 @@ inline void draw(
   }
   for (int round = 0; round < kPhiloxRounds; ++round) {
     for (int l = 0; l < kDropBlock; ++l) {
-      const uint64_t p0 = static_cast<uint64_t>(kPhiloxM0) * c[0][l];
-      const uint64_t p1 = static_cast<uint64_t>(kPhiloxM1) * c[2][l];
-      const uint32_t c1 = c[1][l], c3 = c[3][l];
-      c[0][l] = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
-      c[1][l] = static_cast<uint32_t>(p1);
-      c[2][l] = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
-      c[3][l] = static_cast<uint32_t>(p0);
+      philox_round(c[0][l], c[1][l], c[2][l], c[3][l], k0, k1);
     }
     k0 += kPhiloxW0;
     k1 += kPhiloxW1;
@@ -48,27 +42,25 @@ void drop(
     if (with_relu) {
       for (int64_t l = 0; l < size; ++l) {
         const A z = relu(static_cast<A>(x[at + l]));
-        out[at + l] = static_cast<T>(keep[l] ? z * scale : A(0));
+        out[at + l] = static_cast<T>(dropped(z, keep[l], scale));
       }
     } else {
       for (int64_t l = 0; l < size; ++l) {
         const A z = static_cast<A>(x[at + l]);
-        out[at + l] = static_cast<T>(keep[l] ? z * scale : A(0));
+        out[at + l] = static_cast<T>(dropped(z, keep[l], scale));
       }
     }
   }
 }
 
-// The gradient where the output says that the element came through: it is zero
-// where the ReLU or the dropout stopped it.
 template <typename T>
 void pass(
     T* __restrict grad_x, const T* __restrict grad, const T* __restrict out,
     int64_t begin, int64_t end, acc_t<T> scale) {
   using A = acc_t<T>;
   for (int64_t i = begin; i < end; ++i) {
-    const A g = scale * static_cast<A>(grad[i]);
-    grad_x[i] = static_cast<T>(static_cast<A>(out[i]) == A(0) ? A(0) : g);
+    grad_x[i] = static_cast<T>(dropped_backward(
+        static_cast<A>(grad[i]), static_cast<A>(out[i]), scale));
   }
 }
 

@@ -146,6 +146,33 @@ inline void store_part(const Vec<T>& x, T* p, int64_t part) {
 // The sums of a tile stay in registers.
 constexpr int kTile = 4;
 
+// Calls f with the first item of each tile, and the tile's size: one for each
+// of the items that do not fill a tile.
+template <typename F>
+inline void for_each_tile(int64_t count, F f) {
+  int64_t j = 0;
+  for (; j + kTile <= count; j += kTile) {
+    f(j, std::integral_constant<int, kTile>());
+  }
+  for (; j < count; ++j) {
+    f(j, std::integral_constant<int, 1>());
+  }
+}
+
+// Calls f with the start of V vectors of a row at a time, then with that of
+// each of the others as for_each_vector does, and with how many they are.
+template <int V, typename T, typename F>
+inline void for_each_strip(int64_t size, F f) {
+  constexpr int64_t kWide = V * Vec<T>::kSize;
+  int64_t d = 0;
+  for (; d + kWide <= size; d += kWide) {
+    f(d, int64_t(0), std::integral_constant<int, V>());
+  }
+  for_each_vector<T>(size - d, [&](int64_t rest, int64_t part) {
+    f(d + rest, part, std::integral_constant<int, 1>());
+  });
+}
+
 // The order of the terms of a sum is the same in tiles of every size.
 template <int R, int C, typename T>
 void dots_tile(
@@ -180,8 +207,7 @@ template <typename T>
 void dots(
     const T* const* row, int64_t rows, const T* b, int64_t columns,
     int64_t size, T* out, int64_t out_stride) {
-  int64_t j = 0;
-  auto all_rows = [&](auto with_columns) {
+  for_each_tile(columns, [&](int64_t j, auto with_columns) {
     constexpr int C = decltype(with_columns)::value;
     const T* from = b + j * size;
     int64_t r = 0;
@@ -198,13 +224,7 @@ void dots(
       case 1:
         return dots_tile<1, C>(row + r, from, size, rest, out_stride);
     }
-  };
-  for (; j + kTile <= columns; j += kTile) {
-    all_rows(std::integral_constant<int, kTile>());
-  }
-  for (; j < columns; ++j) {
-    all_rows(std::integral_constant<int, 1>());
-  }
+  });
 }
 
 // J rows of the matrix, V vectors of each at a time, which stay in registers.
@@ -241,27 +261,12 @@ void add_product(
     T* const* out, const T* a, int64_t a_stride, int64_t rows, const T* b,
     int64_t b_stride, int64_t depth, int64_t size) {
   constexpr int V = GMOE_LANES == 512 ? 4 : 2; // Of 32 or 16 registers.
-  constexpr int64_t kWide = V * Vec<T>::kSize;
-  auto all_channels = [&](int64_t j, auto with_depth) {
-    constexpr int J = decltype(with_depth)::value;
-    const T* from = b + j * b_stride;
-    int64_t d = 0;
-    for (; d + kWide <= size; d += kWide) {
-      add_product_tile<J, V>(
-          out, a + j, a_stride, rows, from, b_stride, d, 0);
-    }
-    for_each_vector<T>(size - d, [&](int64_t rest, int64_t part) {
-      add_product_tile<J, 1>(
-          out, a + j, a_stride, rows, from, b_stride, d + rest, part);
+  for_each_tile(depth, [&](int64_t j, auto with_depth) {
+    for_each_strip<V, T>(size, [&](int64_t d, int64_t part, auto wide) {
+      add_product_tile<decltype(with_depth)::value, decltype(wide)::value>(
+          out, a + j, a_stride, rows, b + j * b_stride, b_stride, d, part);
     });
-  };
-  int64_t j = 0;
-  for (; j + kTile <= depth; j += kTile) {
-    all_channels(j, std::integral_constant<int, kTile>());
-  }
-  for (; j < depth; ++j) {
-    all_channels(j, std::integral_constant<int, 1>());
-  }
+  });
 }
 
 // C rows of the output, V vectors of each at a time.
@@ -299,26 +304,12 @@ template <typename T>
 void outer(
     T* out, const T* a, int64_t a_stride, const T* const* row, int64_t rows,
     int64_t columns, int64_t size) {
-  constexpr int64_t kWide = kTile * Vec<T>::kSize;
-  auto all_channels = [&](int64_t j, auto with_columns) {
-    constexpr int C = decltype(with_columns)::value;
-    T* to = out + j * size;
-    int64_t d = 0;
-    for (; d + kWide <= size; d += kWide) {
-      outer_tile<C, kTile>(to, a + j, a_stride, row, rows, size, d, 0);
-    }
-    for_each_vector<T>(size - d, [&](int64_t rest, int64_t part) {
-      outer_tile<C, 1>(
-          to, a + j, a_stride, row, rows, size, d + rest, part);
+  for_each_tile(columns, [&](int64_t j, auto with_columns) {
+    for_each_strip<kTile, T>(size, [&](int64_t d, int64_t part, auto wide) {
+      outer_tile<decltype(with_columns)::value, decltype(wide)::value>(
+          out + j * size, a + j, a_stride, row, rows, size, d, part);
     });
-  };
-  int64_t j = 0;
-  for (; j + kTile <= columns; j += kTile) {
-    all_channels(j, std::integral_constant<int, kTile>());
-  }
-  for (; j < columns; ++j) {
-    all_channels(j, std::integral_constant<int, 1>());
-  }
+  });
 }
 
 template <typename T>

@@ -25,7 +25,7 @@ GMOE_BODY void perturb_body(GateRows<A>& gate) {
   A* __restrict__ logits = gate.logits.data();
   const int64_t size = gate.rows * gate.width;
   for (int64_t i = 0; i < size; ++i) {
-    scale[i] = softplus(raw[i]) + A(0.01);
+    scale[i] = noise_scale(raw[i]);
     logits[i] = clean[i] + noise[i] * scale[i];
   }
 }
@@ -185,7 +185,7 @@ GMOE_BODY void pass_backward_body(GateRows<A>& gate) {
   const int64_t size = gate.rows * width;
   const int32_t k = static_cast<int32_t>(gate.top_k);
   for (int64_t i = 0; i < size; ++i) {
-    const A score = grad[i] * normal_pdf(z[i]) / scale[i];
+    const A score = load_backward(grad[i], z[i], scale[i]);
     grad_clean[i] = score;
     grad_scale[i] = -score * z[i];
     grad[i] = rank[i] < k ? score : A(0); // From here on: of the selected.
@@ -211,9 +211,8 @@ GMOE_BODY void perturb_backward_body(GateRows<A>& gate) {
   A* __restrict__ grad_raw = gate.grad_raw.data();
   const int64_t size = gate.rows * gate.width;
   for (int64_t i = 0; i < size; ++i) {
-    const A grad_scale = grad_raw[i] + grad[i] * noise[i];
     grad_clean[i] = without_dust(grad_clean[i] + grad[i]);
-    grad_raw[i] = without_dust(grad_scale * sigmoid(raw[i]));
+    grad_raw[i] = raw_backward(grad_raw[i], grad[i], noise[i], raw[i]);
   }
 }
 

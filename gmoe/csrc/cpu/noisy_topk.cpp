@@ -1,6 +1,5 @@
 // The noisy top-k gate on the CPU. Every row is the work of one thread.
 #include <algorithm>
-#include <tuple>
 #include <vector>
 
 #include <torch/csrc/stable/library.h>
@@ -8,6 +7,7 @@
 
 #include "../gate_inputs.h"
 #include "gate_rows.h"
+#include "inputs.h"
 
 namespace gmoe::cpu {
 
@@ -84,128 +84,80 @@ void for_each_block(const GateInputs& in, bool backward, F f) {
       });
 }
 
-template <typename T>
-void forward(
-    const GateInputs& in, T* weight, int64_t* expert, T* logits, T* load) {
-  const Scores<T> scores(in);
-  for_each_block<acc_t<T>>(
-      in, false, [&](auto& gate, int64_t first, int64_t rows) {
-        const int64_t n = gate.num_experts, k = gate.top_k;
-        scores.load(gate, first, rows);
+struct OnCpu {
+  using Guard = cpu::Guard;
+
+  static constexpr int64_t kMaxExperts = kMost;
+
+  template <typename T>
+  static void forward(const GateInputs& in, const GateResults<T>& out) {
+    const Scores<T> scores(in);
+    for_each_block<acc_t<T>>(
+        in, false, [&](auto& gate, int64_t first, int64_t rows) {
+          const int64_t n = gate.num_experts, k = gate.top_k;
+          scores.load(gate, first, rows);
+          weigh(gate);
+          store(gate.weight, out.weight, first, rows, k, k);
+          for (int64_t row = 0; row < rows; ++row) {
+            const int32_t* order = gate.order.data() + row * gate.width;
+            std::copy(order, order + k, out.expert + (first + row) * k);
+          }
+          if (out.logits != nullptr) {
+            store(gate.logits, out.logits, first, rows, n, gate.width);
+          }
+          if (out.load != nullptr) {
+            standardize(gate);
+            pass(gate);
+            store(gate.load, out.load, first, rows, n, gate.width);
+          }
+        });
+  }
+
+  template <typename T>
+  static void backward(
+      const GateInputs& in, const GateIncoming<T>& grad, T* grad_clean,
+      T* grad_raw) {
+    using A = acc_t<T>;
+    const Scores<T> scores(in);
+    auto clear = [](std::vector<A>& values) {
+      std::fill(values.begin(), values.end(), A(0));
+    };
+    for_each_block<A>(in, true, [&](auto& gate, int64_t first, int64_t rows) {
+      const int64_t n = gate.num_experts, k = gate.top_k, width = gate.width;
+      scores.load(gate, first, rows);
+      clear(gate.grad_logits);
+      if (grad.logits.data != nullptr) {
+        read(grad.logits, gate.grad_logits, first, rows, n, width);
+      }
+      if (grad.weight.data != nullptr) {
         weigh(gate);
-        store(gate.weight, weight, first, rows, k, k);
-        for (int64_t row = 0; row < rows; ++row) {
-          const int32_t* order = gate.order.data() + row * gate.width;
-          std::copy(order, order + k, expert + (first + row) * k);
-        }
-        if (in.noise.has_value()) {
-          store(gate.logits, logits, first, rows, n, gate.width);
-        }
-        if (in.has_load()) {
-          standardize(gate);
-          pass(gate);
-          store(gate.load, load, first, rows, n, gate.width);
-        }
-      });
-}
-
-template <typename T>
-void backward(
-    const GateInputs& in,
-    Matrix<T> grad_weight,
-    Matrix<T> grad_logits,
-    Matrix<T> grad_load,
-    T* grad_clean,
-    T* grad_raw) {
-  using A = acc_t<T>;
-  const Scores<T> scores(in);
-  auto clear = [](std::vector<A>& values) {
-    std::fill(values.begin(), values.end(), A(0));
-  };
-  for_each_block<A>(in, true, [&](auto& gate, int64_t first, int64_t rows) {
-    const int64_t n = gate.num_experts, k = gate.top_k, width = gate.width;
-    scores.load(gate, first, rows);
-    clear(gate.grad_logits);
-    if (grad_logits.data != nullptr) {
-      read(grad_logits, gate.grad_logits, first, rows, n, width);
-    }
-    if (grad_weight.data != nullptr) {
-      weigh(gate);
-      read(grad_weight, gate.grad_weight, first, rows, k, k);
-      weigh_backward(gate);
-    }
-    if (grad_raw == nullptr) {
-      store(gate.grad_logits, grad_clean, first, rows, n, width);
-      return;
-    }
-    if (grad_load.data != nullptr) {
-      standardize(gate);
-      read(grad_load, gate.grad_load, first, rows, n, width);
-      pass_backward(gate);
-    } else {
-      clear(gate.grad_clean);
-      clear(gate.grad_raw);
-    }
-    perturb_backward(gate);
-    store(gate.grad_clean, grad_clean, first, rows, n, width);
-    store(gate.grad_raw, grad_raw, first, rows, n, width);
-  });
-}
-
-std::tuple<Tensor, Tensor, Tensor, Tensor> noisy_topk(
-    Tensor clean,
-    MaybeTensor raw,
-    MaybeTensor noise,
-    int64_t top_k,
-    bool topk_first) {
-  const GateInputs in{clean, raw, noise, top_k, topk_first};
-  in.check();
-  const auto outputs = in.new_outputs();
-  with_channel_type("clean", clean.scalar_type(), [&](auto value) {
-    using T = decltype(value);
-    const auto& [weight, expert, logits, load] = outputs;
-    forward<T>(
-        in,
-        weight.template mutable_data_ptr<T>(),
-        expert.template mutable_data_ptr<int64_t>(),
-        logits.template mutable_data_ptr<T>(),
-        load.template mutable_data_ptr<T>());
-  });
-  return outputs;
-}
-
-std::vector<Tensor> noisy_topk_backward(
-    MaybeTensor grad_weight,
-    MaybeTensor grad_logits,
-    MaybeTensor grad_load,
-    Tensor clean,
-    MaybeTensor raw,
-    MaybeTensor noise,
-    int64_t top_k,
-    bool topk_first) {
-  const GateInputs in{clean, raw, noise, top_k, topk_first};
-  in.check();
-  GateGradients grads{grad_weight, grad_logits, grad_load};
-  grads.check(in);
-  const std::vector<Tensor> out = in.new_gradients();
-  with_channel_type("clean", clean.scalar_type(), [&](auto value) {
-    using T = decltype(value);
-    backward<T>(
-        in,
-        Matrix<T>(grads.weight),
-        Matrix<T>(grads.logits),
-        Matrix<T>(grads.load),
-        out[0].template mutable_data_ptr<T>(),
-        raw.has_value() ? out[1].template mutable_data_ptr<T>() : nullptr);
-  });
-  return out;
-}
+        read(grad.weight, gate.grad_weight, first, rows, k, k);
+        weigh_backward(gate);
+      }
+      if (grad_raw == nullptr) {
+        store(gate.grad_logits, grad_clean, first, rows, n, width);
+        return;
+      }
+      if (grad.load.data != nullptr) {
+        standardize(gate);
+        read(grad.load, gate.grad_load, first, rows, n, width);
+        pass_backward(gate);
+      } else {
+        clear(gate.grad_clean);
+        clear(gate.grad_raw);
+      }
+      perturb_backward(gate);
+      store(gate.grad_clean, grad_clean, first, rows, n, width);
+      store(gate.grad_raw, grad_raw, first, rows, n, width);
+    });
+  }
+};
 
 } // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gmoe, CPU, m) {
-  m.impl("noisy_topk", TORCH_BOX(&noisy_topk));
-  m.impl("noisy_topk_backward", TORCH_BOX(&noisy_topk_backward));
+  m.impl("noisy_topk", TORCH_BOX(&noisy_topk<OnCpu>));
+  m.impl("noisy_topk_backward", TORCH_BOX(&noisy_topk_backward<OnCpu>));
 }
 
 } // namespace gmoe::cpu

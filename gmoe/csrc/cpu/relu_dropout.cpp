@@ -41,57 +41,42 @@ void for_each_part(int64_t size, F f) {
   });
 }
 
-template <typename T>
-void drop(
-    const Tensor& x, const Tensor& out, const Tensor& seed, double p,
-    bool with_relu) {
-  const T* from = x.const_data_ptr<T>();
-  T* to = out.mutable_data_ptr<T>();
-  const uint64_t key =
-      static_cast<uint64_t>(seed.const_data_ptr<int64_t>()[0]);
-  for_each_part(x.numel(), [&](int64_t begin, int64_t end) {
-    drop_loops<T>().drop(
-        to, from, begin, end, key, drop_below(p),
-        static_cast<acc_t<T>>(1 / (1 - p)), with_relu);
-  });
-}
+struct OnCpu {
+  using Guard = cpu::Guard;
 
-Tensor relu_dropout(Tensor x, Tensor seed, double p, bool relu) {
-  take_dropout("x", x, seed, p);
-  Tensor out = torch::stable::empty_like(x);
-  with_channel_type("x", x.scalar_type(), [&](auto value) {
-    drop<decltype(value)>(x, out, seed, p, relu);
-  });
-  return out;
-}
-
-Tensor relu_dropout_backward(
-    Tensor grad, Tensor out, Tensor seed, double p, bool relu) {
-  take_dropout("grad", grad, seed, p);
-  take_dropped(grad, out, relu);
-  Tensor grad_x = torch::stable::empty_like(grad);
-  with_channel_type("grad", grad.scalar_type(), [&](auto value) {
-    using T = decltype(value);
-    if (!relu) {
-      drop<T>(grad, grad_x, seed, p, false);
-      return;
-    }
-    const T* g = grad.template const_data_ptr<T>();
-    const T* kept = out.template const_data_ptr<T>();
-    T* to = grad_x.template mutable_data_ptr<T>();
-    const auto scale = static_cast<acc_t<T>>(1 / (1 - p));
-    for_each_part(grad.numel(), [&](int64_t begin, int64_t end) {
-      drop_loops<T>().pass(to, g, kept, begin, end, scale);
+  template <typename T>
+  static void drop(
+      const Tensor& x, const Tensor& seed, double p, bool with_relu,
+      const Tensor& out) {
+    const T* from = x.const_data_ptr<T>();
+    T* to = out.mutable_data_ptr<T>();
+    const uint64_t key =
+        static_cast<uint64_t>(seed.const_data_ptr<int64_t>()[0]);
+    for_each_part(x.numel(), [&](int64_t begin, int64_t end) {
+      drop_loops<T>().drop(
+          to, from, begin, end, key, drop_below(p),
+          static_cast<acc_t<T>>(1 / (1 - p)), with_relu);
     });
-  });
-  return grad_x;
-}
+  }
+
+  template <typename T>
+  static void pass(
+      const Tensor& grad, const Tensor& out, double p, const Tensor& grad_x) {
+    const T* from = grad.const_data_ptr<T>();
+    const T* kept = out.const_data_ptr<T>();
+    T* to = grad_x.mutable_data_ptr<T>();
+    for_each_part(grad.numel(), [&](int64_t begin, int64_t end) {
+      drop_loops<T>().pass(
+          to, from, kept, begin, end, static_cast<acc_t<T>>(1 / (1 - p)));
+    });
+  }
+};
 
 } // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gmoe, CPU, m) {
-  m.impl("relu_dropout", TORCH_BOX(&relu_dropout));
-  m.impl("relu_dropout_backward", TORCH_BOX(&relu_dropout_backward));
+  m.impl("relu_dropout", TORCH_BOX(&relu_dropout<OnCpu>));
+  m.impl("relu_dropout_backward", TORCH_BOX(&relu_dropout_backward<OnCpu>));
 }
 
 } // namespace gmoe::cpu

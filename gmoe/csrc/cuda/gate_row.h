@@ -59,7 +59,7 @@ struct GateRow {
       clean[i] = has ? gate.clean.at(row, expert(i)) : A(0);
       raw[i] = noisy ? gate.raw.at(row, expert(i)) : A(0);
       noise[i] = noisy ? gate.noise.at(row, expert(i)) : A(0);
-      scale[i] = softplus(raw[i]) + A(0.01);
+      scale[i] = noise_scale(raw[i]);
       logits[i] = noisy ? clean[i] + noise[i] * scale[i] : clean[i];
     }
     find_ranks();
@@ -162,7 +162,8 @@ struct GateRow {
 #pragma unroll
     for (int i = 0; i < N; ++i) {
       const A z = grad_scale[i];
-      const A score = exists(i) ? grad[i] * normal_pdf(z) / scale[i] : A(0);
+      const A score =
+          exists(i) ? load_backward(grad[i], z, scale[i]) : A(0);
       grad_clean[i] = score;
       grad_scale[i] = -score * z;
       next += is_selected(i) ? score : A(0);

@@ -97,7 +97,7 @@ GroupedSlots group_by_expert(
     Tensor weight, Tensor expert, Tensor ptr, int64_t num_experts) {
   STD_TORCH_CHECK(
       num_experts >= 0 && num_experts <= kMaxExperts,
-      "there must be at most ", kMaxExperts, " experts, got ", num_experts);
+      "'num_experts' must be from 0 to ", kMaxExperts, ", got ", num_experts);
   const torch::stable::accelerator::DeviceGuard guard(
       expert.get_device_index());
   return with_slots(

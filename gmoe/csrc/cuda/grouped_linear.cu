@@ -1,7 +1,5 @@
 // Linear maps of groups of rows on CUDA. Where the groups begin is read on the
 // device; the host knows only how many tiles there can be at most.
-#include <optional>
-
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 
@@ -40,17 +38,9 @@ struct Groups {
 // A block per tile of rows and tile of columns.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) linear_tiles(
-    Groups groups,
-    const T* x,
-    const T* weight,
-    const T* bias,
-    int64_t group_stride,
-    int64_t depth_stride,
-    int64_t column_stride,
-    int64_t depth,
-    int64_t columns,
-    int64_t column_tiles,
-    T* out) {
+    Groups groups, const T* x, const T* weight, const T* bias,
+    int64_t group_stride, int64_t depth_stride, int64_t column_stride,
+    int64_t depth, int64_t columns, int64_t column_tiles, T* out) {
   int64_t first_row = 0, end = 0;
   const int64_t g = groups.find(blockIdx.x / column_tiles, first_row, end);
   if (first_row >= groups.num_rows) {
@@ -77,14 +67,8 @@ __global__ void __launch_bounds__(kThreads) linear_tiles(
 // A block per tile of x_g^T y_g and part of the rows of g.
 template <typename T, typename Out>
 __global__ void __launch_bounds__(kThreads) outer_tiles(
-    Groups groups,
-    const T* x,
-    const T* y,
-    int64_t x_columns,
-    int64_t y_columns,
-    int64_t x_tiles,
-    int64_t y_tiles,
-    int64_t num_parts,
+    Groups groups, const T* x, const T* y, int64_t x_columns,
+    int64_t y_columns, int64_t x_tiles, int64_t y_tiles, int64_t num_parts,
     Out* out) {
   int64_t block = blockIdx.x;
   const int64_t first_column = block % y_tiles * kTile;
@@ -128,75 +112,71 @@ int64_t parts_for(int64_t tiles, int64_t rows_per_group) {
   return std::clamp<int64_t>(kBlocks / tiles, 1, most);
 }
 
-Tensor grouped_linear(
-    Tensor x, Tensor weight, std::optional<Tensor> bias, Tensor ptr) {
-  const Arguments arguments("x", x);
-  take_groups(arguments, x, ptr);
-  take_weight(arguments, x, weight, bias, ptr);
-  const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  const int64_t num_rows = x.size(0), columns = weight.size(2);
-  Tensor out = torch::stable::new_empty(x, {num_rows, columns});
-  const Groups groups{
-      ptr.const_data_ptr<int64_t>(), weight.size(0), num_rows};
-  // Each group may end with a tile that is not full.
-  const int64_t column_tiles = num_tiles(columns);
-  const int64_t row_tiles =
-      num_rows == 0 ? 0 : num_rows / kTile + groups.count + 1;
-  dispatch(x.scalar_type(), ScalarType::Long, [&](auto value, auto) {
-    using T = decltype(value);
-    launch(
-        current_stream(x), per_tile(row_tiles * column_tiles),
-        linear_tiles<T>, groups, x.template const_data_ptr<T>(),
-        weight.template const_data_ptr<T>(),
-        bias.has_value() ? bias->template const_data_ptr<T>() : nullptr,
-        weight.stride(0), weight.stride(1), weight.stride(2), x.size(1),
-        columns, column_tiles, out.template mutable_data_ptr<T>());
-  });
-  return out;
-}
+struct OnCuda {
+  using Guard = cuda::Guard;
 
-Tensor grouped_outer(Tensor x, Tensor y, Tensor ptr) {
-  take_outer(Arguments("x", x), x, y, ptr);
-  const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  const int64_t num_groups = ptr.numel() - 1;
-  Tensor out =
-      torch::stable::new_empty(x, {num_groups, x.size(1), y.size(1)});
-  if (out.numel() == 0) {
-    return out;
-  }
-  const Groups groups{ptr.const_data_ptr<int64_t>(), num_groups, x.size(0)};
-  const int64_t x_tiles = num_tiles(x.size(1)), y_tiles = num_tiles(y.size(1));
-  const int64_t tiles = num_groups * x_tiles * y_tiles;
-  const int64_t num_parts = parts_for(tiles, x.size(0) / num_groups);
-  dispatch(x.scalar_type(), ScalarType::Long, [&](auto value, auto) {
-    using T = decltype(value);
-    const cudaStream_t stream = current_stream(x);
-    auto multiply = [&](auto* to) {
+  static void linear(
+      const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
+      const Tensor& ptr, const Tensor& out) {
+    const int64_t num_rows = x.size(0), columns = weight.size(2);
+    const Groups groups{
+        ptr.const_data_ptr<int64_t>(), weight.size(0), num_rows};
+    // Each group may end with a tile that is not full.
+    const int64_t column_tiles = num_tiles(columns);
+    const int64_t row_tiles =
+        num_rows == 0 ? 0 : num_rows / kTile + groups.count + 1;
+    with_channel_type("x", x.scalar_type(), [&](auto value) {
+      using T = decltype(value);
       launch(
-          stream, per_tile(tiles * num_parts),
-          outer_tiles<T, std::remove_pointer_t<decltype(to)>>, groups,
-          x.template const_data_ptr<T>(), y.template const_data_ptr<T>(),
-          x.size(1), y.size(1), x_tiles, y_tiles, num_parts, to);
-    };
-    T* to = out.template mutable_data_ptr<T>();
-    if (num_parts == 1) {
-      return multiply(to);
+          current_stream(x), per_tile(row_tiles * column_tiles),
+          linear_tiles<T>, groups, x.template const_data_ptr<T>(),
+          weight.template const_data_ptr<T>(),
+          bias.has_value() ? bias->template const_data_ptr<T>() : nullptr,
+          weight.stride(0), weight.stride(1), weight.stride(2), x.size(1),
+          columns, column_tiles, out.template mutable_data_ptr<T>());
+    });
+  }
+
+  static void outer(
+      const Tensor& x, const Tensor& y, const Tensor& ptr, Tensor& out) {
+    if (out.numel() == 0) {
+      return;
     }
-    const Tensor parts = new_sums<T>(x, num_parts * out.numel());
-    auto* part = parts.template mutable_data_ptr<acc_t<T>>();
-    multiply(part);
-    launch(
-        stream, per_item(out.numel()), add_outer_parts<T>, part, num_parts,
-        out.numel(), to);
-  });
-  return out;
-}
+    const int64_t num_groups = ptr.numel() - 1;
+    const Groups groups{ptr.const_data_ptr<int64_t>(), num_groups, x.size(0)};
+    const int64_t x_tiles = num_tiles(x.size(1));
+    const int64_t y_tiles = num_tiles(y.size(1));
+    const int64_t tiles = num_groups * x_tiles * y_tiles;
+    const int64_t num_parts = parts_for(tiles, x.size(0) / num_groups);
+    with_channel_type("x", x.scalar_type(), [&](auto value) {
+      using T = decltype(value);
+      const cudaStream_t stream = current_stream(x);
+      auto multiply = [&](auto* to) {
+        launch(
+            stream, per_tile(tiles * num_parts),
+            outer_tiles<T, std::remove_pointer_t<decltype(to)>>, groups,
+            x.template const_data_ptr<T>(), y.template const_data_ptr<T>(),
+            x.size(1), y.size(1), x_tiles, y_tiles, num_parts, to);
+      };
+      T* to = out.template mutable_data_ptr<T>();
+      if (num_parts == 1) {
+        return multiply(to);
+      }
+      const Tensor parts = new_sums<T>(x, num_parts * out.numel());
+      auto* part = parts.template mutable_data_ptr<acc_t<T>>();
+      multiply(part);
+      launch(
+          stream, per_item(out.numel()), add_outer_parts<T>, part, num_parts,
+          out.numel(), to);
+    });
+  }
+};
 
 } // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gmoe, CUDA, m) {
-  m.impl("grouped_linear", TORCH_BOX(&grouped_linear));
-  m.impl("grouped_outer", TORCH_BOX(&grouped_outer));
+  m.impl("grouped_linear", TORCH_BOX(&grouped_linear<OnCuda>));
+  m.impl("grouped_outer", TORCH_BOX(&grouped_outer<OnCuda>));
 }
 
 } // namespace gmoe::cuda

@@ -7,13 +7,6 @@ namespace gmoe::cuda {
 
 namespace {
 
-template <typename T>
-struct GateResults {
-  T* weight;
-  int64_t* expert;
-  T *logits, *load; // Or null.
-};
-
 // Threads behind the last row work on it too, as the others of their warp
 // need them, but write nothing.
 template <typename T, int N>
@@ -48,15 +41,10 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <typename T>
-struct Incoming {
-  Matrix<T> weight, logits, load;
-};
-
 template <typename T, int N>
 __global__ void __launch_bounds__(kThreads) backward(
-    const __grid_constant__ Gate<T> gate, Incoming<T> grad, T* grad_clean,
-    T* grad_raw) {
+    const __grid_constant__ Gate<T> gate, GateIncoming<T> grad,
+    T* grad_clean, T* grad_raw) {
   using A = acc_t<T>;
   const int64_t row = row_item();
   const int64_t from = min(row, gate.num_rows - 1);
@@ -99,10 +87,9 @@ __global__ void __launch_bounds__(kThreads) backward(
       grad_clean[at] = static_cast<T>(logits[i]);
       continue;
     }
-    const A grad_scale = scale[i] + logits[i] * scores.noise[i];
     grad_clean[at] = static_cast<T>(without_dust(clean[i] + logits[i]));
     grad_raw[at] = static_cast<T>(
-        without_dust(grad_scale * sigmoid(scores.raw[i])));
+        raw_backward(scale[i], logits[i], scores.noise[i], scores.raw[i]));
   }
 }
 
@@ -126,80 +113,38 @@ void with_lanes(int64_t num_experts, F f) {
   }
 }
 
-void check(const GateInputs& in) {
-  in.check();
-  STD_TORCH_CHECK(
-      in.num_experts() <= kMaxExperts, "there must be at most ", kMaxExperts,
-      " experts, got ", in.num_experts());
-}
+struct OnCuda {
+  using Guard = cuda::Guard;
 
-std::tuple<Tensor, Tensor, Tensor, Tensor> noisy_topk(
-    Tensor clean,
-    MaybeTensor raw,
-    MaybeTensor noise,
-    int64_t top_k,
-    bool topk_first) {
-  const GateInputs in{clean, raw, noise, top_k, topk_first};
-  check(in);
-  const torch::stable::accelerator::DeviceGuard guard(
-      clean.get_device_index());
-  const auto outputs = in.new_outputs();
-  with_channel_type("clean", clean.scalar_type(), [&](auto value) {
-    using T = decltype(value);
-    const auto& [weight, expert, logits, load] = outputs;
-    const GateResults<T> results{
-        weight.template mutable_data_ptr<T>(),
-        expert.template mutable_data_ptr<int64_t>(),
-        noise.has_value() ? logits.template mutable_data_ptr<T>() : nullptr,
-        in.has_load() ? load.template mutable_data_ptr<T>() : nullptr};
+  static constexpr int64_t kMaxExperts = cuda::kMaxExperts;
+
+  template <typename T>
+  static void forward(const GateInputs& in, const GateResults<T>& out) {
     with_lanes(in.num_experts(), [&](auto each, int64_t lanes) {
       launch(
-          current_stream(clean), per_row(in.num_rows(), lanes),
-          forward<T, decltype(each)::value>, Gate<T>(in), results);
+          current_stream(in.clean), per_row(in.num_rows(), lanes),
+          cuda::forward<T, decltype(each)::value>, Gate<T>(in), out);
     });
-  });
-  return outputs;
-}
+  }
 
-std::vector<Tensor> noisy_topk_backward(
-    MaybeTensor grad_weight,
-    MaybeTensor grad_logits,
-    MaybeTensor grad_load,
-    Tensor clean,
-    MaybeTensor raw,
-    MaybeTensor noise,
-    int64_t top_k,
-    bool topk_first) {
-  const GateInputs in{clean, raw, noise, top_k, topk_first};
-  check(in);
-  GateGradients grads{grad_weight, grad_logits, grad_load};
-  grads.check(in);
-  const torch::stable::accelerator::DeviceGuard guard(
-      clean.get_device_index());
-  const std::vector<Tensor> out = in.new_gradients();
-  with_channel_type("clean", clean.scalar_type(), [&](auto value) {
-    using T = decltype(value);
-    const Incoming<T> incoming{
-        Matrix<T>(grads.weight), Matrix<T>(grads.logits),
-        Matrix<T>(grads.load)};
-    T* to = out[0].template mutable_data_ptr<T>();
-    T* raw_to =
-        raw.has_value() ? out[1].template mutable_data_ptr<T>() : nullptr;
+  template <typename T>
+  static void backward(
+      const GateInputs& in, const GateIncoming<T>& grad, T* grad_clean,
+      T* grad_raw) {
     with_lanes(in.num_experts(), [&](auto each, int64_t lanes) {
       launch(
-          current_stream(clean), per_row(in.num_rows(), lanes),
-          backward<T, decltype(each)::value>, Gate<T>(in), incoming, to,
-          raw_to);
+          current_stream(in.clean), per_row(in.num_rows(), lanes),
+          cuda::backward<T, decltype(each)::value>, Gate<T>(in), grad,
+          grad_clean, grad_raw);
     });
-  });
-  return out;
-}
+  }
+};
 
 } // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gmoe, CUDA, m) {
-  m.impl("noisy_topk", TORCH_BOX(&noisy_topk));
-  m.impl("noisy_topk_backward", TORCH_BOX(&noisy_topk_backward));
+  m.impl("noisy_topk", TORCH_BOX(&noisy_topk<OnCuda>));
+  m.impl("noisy_topk_backward", TORCH_BOX(&noisy_topk_backward<OnCuda>));
 }
 
 } // namespace gmoe::cuda

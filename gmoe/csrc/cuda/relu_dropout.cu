@@ -52,20 +52,25 @@ __global__ void __launch_bounds__(kThreads) drop_words(
   }
   const uint64_t c = static_cast<uint64_t>(counter);
   const uint64_t key = static_cast<uint64_t>(*seed);
+  uint32_t k0 = static_cast<uint32_t>(key), k1 = key >> 32;
   uint32_t word[kWords] = {
       static_cast<uint32_t>(c), static_cast<uint32_t>(c >> 32), 0, 0};
-  philox(word, static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32));
+#pragma unroll
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    philox_round(word[0], word[1], word[2], word[3], k0, k1);
+    k0 += kPhiloxW0;
+    k1 += kPhiloxW1;
+  }
   acc_t<T> z[kWords];
   load_words<T, kAligned>(x, at, size, z);
 #pragma unroll
   for (int w = 0; w < kWords; ++w) {
     z[w] = with_relu ? relu(z[w]) : z[w];
-    z[w] = word[w] >= threshold ? z[w] * scale : acc_t<T>(0);
+    z[w] = dropped(z[w], word[w] >= threshold, scale);
   }
   store_words<T, kAligned>(out, at, size, z);
 }
 
-// The gradient where the output says that the element came through.
 template <typename T, bool kAligned>
 __global__ void __launch_bounds__(kThreads) pass_words(
     const T* grad, const T* out, int64_t size, acc_t<T> scale, T* grad_x) {
@@ -78,7 +83,7 @@ __global__ void __launch_bounds__(kThreads) pass_words(
   load_words<T, kAligned>(out, at, size, kept);
 #pragma unroll
   for (int w = 0; w < kWords; ++w) {
-    g[w] = kept[w] == acc_t<T>(0) ? acc_t<T>(0) : scale * g[w];
+    g[w] = dropped_backward(g[w], kept[w], scale);
   }
   store_words<T, kAligned>(grad_x, at, size, g);
 }
@@ -97,61 +102,44 @@ void with_alignment(const std::vector<const void*>& data, F f) {
   aligned ? f(std::true_type()) : f(std::false_type());
 }
 
-template <typename T>
-void drop(
-    const Tensor& x, const Tensor& seed, double p, bool with_relu,
-    const Tensor& out) {
-  const T* from = x.const_data_ptr<T>();
-  T* to = out.mutable_data_ptr<T>();
-  with_alignment<T>({from, to}, [&](auto aligned) {
-    launch(
-        current_stream(x), per_counter(x.numel()),
-        drop_words<T, decltype(aligned)::value>, from, x.numel(),
-        seed.const_data_ptr<int64_t>(), drop_below(p),
-        static_cast<acc_t<T>>(1 / (1 - p)), with_relu, to);
-  });
-}
+struct OnCuda {
+  using Guard = cuda::Guard;
 
-Tensor relu_dropout(Tensor x, Tensor seed, double p, bool relu) {
-  take_dropout("x", x, seed, p);
-  const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  Tensor out = torch::stable::empty_like(x);
-  with_channel_type("x", x.scalar_type(), [&](auto value) {
-    drop<decltype(value)>(x, seed, p, relu, out);
-  });
-  return out;
-}
+  template <typename T>
+  static void drop(
+      const Tensor& x, const Tensor& seed, double p, bool with_relu,
+      const Tensor& out) {
+    const T* from = x.const_data_ptr<T>();
+    T* to = out.mutable_data_ptr<T>();
+    with_alignment<T>({from, to}, [&](auto aligned) {
+      launch(
+          current_stream(x), per_counter(x.numel()),
+          drop_words<T, decltype(aligned)::value>, from, x.numel(),
+          seed.const_data_ptr<int64_t>(), drop_below(p),
+          static_cast<acc_t<T>>(1 / (1 - p)), with_relu, to);
+    });
+  }
 
-Tensor relu_dropout_backward(
-    Tensor grad, Tensor out, Tensor seed, double p, bool relu) {
-  take_dropout("grad", grad, seed, p);
-  take_dropped(grad, out, relu);
-  const torch::stable::accelerator::DeviceGuard guard(grad.get_device_index());
-  Tensor grad_x = torch::stable::empty_like(grad);
-  with_channel_type("grad", grad.scalar_type(), [&](auto value) {
-    using T = decltype(value);
-    if (!relu) {
-      drop<T>(grad, seed, p, false, grad_x);
-      return;
-    }
-    const T* g = grad.template const_data_ptr<T>();
-    const T* kept = out.template const_data_ptr<T>();
-    T* to = grad_x.template mutable_data_ptr<T>();
-    with_alignment<T>({g, kept, to}, [&](auto aligned) {
+  template <typename T>
+  static void pass(
+      const Tensor& grad, const Tensor& out, double p, const Tensor& grad_x) {
+    const T* from = grad.const_data_ptr<T>();
+    const T* kept = out.const_data_ptr<T>();
+    T* to = grad_x.mutable_data_ptr<T>();
+    with_alignment<T>({from, kept, to}, [&](auto aligned) {
       launch(
           current_stream(grad), per_counter(grad.numel()),
-          pass_words<T, decltype(aligned)::value>, g, kept, grad.numel(),
+          pass_words<T, decltype(aligned)::value>, from, kept, grad.numel(),
           static_cast<acc_t<T>>(1 / (1 - p)), to);
     });
-  });
-  return grad_x;
-}
+  }
+};
 
 } // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gmoe, CUDA, m) {
-  m.impl("relu_dropout", TORCH_BOX(&relu_dropout));
-  m.impl("relu_dropout_backward", TORCH_BOX(&relu_dropout_backward));
+  m.impl("relu_dropout", TORCH_BOX(&relu_dropout<OnCuda>));
+  m.impl("relu_dropout_backward", TORCH_BOX(&relu_dropout_backward<OnCuda>));
 }
 
 } // namespace gmoe::cuda

@@ -33,10 +33,7 @@ using Tile = A[kDepth][kTile + 4];
 
 template <typename T>
 __device__ __forceinline__ void load_tile(
-    const Operand<T>& from,
-    int64_t first_depth,
-    int64_t depth,
-    int64_t first,
+    const Operand<T>& from, int64_t first_depth, int64_t depth, int64_t first,
     Tile<acc_t<T>>& to) {
   const int thread = static_cast<int>(threadIdx.y * kWarp + threadIdx.x);
   const bool along_depth = from.depth_stride == 1;
@@ -56,13 +53,8 @@ __device__ __forceinline__ void load_tile(
 // begin to end - 1. All threads of a block must call it.
 template <typename T>
 __device__ __forceinline__ void multiply_tile(
-    const Operand<T>& a,
-    const Operand<T>& b,
-    int64_t begin,
-    int64_t end,
-    int64_t first_row,
-    int64_t first_column,
-    acc_t<T> (&sum)[kTileRows][2]) {
+    const Operand<T>& a, const Operand<T>& b, int64_t begin, int64_t end,
+    int64_t first_row, int64_t first_column, acc_t<T> (&sum)[kTileRows][2]) {
   using A = acc_t<T>;
   __shared__ Tile<A> left, right;
   for (int r = 0; r < kTileRows; ++r) {
