@@ -50,8 +50,7 @@ class CollatedDataset(InMemoryDataset):
             num_edges: The number of edges of each graph.
         """
         nodes, edges = cumsum(num_nodes), cumsum(num_edges)
-        levels = {'x': nodes, 'hop': nodes}
-        levels |= {'edge_index': edges, 'edge_attr': edges}
+        levels = {'x': nodes, 'edge_index': edges, 'edge_attr': edges}
         single = torch.arange(num_nodes.numel() + 1)
         self._data = data
         self.slices = {key: levels.get(key, single) for key, _ in data}

@@ -101,6 +101,7 @@ class HopMixture(CollatedDataset):
         edge_index = joined.pop('edge').t().contiguous()
         data = Data(edge_index=edge_index, graph_id=graph_id, **joined)
         self._hold(data, num_nodes, num_edges)
+        self.slices['hop'] = self.slices['x']
 
     def _all_parts(self) -> dict[str, Tensor]:
         num_train = self.num_graphs * 8 // 10
