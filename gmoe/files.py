@@ -202,7 +202,7 @@ def _opened(path: Path) -> Iterator[int | None]:
     if fcntl is None:
         yield None
         return
-    # A link is none of ours, and a pipe would be waited for.
+    # Links are never opened, and pipes are not waited for.
     number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         yield number

@@ -91,8 +91,8 @@ class CodedDataset(CollatedDataset):
 
 
 class TripleDataset(CodedDataset):
-    """Graphs of triples from anywhere, as codes of their texts, as
-    :class:`WebNLGDataset` with ``codes`` has them.
+    """Graphs of triples from anywhere. They hold codes of their texts, as
+    those of :class:`WebNLGDataset` with ``codes`` do.
 
     Args:
         graphs: The triples of each graph.

@@ -14,7 +14,7 @@ ENCODER_VERSION = 1
 
 
 def encoder_fingerprint(name: str) -> str:
-    """Returns a text that tells the weights of an encoder from others.
+    """Returns a text that changes whenever an encoder's weights do.
 
     Args:
         name: A local folder, or a name on the hub.
@@ -86,7 +86,7 @@ def encoder_features(
     transformers = require('transformers')
     source = _source(name)
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-    # Without its files, one that knows no word is made.
+    # Where its files are missing, transformers makes one without words.
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         raise ValueError(
             "'encoder' must be an encoder with a tokenizer, got "

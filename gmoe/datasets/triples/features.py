@@ -65,7 +65,7 @@ class TextFeatures:
 
     @property
     def name(self) -> str:
-        """A word that tells these features from all others."""
+        """A name that no other features have."""
         if self.kind == 'hashed':
             low, high = self.ngrams
             return f'hashed-{HASHED_VERSION}-{self.dim}-{low}-{high}'

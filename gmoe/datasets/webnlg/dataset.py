@@ -224,7 +224,7 @@ class WebNLGDataset(CodedDataset):
     def get_idx_subsets(
         self, protocol: Protocol | None = None
     ) -> dict[str, Tensor]:
-        """Returns the test graphs by what is new in them.
+        """Returns the positions of the test graphs, by the kind of novelty.
 
         The kinds are the official ones: :obj:`"seen"`,
         :obj:`"unseen_entities"`, and :obj:`"unseen_category"`. The last are

@@ -1,4 +1,4 @@
-"""WebNLG as the hub's `web_nlg` was."""
+"""WebNLG in the form of the former dataset ``web_nlg`` of the hub."""
 
 import os
 from pathlib import Path

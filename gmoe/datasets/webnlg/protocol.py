@@ -1,4 +1,4 @@
-"""Which entries of WebNLG are for training, selection and testing."""
+"""The entries of WebNLG to train, to choose and to test models on."""
 
 import os
 import warnings
@@ -42,7 +42,7 @@ CATEGORIES = (
     'University',
     'WrittenWork',
 )
-#: Those of test entries only, which no classifier can know.
+#: Categories of test entries alone, which no classifier can know.
 TEST_CATEGORIES = ('Film', 'MusicalWork', 'Scientist')
 
 
