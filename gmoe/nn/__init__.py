@@ -1,4 +1,10 @@
-"""Layers and models."""
+"""Layers and networks of experts.
+
+:class:`GMoEConv` is the layer: it lets a router choose experts for each node
+and sums their outputs. Its experts are a bank, such as :class:`GCNExperts` or
+:class:`ModuleExperts` for convolutions of PyG. :class:`GNN` is a network of
+such layers, and :func:`to_gmoe` turns a network of yours into one.
+"""
 
 from gmoe.nn.conv import OGBGCNConv, OGBGINConv, RelationalConv
 from gmoe.nn.encoders import (
@@ -16,7 +22,7 @@ from gmoe.nn.experts import (
     RelationalExperts,
 )
 from gmoe.nn.gmoe_conv import GMoEConv
-from gmoe.nn.models import GNN, TripleGNN, to_gmoe
+from gmoe.nn.models import GNN, LayeredNetwork, TripleGNN, to_gmoe
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import ExpertNorm
 from gmoe.nn.readout import RootReadout
@@ -31,6 +37,7 @@ __all__ = [
     'GCNExperts',
     'GINExperts',
     'GMoEConv',
+    'LayeredNetwork',
     'MLPExperts',
     'ModuleExperts',
     'Neighborhood',

@@ -1,4 +1,8 @@
-"""Which experts handle which node, and with what weight."""
+"""Which experts handle which node, and with what weight.
+
+A :class:`Router` gives a :class:`Routing`, which the layers follow and which
+the losses, such as :func:`balance_loss`, keep in balance.
+"""
 
 from gmoe.routing.collect import CollectedRoutings, collect_routing
 from gmoe.routing.losses import (

@@ -1,4 +1,7 @@
-"""Single convolutions: those that the banks of experts hold n of."""
+"""Single convolutions: those that the banks of experts hold n of.
+
+They are PyG convolutions of edges, or of a :class:`~gmoe.nn.Neighborhood`.
+"""
 
 from gmoe.nn.conv.ogb import OGBGCNConv, OGBGINConv
 from gmoe.nn.conv.relational import RelationalConv

@@ -48,25 +48,25 @@ class NeighborhoodConv(MessagePassing):
         if not isinstance(edge_index, Neighborhood):
             edge_index = check_dense(edge_index)
             check_rows(edge_attr, edge_index)
-            return self.convolve(x, edge_index, self.edge_term(edge_attr))
+            return self._convolve(x, edge_index, self._edge_term(edge_attr))
         edge_index.check_given_for(x.size(0), edge_attr)
         if self.explain:
             with explained_edges(self, edge_index) as edges:
                 return self.forward(x, *edges)
-        return self.convolve_hop(x, edge_index)
+        return self._convolve_hop(x, edge_index)
 
-    def convolve(
+    def _convolve(
         self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
     ) -> Tensor:
         """Passes messages along edges, with their encoded features."""
         raise NotImplementedError
 
-    def convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
+    def _convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
         """The same along the edges of a neighbourhood."""
-        term = self.edge_term(hop.edge_attr)
-        return self.convolve(x, hop.edge_index, term)
+        term = self._edge_term(hop.edge_attr)
+        return self._convolve(x, hop.edge_index, term)
 
-    def edge_term(self, edge_attr: Tensor | None) -> Tensor | None:
+    def _edge_term(self, edge_attr: Tensor | None) -> Tensor | None:
         """The encoded features of edges, where they are expected."""
         if self.edge_encoder is None:
             return None

@@ -64,7 +64,7 @@ class OGBGCNConv(NeighborhoodConv):
         nn.init.normal_(self.root)
         reset(self.edge_encoder)
 
-    def convolve(
+    def _convolve(
         self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
     ) -> Tensor:
         x = self.linear(x)
@@ -77,9 +77,9 @@ class OGBGCNConv(NeighborhoodConv):
         )
         return out + (x + self.root).relu() / deg.unsqueeze(-1)
 
-    def convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
+    def _convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
         if not _is_fused(x):
-            return super().convolve_hop(x, hop)
+            return super()._convolve_hop(x, hop)
         weights = hop.gcn_norm(torch.promote_types(x.dtype, torch.float32))
         return ops.gcn_experts(
             x,
@@ -148,15 +148,15 @@ class OGBGINConv(NeighborhoodConv):
         super().reset_parameters()
         nn.init.zeros_(self.eps)
 
-    def convolve(
+    def _convolve(
         self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
     ) -> Tensor:
         out = self.propagate(edge_index, x=x, edge_term=edge_term)
         return self.mlp((1 + self.eps) * x + out)
 
-    def convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
+    def _convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
         if not _is_fused(x):
-            return super().convolve_hop(x, hop)
+            return super()._convolve_hop(x, hop)
         out = ops.routed_message(
             x,
             *_every_node(hop),
@@ -201,7 +201,7 @@ def _message_hop(
         weight = encoder.weight.view(1, groups, sum(dims), -1)
         offsets = encoder.offsets[: len(dims)]
         tables, codes = categorical_terms(hop, weight, dims, offsets)
-    elif (term := conv.edge_term(hop.edge_attr)) is not None:
+    elif (term := conv._edge_term(hop.edge_attr)) is not None:
         tables = [term.unsqueeze(0)]
         codes = [torch.arange(hop.num_edges)]
     return ops.MessageHop(1, hop.ptr, hop.source, tables, codes, *weights)

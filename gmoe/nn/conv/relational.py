@@ -59,7 +59,7 @@ class RelationalConv(NeighborhoodConv):
             edge_dims, RELATION_SIZES[composition] * in_channels
         )
 
-    def convolve(
+    def _convolve(
         self, x: Tensor, edge_index: Tensor, edge_term: Tensor | None
     ) -> Tensor:
         mean = self.propagate(edge_index, x=x, edge_term=edge_term)

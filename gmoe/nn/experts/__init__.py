@@ -1,4 +1,8 @@
-"""Banks of experts: n convolutions whose weights are stacked."""
+"""Banks of experts: n convolutions whose weights are stacked.
+
+A bank computes the output of each slot, which is an expert at a node that was
+routed to it. :class:`MLPExperts` has no graph: it is for single vectors.
+"""
 
 from gmoe.nn.experts.bank import ExpertBank
 from gmoe.nn.experts.gcn import GCNExperts
