@@ -1,6 +1,7 @@
 """The public names of the package, and how fast they come."""
 
 import inspect
+import re
 import subprocess
 import sys
 
@@ -50,12 +51,27 @@ def test_names_are_documented(name):
     assert getattr(gmoe, name) is value
 
 
+def undocumented(value):
+    """The parameters that a docstring leaves out."""
+    make = value.__init__ if inspect.isclass(value) else value
+    if not getattr(make, '__module__', '').startswith('gmoe'):
+        return set()  # Those of Lightning or Python, as its base has them.
+    names = {
+        name
+        for name in inspect.signature(make).parameters
+        if name not in ('self', 'args') and not name.startswith('_')
+    }
+    return names - set(re.findall(r'^ +\**(\w+):', value.__doc__, re.M))
+
+
 @pytest.mark.parametrize('name', SUBPACKAGES)
 def test_names_of_subpackages_are_documented(name):
     package = getattr(gmoe, name)
     names = getattr(package, '__all__', [])
     assert len(names) == len(set(names))
+    assert package.__doc__
     for public in names:
         value = getattr(package, public)
         if inspect.isclass(value) or inspect.isroutine(value):
             assert value.__doc__, f'{name}.{public}'
+            assert not undocumented(value), f'{name}.{public}'

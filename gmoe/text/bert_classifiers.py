@@ -41,7 +41,15 @@ _OWN = (
 
 
 class BertClassifier(FineTunedClassifier):
-    """The usual head of the encoder's class: pooler, dropout, linear map."""
+    """The usual head of the encoder's class: pooler, dropout, linear map.
+
+    Args:
+        encoder: The encoder's name or its local folder; :obj:`"offline"` is
+            the one of the extra ``offline``.
+        training: How it is trained.
+        seed: The seed of everything random.
+        callbacks: Callbacks of transformers' Trainer.
+    """
 
     def make_model(self, encoder: str, **labels: Any) -> PreTrainedModel:
         model, info = AutoModelForSequenceClassification.from_pretrained(

@@ -50,6 +50,8 @@ class WebNLGDataModule(GraphDataModule):
             environment variable :obj:`GMOE_CACHE_DIR`, or a folder in the
             user's cache)
         download: Whether a missing release may be downloaded.
+        batch_size: Graphs per batch, of each process.
+        eval_batch_size: Graphs per batch in evaluation.
         **kwargs: Arguments of :class:`GraphDataModule`.
 
     Raises:

@@ -24,7 +24,19 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class OGBMolInfo:
-    """The row of a molecule dataset in OGB's master table."""
+    """The row of a molecule dataset in OGB's master table.
+
+    Args:
+        name: The dataset's name, such as ``ogbg-molhiv``.
+        num_tasks: The number of targets of a molecule.
+        num_classes: The number of classes of a target, -1 for a value.
+        task_type: ``"binary classification"`` or ``"regression"``.
+        eval_metric: The score that OGB's Evaluator gives.
+        split: The kind of the official split.
+        url: The address of the archive.
+        download_name: The name of the archive's folder.
+        add_inverse_edge: Whether the files have each bond once only.
+    """
 
     name: str
     num_tasks: int
