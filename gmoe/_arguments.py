@@ -8,9 +8,7 @@ from numbers import Integral, Real
 from gmoe._shown import shown
 
 
-def check_choice(
-    name: str, value: str | None, choices: Iterable[str | None]
-) -> None:
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     """Refuses a value that is not among the choices.
 
     Args:

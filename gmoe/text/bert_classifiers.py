@@ -71,7 +71,7 @@ class BertMoeClassifier(FineTunedClassifier):
         encoder: The encoder's name or its local folder; :obj:`"offline"` is
             the one of the extra ``offline``.
         training: How it is trained.
-        seed: Of everything random.
+        seed: The seed of everything random.
         callbacks: Callbacks of transformers' Trainer.
         **settings: Arguments of :class:`~gmoe.text.BertMoeConfig`, except
             those that the categories decide on.
@@ -112,7 +112,7 @@ class BertMoeClassifier(FineTunedClassifier):
 
         Raises:
             RuntimeError: If the classifier is not trained.
-            ValueError: If a text is none.
+            ValueError: If what is given is no text.
         """
         texts = self._readable(texts)
         if not texts:

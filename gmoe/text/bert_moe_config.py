@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+from gmoe._arguments import check_choice, check_dropout
 from gmoe._require import require
 from gmoe._shown import shown
 from gmoe.nn.experts.mlp import ACTIVATIONS
@@ -158,18 +159,10 @@ class BertMoeConfig(PretrainedConfig):
             ('router_noise', (None, False, True)),
             ('topk_first', (None, False, True)),
         ):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(
-                    f"'{name}' must be one of {list(known)}, got {value!r}"
-                )
+            check_choice(name, getattr(self, name), known)
         for name in ('num_experts', 'hidden_channels', 'num_labels'):
             check_integer(name, getattr(self, name), 1)
-        check_number('dropout', self.dropout)
-        if not self.dropout < 1:
-            raise ValueError(
-                f"'dropout' must be in [0, 1), got {self.dropout!r}"
-            )
+        check_dropout(dropout=self.dropout)
         check_number('balance_weight', self.balance_weight)
         self._check_experts_per_token()
 

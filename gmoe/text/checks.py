@@ -1,4 +1,4 @@
-"""What is given to a text classifier, looked at before anything is done."""
+"""Checks of the texts, categories and settings of text classifiers."""
 
 from __future__ import annotations
 

@@ -33,10 +33,10 @@ class TextClassifier(ABC):
     for texts. Categories are all texts or all integers (those of numpy too).
 
     Args:
-        seed: Of everything random, from 0 to :math:`2^{32} - 1`.
+        seed: The seed of everything random, from 0 to :math:`2^{32} - 1`.
 
     Raises:
-        ValueError: If the seed is none.
+        ValueError: If the seed is no integer in that range.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -61,8 +61,9 @@ class TextClassifier(ABC):
             classes: The categories. (default: those of :obj:`labels`)
 
         Raises:
-            ValueError: If a text or a category is none, their numbers differ,
-                a category is unknown, or there are fewer than two.
+            ValueError: If what is given is no text or no category, their
+                numbers differ, a category is unknown, or there are fewer than
+                two.
         """
         texts, labels = check_texts(texts), check_labels(labels)
         known = labels
@@ -96,7 +97,7 @@ class TextClassifier(ABC):
 
         Raises:
             RuntimeError: If the classifier is not trained.
-            ValueError: If a text is none.
+            ValueError: If what is given is no text.
         """
 
     @property
@@ -112,7 +113,7 @@ class TextClassifier(ABC):
 
         Raises:
             RuntimeError: If the classifier is not trained.
-            ValueError: If a text is none.
+            ValueError: If what is given is no text.
         """
         best = self.predict_proba(texts).argmax(axis=1)
         return [self.classes[i] for i in best]
@@ -185,7 +186,7 @@ class TextClassifier(ABC):
         if not path.is_dir():
             raise ValueError(
                 f"'folder' must be a folder with a saved classifier, got "
-                f"'{folder}', which is none"
+                f"'{folder}', which is no folder"
             )
         self._load(path)
         return self
@@ -205,7 +206,7 @@ class TextClassifier(ABC):
     def _load(self, folder: Path) -> None: ...
 
     def _readable(self, texts: Sequence[str]) -> list[str]:
-        # What is to be classified, if there is what classifies it.
+        # The texts as a list, if the classifier is trained.
         if not self.classes:
             raise RuntimeError('the classifier is not trained: call fit first')
         return check_texts(texts)
@@ -236,8 +237,7 @@ def _numbers(
     for text, label, index in zip(texts, labels, range(len(texts))):
         if (type(label), label) not in number:
             raise ValueError(
-                f'the category {shown(label)} of text {index} '
-                f'({text[:80]!r}) is unknown: the categories are '
-                f'{shown(names, 400)}'
+                f"'labels' must be among {shown(names, 400)}, got "
+                f'{shown(label)} of text {index}: {shown(text)}'
             )
     return [number[type(label), label] for label in labels]

@@ -51,7 +51,7 @@ class FineTunedClassifier(TextClassifier):
             being the home; :obj:`"offline"` is the one of the extra
             ``offline``. Weights are read from safetensors only.
         training: How it is trained.
-        seed: Of everything random.
+        seed: The seed of everything random.
         callbacks: Callbacks of transformers' Trainer.
 
     Attributes:

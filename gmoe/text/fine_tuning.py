@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gmoe._arguments import check_choice
 from gmoe._require import require
 from gmoe.text.checks import check_integer, check_names, check_number
 from gmoe.text.metrics import SCORES
@@ -24,7 +25,7 @@ class FineTuning:
         epochs: Number of epochs.
         batch_size: Number of texts per step.
         learning_rate: The first learning rate; it falls linearly to zero.
-        weight_decay: Of AdamW.
+        weight_decay: The weight decay of AdamW.
         max_length: The most tokens of a text, no more than the encoder has
             positions.
         select_by: The score by which the best epoch is chosen, where there is
@@ -55,11 +56,7 @@ class FineTuning:
         check_number('learning_rate', self.learning_rate, inclusive=False)
         check_number('weight_decay', self.weight_decay)
         check_integer('max_length', self.max_length, 1)
-        if self.select_by not in SCORES:
-            raise ValueError(
-                f"'select_by' must be one of {list(SCORES)}, got "
-                f'{self.select_by!r}'
-            )
+        check_choice('select_by', self.select_by, SCORES)
         known = {f.name for f in fields(TrainingArguments) if f.init}
         # Where checkpoints are is said by 'checkpoints'.
         known.discard('output_dir')

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from gmoe._arguments import check_choice
 from gmoe._shown import shown
 from gmoe._triple import clean_name, to_triple, unquote
 
@@ -45,10 +46,7 @@ def linearize(
     Raises:
         ValueError: If there is no triple, or one is malformed.
     """
-    if triples not in TRIPLES:
-        raise ValueError(
-            f"'triples' must be one of {list(TRIPLES)}, got {shown(triples)}"
-        )
+    check_choice('triples', triples, TRIPLES)
     where = '' if entry is None else f' in entry {shown(entry)}'
     if isinstance(graph, str) or len(graph) == 0:
         raise ValueError(

@@ -25,7 +25,7 @@ def classification_scores(
         predicted: The categories predicted.
 
     Raises:
-        ValueError: If there are none, or the numbers of them differ.
+        ValueError: If there are no categories, or their numbers differ.
     """
     if len(target) == 0 or len(target) != len(predicted):
         raise ValueError(

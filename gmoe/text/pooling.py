@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gmoe._arguments import check_choice
+
 #: How the vectors of a text's tokens become one.
 POOLINGS = ('cls', 'mean', 'max')
 
@@ -27,8 +29,7 @@ def pool(hidden: Tensor, mask: Tensor | None, how: str = 'mean') -> Tensor:
     Raises:
         ValueError: If the pooling is unknown.
     """
-    if how not in POOLINGS:
-        raise ValueError(f"'how' must be one of {list(POOLINGS)}, got {how!r}")
+    check_choice('how', how, POOLINGS)
     if how == 'cls':
         if mask is None:
             return hidden[:, 0]

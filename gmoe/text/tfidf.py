@@ -35,7 +35,7 @@ class TfidfClassifier(TextClassifier):
         sublinear_tf: Whether the logarithm of counts is taken.
         regularization: The inverse of the regression's penalty.
         max_iter: The most iterations of the regression.
-        seed: Of everything random.
+        seed: The seed of everything random.
 
     Raises:
         ValueError: If a setting is out of range.

@@ -37,7 +37,7 @@ def make_trainer(
         model: The model.
         tokenizer: Its tokenizer, which pads the texts of a batch.
         settings: How the model is trained.
-        seed: Of everything random.
+        seed: The seed of everything random.
         folder: Where checkpoints go.
         train: The encoded texts to train on, if any.
         validation: Those on which the best epoch is chosen, if any.

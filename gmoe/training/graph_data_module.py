@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
 
+from gmoe._arguments import check_at_least, check_choice
 from gmoe.datasets.collated import CollatedDataset
 from gmoe.ops.two_hop import Mode
 from gmoe.training.batches import Batches, as_it_is
@@ -82,20 +83,11 @@ class GraphDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         eval_batch_size = eval_batch_size or batch_size
-        for key, value, low in (
-            ('batch_size', batch_size, 1),
-            ('eval_batch_size', eval_batch_size, 1),
-            ('num_workers', num_workers, 0),
-        ):
-            if value < low:
-                raise ValueError(
-                    f"'{key}' must be at least {low}, got {value}"
-                )
-        if predict_split not in (*SPLITS, 'all'):
-            raise ValueError(
-                f"'predict_split' must be one of {(*SPLITS, 'all')}, got "
-                f'{predict_split!r}'
-            )
+        check_at_least(
+            1, batch_size=batch_size, eval_batch_size=eval_batch_size
+        )
+        check_at_least(0, num_workers=num_workers)
+        check_choice('predict_split', predict_split, (*SPLITS, 'all'))
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers

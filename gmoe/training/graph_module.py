@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from typing_extensions import Self
 
+from gmoe._arguments import check_choice
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss
@@ -23,8 +24,6 @@ from gmoe.training.optimizer import check_trainer, make_optimizer
 from gmoe.training.task import Task
 from gmoe.training.watched_module import WatchedModule
 from gmoe.transforms import check_two_hop
-
-SCHEDULES = ('constant', 'linear')
 
 
 class GraphModule(WatchedModule):
@@ -78,10 +77,7 @@ class GraphModule(WatchedModule):
         decoupled: bool = False,
     ) -> None:
         super().__init__()
-        if schedule not in SCHEDULES:
-            raise ValueError(
-                f"'schedule' must be one of {SCHEDULES}, got {schedule!r}"
-            )
+        check_choice('schedule', schedule, ('constant', 'linear'))
         for name, value in (
             ('learning_rate', learning_rate),
             ('weight_decay', weight_decay),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gmoe._arguments import check_choice
 from gmoe.nn import GNN
 from gmoe.training.graph_module import GraphModule
-from gmoe.training.losses import MULTICLASS
-from gmoe.training.task import TASK_TYPES
 
 #: The scores that fit a kind of task.
 _METRICS = {
@@ -47,12 +46,8 @@ class GraphPredictor(GraphModule):
         balance_weight: float = 0.1,
         **kwargs: Any,
     ) -> None:
-        if task_type == MULTICLASS:
-            raise ValueError(
-                f"'task_type' must be one of {TASK_TYPES[::2]}, got "
-                f'{task_type!r}'
-            )
-        known = _METRICS.get(task_type, (metric,))
+        check_choice('task_type', task_type, _METRICS)
+        known = _METRICS[task_type]
         if metric not in known:
             raise ValueError(
                 f"'metric' must be one of {known} for {task_type!r}, got "

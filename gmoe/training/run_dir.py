@@ -65,9 +65,8 @@ class RunDir:
             if file.is_file():
                 return cls(path, str(file))
         raise FileNotFoundError(
-            f"'ckpt_path' is '{ckpt_path}', but no run below '{root}' has "
-            f"such a checkpoint: run 'gmoe fit' first, or give the path of a "
-            'checkpoint'
+            f"'ckpt_path' must be the path of a checkpoint, or one that a run "
+            f"below '{root}' has, got '{ckpt_path}': run 'gmoe fit' first"
         )
 
     @classmethod

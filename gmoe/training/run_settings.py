@@ -1,4 +1,4 @@
-"""What a checkpoint carries, and what of it a command may say again.
+"""The settings that a checkpoint carries, and those that may change.
 
 A checkpoint carries the settings of its network and of its training's seed,
 optimizer and schedule. A command that starts from it takes them from there;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from gmoe._arguments import check_choice, check_dropout
 from gmoe.training.losses import (
     MULTICLASS,
     category_entry_loss,
@@ -29,21 +30,15 @@ class Task:
     """
 
     def __init__(self, kind: str, label_smoothing: float = 0.0) -> None:
-        if kind not in TASK_TYPES:
-            raise ValueError(
-                f"'task_type' must be one of {TASK_TYPES}, got {kind!r}"
-            )
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                f"'label_smoothing' must be in [0, 1), got {label_smoothing}"
-            )
+        check_choice('task_type', kind, TASK_TYPES)
+        check_dropout(label_smoothing=label_smoothing)
         self.is_multiclass = kind == MULTICLASS
         self.is_regression = kind == 'regression'
         self.label_smoothing = label_smoothing
 
     def loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The loss over labelled entries, as their mean over the joint batch
-        of all processes, and how many graphs with all labels it stands for.
+        of all processes, and its weight: a number of graphs with all labels.
 
         Args:
             out: Logits or values of shape ``[num_graphs, num_outputs]``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gmoe._arguments import check_choice
 from gmoe.nn import TripleGNN
 from gmoe.training.graph_module import GraphModule
 from gmoe.training.losses import MULTICLASS
@@ -52,14 +53,8 @@ class TriplePredictor(GraphModule):
         features: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if task_type != MULTICLASS:
-            raise ValueError(
-                f"'task_type' must be {MULTICLASS!r}, got {task_type!r}"
-            )
-        if metric not in CATEGORY_SCORES:
-            raise ValueError(
-                f"'metric' must be one of {CATEGORY_SCORES}, got {metric!r}"
-            )
+        check_choice('task_type', task_type, (MULTICLASS,))
+        check_choice('metric', metric, CATEGORY_SCORES)
         gnn = TripleGNN(**kwargs)
         super().__init__(
             gnn,

@@ -14,7 +14,7 @@ def check_graph(data: Any) -> None:
     """Refuses what is no graph with edges.
 
     Args:
-        data: What is to be a graph or a batch of graphs.
+        data: The graph or the batch of graphs.
 
     Raises:
         TypeError: If it is neither a :class:`Data` nor a :class:`Batch` of
@@ -40,7 +40,7 @@ def check_graph(data: Any) -> None:
 
 
 def check_ratio(ratio: float) -> None:
-    """Refuses a probability that is none.
+    """Refuses what is no probability.
 
     Args:
         ratio: The probability.

@@ -8,6 +8,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
+from gmoe._arguments import check_at_least, check_dropout
 from gmoe.transforms.checks import check_graph, node_ptr
 from gmoe.transforms.two_hop import KEYS as HOP_2_KEYS
 
@@ -47,12 +48,8 @@ class DropNodes(BaseTransform):
         min_nodes: int = 5,
         generator: torch.Generator | None = None,
     ) -> None:
-        if not 0.0 <= ratio < 1.0:
-            raise ValueError(f"'ratio' must be in [0, 1), got {ratio}")
-        if min_nodes < 0:
-            raise ValueError(
-                f"'min_nodes' must be at least 0, got {min_nodes}"
-            )
+        check_dropout(ratio=ratio)
+        check_at_least(0, min_nodes=min_nodes)
         self.ratio = ratio
         self.min_nodes = min_nodes
         self.generator = generator

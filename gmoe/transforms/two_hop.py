@@ -8,6 +8,7 @@ from torch_geometric.data import Batch
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
+from gmoe._arguments import check_choice
 from gmoe.ops.two_hop import MODES, Mode, check_cap, two_hop_edges
 from gmoe.transforms.checks import check_graph
 from gmoe.transforms.freshness import FINGERPRINT, hop_fingerprint
@@ -59,8 +60,7 @@ class TwoHop(BaseTransform):
         max_edges: int | None = None,
         seed: int | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise ValueError(f"'mode' must be one of {MODES}, got {mode!r}")
+        check_choice('mode', mode, MODES)
         check_cap(max_edges, seed)
         self.mode = mode
         self.coalesce = coalesce
