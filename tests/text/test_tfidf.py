@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from gmoe.text import TfidfClassifier, classification_scores
+from gmoe.text import TfidfClassifier
 
 pytest.importorskip('sklearn', reason="the extra 'text' is not installed")
 
+
 TEXTS = ['a crew of astronauts', 'moon and crew', 'a river', 'river of water']
+
+
 LABELS = ['Astronaut', 'Astronaut', 'River', 'River']
 
 
@@ -52,15 +55,6 @@ def test_lengths():
         TfidfClassifier().fit(TEXTS, LABELS[1:])
     with pytest.raises(ValueError, match='at least one'):
         TfidfClassifier().fit([], [])
-
-
-def test_scores():
-    scores = classification_scores(list('aaab'), list('aabb'))
-    assert scores['accuracy'] == 0.75
-    assert scores['macro_f1'] == pytest.approx((0.8 + 2 / 3) / 2)
-    assert scores['weighted_f1'] == pytest.approx(0.75 * 0.8 + 0.25 * 2 / 3)
-    with pytest.raises(ValueError, match='at least one, got 0 and 0'):
-        classification_scores([], [])
 
 
 def test_round_trip(tmp_path):

@@ -1,5 +1,4 @@
 import gzip
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -251,13 +250,6 @@ def test_read_split_corrupt(
 def test_read_split_missing(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match='train.csv.gz'):
         read_split(tmp_path, 3)
-
-
-def test_corrupt_dataset_error_can_be_pickled():
-    error = CorruptDatasetError(Path('raw.csv'), 'it is empty')
-    out = pickle.loads(pickle.dumps(error))
-    assert str(out) == str(error)
-    assert out.path == error.path
 
 
 def test_limits(root: Path):
