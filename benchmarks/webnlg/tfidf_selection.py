@@ -22,7 +22,6 @@ from benchmarks.common import markdown
 from benchmarks.common.options import run
 from benchmarks.common.place import Place, is_default
 from benchmarks.common.record import provenance, write_json
-from gmoe._require import require
 from gmoe.datasets import WebNLGEntry, webnlg_split
 from gmoe.datasets.triples.graph import triples_to_graph
 from gmoe.datasets.webnlg.protocol import Protocol
@@ -107,10 +106,9 @@ def entity_disjoint(
     for entry in entries:
         graph = triples_to_graph(entry.triples)
         roots.append(graph.node_text[graph.root])
-    selection = require('sklearn.model_selection')
-    splitter = selection.GroupShuffleSplit(
-        splits, test_size=held_out, random_state=0
-    )
+    from sklearn.model_selection import GroupShuffleSplit
+
+    splitter = GroupShuffleSplit(splits, test_size=held_out, random_state=0)
     yield from splitter.split(roots, groups=roots)
 
 

@@ -1,5 +1,6 @@
 """Graphs of SMILES strings, those of OGB's datasets and of other origin."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,6 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import from_smiles as pyg_from_smiles
 
-from gmoe import _require
 from gmoe.datasets import OGBMolDataset, from_smiles, import_ogb
 from gmoe.nn import GNN
 from gmoe.training import GraphPredictor
@@ -143,6 +143,6 @@ def test_without_rdkit(monkeypatch: pytest.MonkeyPatch):
     def missing(name: str) -> None:
         raise ModuleNotFoundError(f'No module named {name!r}', name='rdkit')
 
-    monkeypatch.setattr(_require.importlib, 'import_module', missing)
+    monkeypatch.setattr(importlib, 'import_module', missing)
     with pytest.raises(ImportError, match=r"'rdkit'.*'gmoe\[mol\]'"):
         from_smiles('CCO')
