@@ -16,9 +16,8 @@ from gmoe.nn import CategoricalEncoder
 class Network(nn.Module):
     def __init__(self, channels: int = 32) -> None:
         super().__init__()
-        self.encoder = CategoricalEncoder(
-            HopMixture.node_feature_dims, channels
-        )
+        dims = HopMixture.node_feature_dims
+        self.encoder = CategoricalEncoder(dims, channels)
         # Eight experts, of which the first four look at hop-1 edges.
         experts = GCNExperts(channels, channels, 8, num_experts_1hop=4)
         self.conv = GMoEConv(experts, top_k=2)

@@ -36,9 +36,16 @@ def test_modules_of_commands_exist(name):
 @pytest.mark.parametrize('page', PAGES, ids=NAMES)
 def test_files_exist(page):
     text = page.read_text()
-    for name in re.findall(rf'`((?:{_FOLDERS})/[\w./-]+)`', text):
+    for name in re.findall(rf'(?<![\w/.-])(?:{_FOLDERS})/[\w./-]*\w', text):
         is_placeholder = re.search(r'[A-Z]{3,}\.(?!md)', name)
         assert is_placeholder or (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
+def test_make_knows_its_targets(page):
+    rules = (ROOT / 'Makefile').read_text()
+    for target in re.findall(r'(?:^ *|`)make (\w+)', page.read_text(), re.M):
+        assert re.search(rf'^{target}:', rules, re.M), target
 
 
 @pytest.mark.parametrize('page', PAGES, ids=NAMES)
