@@ -39,6 +39,12 @@ void with_channel_type(const char* name, ScalarType type, F f) {
   }
 }
 
+// Calls f with a value of a type that check_real has taken for a wide one.
+template <typename F>
+void with_wide_type(ScalarType type, F f) {
+  type == ScalarType::Float ? f(float()) : f(double());
+}
+
 template <typename F>
 void with_index_type(ScalarType type, F f) {
   STD_TORCH_CHECK(

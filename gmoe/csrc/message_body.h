@@ -1,18 +1,17 @@
 // The arithmetic of a message, included inside a namespace that has packs of
-// channels and, for one that is at a place of a row: load(row, place, pack),
-// add(row, place, pack), active(pack), add_active(sum, scale, pack, active) and
-// add_scaled(sum, scale, pack).
+// channels: load(row + place, pack), add(row + place, pack), active(pack),
+// add_active(sum, scale, pack, active) and add_scaled(sum, scale, pack).
 
 // pack = x + term1 + term2
 template <typename T, typename Place, typename Pack>
 GMOE_HOST_DEVICE void load_message(
     const Message<T>& message, Place at, Pack& pack) {
-  load(message.x, at, pack);
+  load(message.x + at, pack);
   if (message.term1 != nullptr) {
-    add(message.term1, at, pack);
+    add(message.term1 + at, pack);
   }
   if (message.term2 != nullptr) {
-    add(message.term2, at, pack);
+    add(message.term2 + at, pack);
   }
 }
 
@@ -32,7 +31,7 @@ template <typename T, typename Place, typename Pack, typename Active>
 GMOE_HOST_DEVICE void add_grad(
     Pack& sum, const T* grad, Place at, acc_t<T> weight, const Active& on) {
   Pack g;
-  load(grad, at, g);
+  load(grad + at, g);
   add_active(sum, weight, g, on);
 }
 
@@ -41,6 +40,6 @@ template <typename T, typename Place, typename Pack>
 GMOE_HOST_DEVICE void add_own(
     Pack& sum, const T* row, Place at, acc_t<T> scale) {
   Pack z;
-  load(row, at, z);
+  load(row + at, z);
   add_scaled(sum, scale, z);
 }

@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from threading import Lock, _DummyThread, get_ident
 from threading import enumerate as enumerate_threads
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -26,17 +27,8 @@ AVAILABLE = False
 CUDA_AVAILABLE = False
 
 
-class _Op(NamedTuple):
-    """What :func:`declare_op` was told."""
-
-    name: str
-    fake: Callable[..., Any]
-    backward: Callable[..., Any] | None
-    setup_context: Callable[..., Any] | None
-    keys: tuple[str, ...]
-
-
-_declared: list[_Op] = []
+# By name: the dispatch keys of an op's kernels, and what registers the rest.
+_declared: dict[str, tuple[tuple[str, ...], Callable[[], None]]] = {}
 
 
 def declare_op(
@@ -60,7 +52,8 @@ def declare_op(
     """
     if backward is None and name.endswith('_backward'):
         backward = refuse_double_backward(name.removesuffix('_backward'))
-    _declared.append(_Op(name, fake, backward, setup_context, keys))
+    register = partial(_register, name, fake, backward, setup_context)
+    _declared[name] = keys, register
 
 
 def declared_ops(key: str) -> set[str]:
@@ -69,7 +62,7 @@ def declared_ops(key: str) -> set[str]:
     Args:
         key: Its dispatch key, ``'CPU'`` or ``'CUDA'``.
     """
-    return {op.name for op in _declared if key in op.keys}
+    return {name for name, (keys, _) in _declared.items() if key in keys}
 
 
 def registered_ops(key: str | None = None) -> set[str]:
@@ -127,17 +120,21 @@ def load() -> tuple[bool, bool]:
     global AVAILABLE, CUDA_AVAILABLE
     AVAILABLE = _load_whole('_C.so', 'CPU')
     if AVAILABLE:
-        for op in _declared:
-            _register(op)
+        for _, register in _declared.values():
+            register()
         CUDA_AVAILABLE = torch.cuda.is_available() and _load_whole(
             '_C_cuda.so', 'CUDA'
         )
     return AVAILABLE, CUDA_AVAILABLE
 
 
-def _register(op: _Op) -> None:
-    name = f'gmoe::{op.name}'
-    schema = getattr(torch.ops.gmoe, op.name).default._schema
+def _register(
+    name: str,
+    fake: Callable[..., Any],
+    backward: Callable[..., Any] | None,
+    setup_context: Callable[..., Any] | None,
+) -> None:
+    schema = getattr(torch.ops.gmoe, name).default._schema
     names = [argument.name for argument in schema.arguments]
 
     def checked(*args: Any) -> Any:
@@ -153,12 +150,12 @@ def _register(op: _Op) -> None:
                         f"'{argument}' must be on the device of the other "
                         f'arguments, {device}, got {tensor.device}'
                     )
-        return op.fake(*args)
+        return fake(*args)
 
-    torch.library.register_fake(name, checked)
-    if op.backward is not None:
+    torch.library.register_fake(f'gmoe::{name}', checked)
+    if backward is not None:
         torch.library.register_autograd(
-            name, op.backward, setup_context=op.setup_context
+            f'gmoe::{name}', backward, setup_context=setup_context
         )
 
 

@@ -85,20 +85,10 @@ def expert_mlp(
     if save:
         hidden = x.size(0) * weight1.size(2) * x.element_size()
         save = hidden <= MAX_HIDDEN
+    statistics = (running_mean, running_var)
+    tensors = (*parameters[:4], *statistics, *parameters[4:], ptr)
     out, _, mean, var = torch.ops.gmoe.expert_mlp(
-        x.contiguous(),
-        weight1.contiguous(),
-        bias1.contiguous(),
-        gamma.contiguous(),
-        beta.contiguous(),
-        running_mean.contiguous(),
-        running_var.contiguous(),
-        weight2.contiguous(),
-        bias2.contiguous(),
-        ptr.contiguous(),
-        training,
-        eps,
-        save,
+        *[t.contiguous() for t in (x, *tensors)], training, eps, save
     )
     return out, mean, var
 

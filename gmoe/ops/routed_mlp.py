@@ -90,7 +90,9 @@ def routed_mlp(
     check_ptr('ptr', ptr, expert.size(0))
     check_ids('expert', expert, weight1.size(0))
     version = _grouped if _is_grouped(inputs, expert) else _dense
-    return version(*inputs, expert, ptr, activation, slots_per_node)
+    return version(
+        inputs, expert, ptr, ACTIVATIONS[activation], slots_per_node
+    )
 
 
 def _is_fused(inputs: tuple[Tensor, ...], expert: Tensor, ptr: Tensor) -> bool:
@@ -123,23 +125,18 @@ def _is_grouped(inputs: tuple[Tensor, ...], expert: Tensor) -> bool:
 
 
 def _grouped(
-    x: Tensor,
-    weight1: Tensor,
-    bias1: Tensor,
-    weight2: Tensor,
-    bias2: Tensor,
-    gate: Tensor,
+    inputs: tuple[Tensor, ...],
     expert: Tensor,
     ptr: Tensor,
-    activation: str,
+    activation: Callable[[Tensor], Tensor],
     slots_per_node: int | None,
 ) -> Tensor:
+    x, weight1, bias1, weight2, bias2, gate = inputs
     slots = group_by_expert(gate, expert, ptr, weight1.size(0))
     ends = slots.ptr[1:].to(torch.int32)
     h = x.index_select(0, slots.node)
     h = _grouped_mm(h, weight1.transpose(1, 2), offs=ends)
-    h = h + bias1.index_select(0, slots.expert)
-    h = ACTIVATIONS[activation](h)
+    h = activation(h + bias1.index_select(0, slots.expert))
     h = _grouped_mm(h, weight2, offs=ends)
     h = h + bias2.index_select(0, slots.expert)
     return combine(
@@ -148,24 +145,19 @@ def _grouped(
 
 
 def _dense(
-    x: Tensor,
-    weight1: Tensor,
-    bias1: Tensor,
-    weight2: Tensor,
-    bias2: Tensor,
-    gate: Tensor,
+    inputs: tuple[Tensor, ...],
     expert: Tensor,
     ptr: Tensor,
-    activation: str,
+    activation: Callable[[Tensor], Tensor],
     slots_per_node: int | None,
 ) -> Tensor:
+    x, weight1, bias1, weight2, bias2, gate = inputs
     num_experts, hidden, _ = weight1.shape
     h = functional.linear(x, weight1.flatten(0, 1), bias1.flatten())
-    h = ACTIVATIONS[activation](h)
     node = slot_nodes(ptr, expert.numel(), slots_per_node)
     gates = dense_gates(gate, expert, node, (x.size(0), num_experts))
     gates = gates.to(h.dtype)
-    h = h.view(-1, num_experts, hidden) * gates.unsqueeze(-1)
+    h = activation(h).view(-1, num_experts, hidden) * gates.unsqueeze(-1)
     return h.flatten(1) @ weight2.flatten(0, 1) + gates @ bias2
 
 

@@ -199,14 +199,25 @@ struct Place {
         size(channels < kBlock ? channels : kBlock) {}
 };
 
-template <typename A, typename T>
-inline void load(const T* row, Place place, Lanes<A>& to) {
-  to = load<A>(row + place.at, place.size);
+template <typename T>
+struct Part {
+  const T* p;
+  int64_t size;
+};
+
+template <typename T>
+inline Part<T> operator+(const T* row, Place place) {
+  return {row + place.at, place.size};
 }
 
 template <typename A, typename T>
-inline void add(const T* row, Place place, Lanes<A>& to) {
-  add(to, load<A>(row + place.at, place.size));
+inline void load(Part<T> part, Lanes<A>& to) {
+  to = load<A>(part.p, part.size);
+}
+
+template <typename A, typename T>
+inline void add(Part<T> part, Lanes<A>& to) {
+  add(to, load<A>(part.p, part.size));
 }
 
 #include "../message_body.h"
@@ -253,7 +264,7 @@ void add_masked(
   for (int64_t b = 0; b < num_blocks(channels); ++b) {
     const uint32_t bits = term.mask == nullptr ? ~0u : term.mask[b];
     Lanes<A> grad;
-    load(term.grad, Place(b, channels), grad);
+    load(term.grad + Place(b, channels), grad);
     for (A* p : {sum1, sum2}) {
       if (p != nullptr) {
         Lanes<A> sum = load<A>(p + b * kBlock, kBlock);

@@ -59,11 +59,6 @@ struct Inputs {
   }
 };
 
-template <typename F>
-void dispatch_wide(ScalarType type, F f) {
-  type == ScalarType::Float ? f(float()) : f(double());
-}
-
 Tensor of(const Tensor& x, int64_t expert) {
   return torch::stable::select(x, 0, expert);
 }
@@ -144,7 +139,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> expert_mlp(
   Tensor mean = torch::stable::clone(running_mean);
   Tensor var = torch::stable::clone(running_var);
   const Tensor activated = torch::stable::new_empty(x, {most, H});
-  dispatch_wide(x.scalar_type(), [&](auto value) {
+  with_wide_type(x.scalar_type(), [&](auto value) {
     using T = decltype(value);
     for (int64_t o = 0; o < in.num_experts(); ++o) {
       const int64_t first = in.first(o), last = in.first(o + 1);
@@ -213,7 +208,7 @@ expert_mlp_backward(
   const Tensor buffer = torch::stable::new_empty(x, {most, H});
   const Tensor again =
       torch::stable::new_empty(x, {saved ? int64_t(0) : most, H});
-  dispatch_wide(x.scalar_type(), [&](auto value) {
+  with_wide_type(x.scalar_type(), [&](auto value) {
     using T = decltype(value);
     for (int64_t o = 0; o < n; ++o) {
       const int64_t first = in.first(o), last = in.first(o + 1);

@@ -7,17 +7,14 @@ namespace gmoe::cpu {
 
 namespace {
 
-// Calls f with a value of the type of the channels and one of the indices.
+// Calls f with the experts of the types of these arguments.
 template <typename F>
-void dispatch_wide(const GcnInputs& in, F f) {
-  dispatch(
-      in.x.scalar_type(), in.node.scalar_type(), [&](auto value, auto index) {
-        if constexpr (
-            std::is_same_v<decltype(value), float> ||
-            std::is_same_v<decltype(value), double>) {
-          f(value, index);
-        }
-      });
+void with_experts(const GcnInputs& in, F f) {
+  with_index_type(in.node.scalar_type(), [&](auto index) {
+    with_wide_type(in.x.scalar_type(), [&](auto value) {
+      f(Experts<decltype(value), decltype(index)>(in), value);
+    });
+  });
 }
 
 std::tuple<Tensor, Tensor> gcn_experts(
@@ -34,9 +31,8 @@ std::tuple<Tensor, Tensor> gcn_experts(
   const int64_t D = weight.size(2);
   Tensor out = torch::stable::new_empty(x, {node.numel(), D});
   Tensor mask;
-  dispatch_wide(in, [&](auto value, auto index) {
+  with_experts(in, [&](auto experts, auto value) {
     using T = decltype(value);
-    Experts<T, decltype(index)> experts(in);
     mask = new_mask(in.hops, x, experts.message(), num_messages, D);
     experts.forward(out.template mutable_data_ptr<T>(), bits_of(mask));
   });
@@ -61,9 +57,8 @@ std::vector<Tensor> gcn_experts_backward(
   MessageGrads grads(in.x, in.hops);
   grads.root = torch::stable::empty_like(in.root);
   const Tensor grad_weight = torch::stable::empty_like(in.weight);
-  dispatch_wide(in, [&](auto value, auto index) {
+  with_experts(in, [&](auto experts, auto value) {
     using T = decltype(value);
-    Experts<T, decltype(index)> experts(in);
     check_mask(experts.message(), mask);
     grads.x = experts.backward(
         grad.template const_data_ptr<T>(), bits_of(mask), needs_x,

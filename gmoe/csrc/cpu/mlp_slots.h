@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../check.h"
+#include "../inputs.h"
 #include "../routed_mlp.h"
 
 namespace gmoe::cpu {

@@ -178,11 +178,6 @@ struct Mlp {
   }
 };
 
-template <typename F>
-void dispatch(ScalarType type, F f) {
-  type == ScalarType::Float ? f(float()) : f(double());
-}
-
 std::tuple<Tensor, Tensor> routed_mlp(
     Tensor x,
     Tensor weight1,
@@ -200,7 +195,7 @@ std::tuple<Tensor, Tensor> routed_mlp(
       "bias1", bias1, x.scalar_type(), {in.experts(), in.hidden()});
   Tensor out = torch::stable::new_empty(x, {in.nodes(), in.outputs()});
   Tensor hidden = torch::stable::new_empty(x, {in.slots(), in.hidden()});
-  dispatch(x.scalar_type(), [&](auto value) {
+  with_wide_type(x.scalar_type(), [&](auto value) {
     using T = decltype(value);
     Mlp<T>(in).forward(
         bias1.template const_data_ptr<T>(),
@@ -238,7 +233,7 @@ routed_mlp_backward(
   Tensor grad_weight2 = torch::stable::empty_like(in.weight2);
   Tensor grad_bias2 = torch::stable::empty_like(in.bias2);
   Tensor grad_gate = torch::stable::empty_like(in.gate);
-  dispatch(x.scalar_type(), [&](auto value) {
+  with_wide_type(x.scalar_type(), [&](auto value) {
     using T = decltype(value);
     auto data = [](Tensor& t) { return t.template mutable_data_ptr<T>(); };
     Mlp<T>(in).backward(

@@ -7,56 +7,37 @@
 
 namespace gmoe::cuda {
 
-// N channels of a row, in the type of the sums, and which of them a ReLU lets
-// through.
-template <typename A, int N>
-struct Channels {
-  A v[N];
-};
-
+// Which of N channels a ReLU lets through.
 template <int N>
 struct Passed {
   bool v[N];
 };
 
-template <typename T, typename A, int N>
-__device__ __forceinline__ void
-load(const T* row, int64_t d, Channels<A, N>& to) {
-  load(row + d, to.v);
-}
-
-template <typename T, typename A, int N>
-__device__ __forceinline__ void
-add(const T* row, int64_t d, Channels<A, N>& to) {
-  add(row + d, to.v);
-}
-
 template <typename A, int N>
-__device__ __forceinline__ Passed<N> active(const Channels<A, N>& z) {
+__device__ __forceinline__ Passed<N> active(const A (&z)[N]) {
   Passed<N> on;
 #pragma unroll
   for (int k = 0; k < N; ++k) {
-    on.v[k] = !(z.v[k] <= A(0)); // NaN too.
+    on.v[k] = !(z[k] <= A(0)); // NaN too.
   }
   return on;
 }
 
 template <typename A, int N>
 __device__ __forceinline__ void add_active(
-    Channels<A, N>& sum, A scale, const Channels<A, N>& z,
-    const Passed<N>& on) {
+    A (&sum)[N], A scale, const A (&z)[N], const Passed<N>& on) {
 #pragma unroll
   for (int k = 0; k < N; ++k) {
-    sum.v[k] = on.v[k] ? sum.v[k] + scale * z.v[k] : sum.v[k];
+    sum[k] = on.v[k] ? sum[k] + scale * z[k] : sum[k];
   }
 }
 
 template <typename A, int N>
 __device__ __forceinline__ void
-add_scaled(Channels<A, N>& sum, A scale, const Channels<A, N>& z) {
+add_scaled(A (&sum)[N], A scale, const A (&z)[N]) {
 #pragma unroll
   for (int k = 0; k < N; ++k) {
-    sum.v[k] += scale * z.v[k];
+    sum[k] += scale * z[k];
   }
 }
 
@@ -65,14 +46,19 @@ add_scaled(Channels<A, N>& sum, A scale, const Channels<A, N>& z) {
 // sum += weight * grad where the message, which is made again, is positive
 template <typename T, int N>
 __device__ __forceinline__ void add_masked(
-    Channels<acc_t<T>, N>& sum,
+    acc_t<T> (&sum)[N],
     const Message<T>& message,
     const T* grad,
     int64_t d) {
-  Channels<acc_t<T>, N> z;
+  acc_t<T> z[N];
   load_message(message, d, z);
   add_grad(sum, grad, d, message.weight, active(z));
 }
+
+// Experts first to last - 1.
+struct ExpertRange {
+  int64_t first, last;
+};
 
 // Where the gradients gather from: the slots of each node, and for each hop
 // the edges of each source and the target of each edge.
@@ -80,14 +66,22 @@ struct Transposed {
   Group slot;
   Group edge[kMaxHops];
   const int64_t* target[kMaxHops];
-};
 
-// Experts first to last - 1.
-struct ExpertRange {
-  int64_t first, last;
-
-  __device__ bool holds(int64_t expert) const {
-    return expert >= first && expert < last;
+  // Calls f(slot, expert) for the slots of node i whose expert is in the
+  // range. Returns whether there are any.
+  template <typename Index, typename F>
+  __device__ __forceinline__ bool each_slot(
+      const Index* expert, ExpertRange range, int64_t i, const F& f) const {
+    const int64_t end = slot.ptr[i + 1];
+    bool found = false;
+    for (int64_t q = slot.ptr[i]; q < end; ++q) {
+      const int64_t s = slot.position[q], o = expert[s];
+      if (o >= range.first && o < range.last) {
+        found = true;
+        f(s, o);
+      }
+    }
+    return found;
   }
 };
 
@@ -95,7 +89,7 @@ struct ExpertRange {
 // slots in the range. Returns whether there are any.
 template <typename T, typename Index, int N>
 __device__ __forceinline__ bool gather(
-    Channels<acc_t<T>, N>& sum,
+    acc_t<T> (&sum)[N],
     const RoutedMessage<T, Index>& op,
     const Transposed& by,
     const T* grad,
@@ -104,25 +98,17 @@ __device__ __forceinline__ bool gather(
     int64_t e,
     int64_t d) {
   const Hop<T, Index>& hop = op.hop[h];
-  const int64_t i = by.target[h][e];
-  const int64_t end = by.slot.ptr[i + 1];
-  bool found = false;
-  for (int64_t q = by.slot.ptr[i]; q < end; ++q) {
-    const int64_t s = by.slot.position[q];
-    const int64_t o = op.expert[s];
-    if (range.holds(o)) {
-      found = true;
-      add_masked(
-          sum, op.edge_message(hop, o, e), grad + s * op.channels, d);
-    }
-  }
-  return found;
+  return by.each_slot(
+      op.expert, range, by.target[h][e], [&](int64_t s, int64_t o) {
+        add_masked(
+            sum, op.edge_message(hop, o, e), grad + s * op.channels, d);
+      });
 }
 
 // The same for what node j's slots hand on to its own row.
 template <typename T, typename Index, int N>
 __device__ __forceinline__ bool gather_own(
-    Channels<acc_t<T>, N>& sum,
+    acc_t<T> (&sum)[N],
     const RoutedMessage<T, Index>& op,
     const Transposed& by,
     const T* grad,
@@ -132,15 +118,7 @@ __device__ __forceinline__ bool gather_own(
   if (op.root == nullptr && op.self_scale == nullptr) {
     return false;
   }
-  const int64_t end = by.slot.ptr[j + 1];
-  bool found = false;
-  for (int64_t q = by.slot.ptr[j]; q < end; ++q) {
-    const int64_t s = by.slot.position[q];
-    const int64_t o = op.expert[s];
-    if (!range.holds(o)) {
-      continue;
-    }
-    found = true;
+  return by.each_slot(op.expert, range, j, [&](int64_t s, int64_t o) {
     const T* from = grad + s * op.channels;
     if (op.root != nullptr) {
       add_masked(sum, op.root_message(op.hop_of(o), o, j), from, d);
@@ -148,8 +126,7 @@ __device__ __forceinline__ bool gather_own(
     if (op.self_scale != nullptr) {
       add_own(sum, from, d, static_cast<acc_t<T>>(op.self_scale[o]));
     }
-  }
-  return found;
+  });
 }
 
 } // namespace gmoe::cuda

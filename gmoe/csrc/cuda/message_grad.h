@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(kThreads) grad_rows(
       op.own_rows ? ExpertRange{o, o + 1} : ExpertRange{0, op.num_experts};
   const int64_t D = op.channels;
   for (int64_t d = threadIdx.x * N; d < D; d += blockDim.x * N) {
-    Channels<acc_t<T>, N> sum{};
+    acc_t<T> sum[N] = {};
     bool found = !op.own_rows;
     for (int h = 0; h < op.num_hops; ++h) {
       const int64_t first = op.hop[h].first_expert;
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kThreads) grad_rows(
     if (!found) {
       return;
     }
-    store(out + op.row(o, j) * D + d, sum.v);
+    store(out + op.row(o, j) * D + d, sum);
   }
 }
 
@@ -72,13 +72,13 @@ __global__ void __launch_bounds__(kThreads) table_parts(
       first, first + (num_groups > 1 ? 1 : op.hop[h].num_experts)};
   const int64_t end = chunks.end(chunk), D = op.channels;
   for (int64_t d = threadIdx.x * N; d < D; d += blockDim.x * N) {
-    Channels<acc_t<T>, N> sum{};
+    acc_t<T> sum[N] = {};
     for (int64_t p = chunks.begin(chunk); p < end; ++p) {
       gather(sum, op, by, grad, h, range, edge[p], d);
       if (p + 1 == end || code[p + 1] != code[p]) {
         const int64_t part = chunk + code[p];
-        store(out + (part * num_groups + g) * D + d, sum.v);
-        sum = {};
+        store(out + (part * num_groups + g) * D + d, sum);
+        clear(sum);
       }
     }
   }
@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kThreads) expert_parts(
   }
   const int64_t end = chunks.end(chunk), D = op.channels;
   for (int64_t d = threadIdx.x * N; d < D; d += blockDim.x * N) {
-    Channels<acc_t<T>, N> sum{};
+    acc_t<T> sum[N] = {};
     for (int64_t s = chunks.begin(chunk); s < end; ++s) {
       const int64_t o = op.expert[s], i = op.node[s];
       if constexpr (kRoot) {
@@ -111,12 +111,12 @@ __global__ void __launch_bounds__(kThreads) expert_parts(
         load(grad + s * D + d, g);
 #pragma unroll
         for (int k = 0; k < N; ++k) {
-          sum.v[k] += x[k] * g[k];
+          sum[k] += x[k] * g[k];
         }
       }
       if (s + 1 == end || op.expert[s + 1] != o) {
-        store(out + (chunk + o) * D + d, sum.v);
-        sum = {};
+        store(out + (chunk + o) * D + d, sum);
+        clear(sum);
       }
     }
   }
@@ -138,26 +138,21 @@ __global__ void __launch_bounds__(kThreads) grad_edge_weight(
   const Hop<T, Index>& hop = op.hop[h];
   const ExpertRange range{
       hop.first_expert, hop.first_expert + hop.num_experts};
-  const int64_t i = by.target[h][e];
   const int64_t D = op.channels;
   acc_t<T> sum = 0;
-  for (int64_t q = by.slot.ptr[i]; q < by.slot.ptr[i + 1]; ++q) {
-    const int64_t s = by.slot.position[q];
-    const int64_t o = op.expert[s];
-    if (!range.holds(o)) {
-      continue;
-    }
-    const Message<T> message = op.edge_message(hop, o, e);
-    for (int64_t d = threadIdx.x * N; d < D; d += kWarp * N) {
-      Channels<acc_t<T>, N> z, g;
-      load_message(message, d, z);
-      load(grad + s * D, d, g);
+  by.each_slot(
+      op.expert, range, by.target[h][e], [&](int64_t s, int64_t o) {
+        const Message<T> message = op.edge_message(hop, o, e);
+        for (int64_t d = threadIdx.x * N; d < D; d += kWarp * N) {
+          acc_t<T> z[N], g[N];
+          load_message(message, d, z);
+          load(grad + s * D + d, g);
 #pragma unroll
-      for (int k = 0; k < N; ++k) {
-        sum += relu(z.v[k]) * g.v[k];
-      }
-    }
-  }
+          for (int k = 0; k < N; ++k) {
+            sum += relu(z[k]) * g[k];
+          }
+        }
+      });
   sum = warp_sum(sum);
   if (threadIdx.x == 0) {
     out[e] = sum;

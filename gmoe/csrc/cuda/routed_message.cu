@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kThreads)
   }
   const int64_t D = op.channels;
   for (int64_t d = threadIdx.x * N; d < D; d += blockDim.x * N) {
-    Channels<acc_t<T>, N> sum{};
+    acc_t<T> sum[N] = {};
     op.each_message(
         s, [&](const Message<T>& message) { add_message(sum, message, d); });
     if (op.self_scale != nullptr) {
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kThreads)
           sum, op.x + op.node[s] * D, d,
           static_cast<acc_t<T>>(op.self_scale[op.expert[s]]));
     }
-    store(out + s * D + d, sum.v);
+    store(out + s * D + d, sum);
   }
 }
 
