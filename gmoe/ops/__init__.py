@@ -8,7 +8,7 @@ from gmoe.ops.backend import eager_ops, load
 from gmoe.ops.combine import combine
 from gmoe.ops.expert_mlp import expert_mlp
 from gmoe.ops.expert_norm import expert_norm
-from gmoe.ops.gather_rows import gather_rows
+from gmoe.ops.gather_rows import add_rows, gather_rows
 from gmoe.ops.gcn_experts import gcn_experts
 from gmoe.ops.group_by_expert import group_by_expert
 from gmoe.ops.grouped_linear import group_of, grouped_linear
@@ -29,6 +29,7 @@ __all__ = [
     'AVAILABLE',
     'CUDA_AVAILABLE',
     'MessageHop',
+    'add_rows',
     'combine',
     'eager_ops',
     'expert_mlp',

@@ -1,4 +1,4 @@
-"""Rows of a matrix by index, with a fast gradient."""
+"""Rows of a matrix by index, taken and added."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ def gather_rows(x: Tensor, index: Tensor) -> Tensor:
     if use_native(x, index):
         return torch.ops.gmoe.gather_rows(x.contiguous(), index.contiguous())
     return x.index_select(0, index)
+
+
+def add_rows(x: Tensor, index: Tensor, num_rows: int) -> Tensor:
+    r"""Sums rows of a matrix: row :math:`r` of the result is the sum of those
+    whose index is :math:`r`. That of the fused op has the same bits in every
+    run.
+
+    Args:
+        x: Rows of shape :math:`(S, D)`.
+        index: int64 of shape :math:`(S)`.
+        num_rows: Number of rows of the result :math:`R`.
+
+    Returns:
+        Rows of shape :math:`(R, D)`.
+    """
+    if x.device.type != 'cpu' and use_native(x, index):
+        return torch.ops.gmoe.add_rows(
+            x.contiguous(), index.contiguous(), num_rows
+        )
+    out = x.new_zeros(num_rows, x.size(1))
+    return out.scatter_add(0, index.unsqueeze(-1).expand_as(x), x)
 
 
 def _fake(x: Tensor, index: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gmoe.ops import gather_rows
+from gmoe.ops import add_rows, eager_ops, gather_rows
 
 
 @pytest.mark.parametrize('size', [0, 1, 50, 5000])
@@ -48,3 +48,24 @@ def test_gradcheck(device):
     index = torch.tensor([1, 1, 3], device=device)
     assert torch.autograd.gradcheck(lambda x: gather_rows(x, index), x)
     assert torch.autograd.gradgradcheck(lambda x: gather_rows(x, index), x)
+
+
+@pytest.mark.parametrize('size', [0, 1, 500])
+def test_rows_are_added(size, device):
+    x = torch.randn(size, 5, dtype=torch.float64, device=device)
+    index = torch.randint(9, (size,), device=device)
+    expected = torch.zeros(9, 5, dtype=torch.float64, device=device)
+    for row, at in zip(x, index):
+        expected[at] += row
+    assert torch.allclose(add_rows(x, index, 9), expected)
+    assert torch.equal(add_rows(x, index, 9), add_rows(x, index, 9))
+    with eager_ops():
+        assert torch.allclose(add_rows(x, index, 9), expected)
+
+
+def test_gradient_of_added_rows(device):
+    x = torch.randn(4, 3, dtype=torch.float64, device=device)
+    x.requires_grad_()
+    index = torch.tensor([1, 1, 3, 0], device=device)
+    assert torch.autograd.gradcheck(lambda x: add_rows(x, index, 5), x)
+    assert torch.autograd.gradgradcheck(lambda x: add_rows(x, index, 5), x)

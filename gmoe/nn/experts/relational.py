@@ -13,7 +13,6 @@ from gmoe._arguments import check_choice
 from gmoe.nn.conv.relational import RELATION_SIZES, compose
 from gmoe.nn.experts.bank import EdgeEncoders, ExpertBank
 from gmoe.nn.neighborhood import Neighborhood
-from gmoe.ops.backend import use_native
 from gmoe.routing import ExpertSlots
 
 
@@ -126,18 +125,8 @@ class RelationalExperts(ExpertBank):
         if hop.edge_mask is not None:
             message = message * hop.edge_mask.unsqueeze(-1)
         degree = hop.ptr.diff().clamp(min=1).unsqueeze(-1)
-        return _sum_by_target(message, hop) / degree.to(message.dtype)
+        total = ops.add_rows(message, hop.target, hop.num_nodes)
+        return total / degree.to(message.dtype)
 
     def __repr__(self) -> str:
         return f'{super().__repr__()[:-1]}, composition={self.composition!r})'
-
-
-def _sum_by_target(message: Tensor, hop: Neighborhood) -> Tensor:
-    if message.device.type != 'cpu' and use_native(message, hop.target):
-        # The same bits in every run.
-        return torch.ops.gmoe.add_rows(
-            message.contiguous(), hop.target, hop.num_nodes
-        )
-    out = message.new_zeros(hop.num_nodes, message.size(1))
-    index = hop.target.unsqueeze(-1).expand_as(message)
-    return out.scatter_add(0, index, message)
