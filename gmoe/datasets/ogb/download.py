@@ -51,6 +51,8 @@ def download_ogb_mol(
         raw = read_raw_bytes(source / 'raw', limits)
         y = parse_raw(raw, source / 'raw', info, limits)['y']
         read_split(source / 'split' / info.split, y.size(0), limits)
+        # Before the move, after which no process would look for it again.
+        archive.unlink()
         try:
             os.rename(source, folder)
         except OSError:

@@ -1,3 +1,5 @@
+import os
+import signal
 import stat
 import threading
 import zipfile
@@ -12,6 +14,7 @@ from gmoe.datasets import OGBMolDataset
 from gmoe.datasets.archive import extract_zip
 from gmoe.datasets.ogb.download import download_ogb_mol
 from gmoe.datasets.ogb.info import ogb_mol_info
+from tests.datasets.download_race import start
 
 INFO = ogb_mol_info('ogbg-moltox21')
 
@@ -155,6 +158,28 @@ def test_download_of_malicious_archive(
     with pytest.raises(RuntimeError, match='the archive must hold'):
         extract_zip(archive, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
+
+
+def download_and_die(folder: Path, url: str) -> None:
+    rename = os.rename
+
+    def rename_and_die(*paths: Path) -> None:
+        rename(*paths)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    os.rename = rename_and_die
+    download_ogb_mol(INFO, folder, url, log=False)
+
+
+def test_killed_after_the_move(tmp_path: Path, archive: Path):
+    folder = tmp_path / 'root' / 'ogbg_moltox21'
+    process = start(download_and_die, folder, archive.as_uri())
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    # What is left of the download is gone after the next run.
+    assert len(list(folder.parent.iterdir())) == 2
+    OGBMolDataset('ogbg-moltox21', folder.parent, download=False)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_download_that_loses_a_race(
