@@ -43,6 +43,22 @@ def test_what_a_run_leaves(finished):
         assert ((usage.sum(axis=1) - 1).abs() < 1e-6).all()
 
 
+def test_files_name_what_later_versions_have(finished):
+    path = finished / 'checkpoints' / 'last.ckpt'
+    saved = torch.load(path, weights_only=True)
+    name = saved['hyper_parameters']['_class_path']
+    assert name == 'gmoe.training.GraphPredictor'
+    assert {key.partition('{')[0] for key in saved['callbacks']} == {
+        'EpochSeed',
+        'LastCheckpoint',
+        'ModelCheckpoint',
+        'RunSettings',
+    }
+    settings = yaml.safe_load((finished / 'config.yaml').read_text())
+    classes = [settings[key]['class_path'] for key in ('model', 'data')]
+    assert classes == [name, 'gmoe.training.HopMixtureDataModule']
+
+
 def test_configuration_reproduces_the_run(finished, tmp_path):
     saved = finished / 'config.yaml'
     settings = yaml.safe_load(saved.read_text())
@@ -114,7 +130,7 @@ def test_prediction(config, finished, split):
     [
         (['--model.top_k=5'], ['top_k', 'num_experts=4', 'got 5']),
         (['--data.two_hop=null'], ['two_hop', "'exact'", 'got None']),
-        (['--data.batch_size=0'], ['batch_size', 'at least 1', 'got 0']),
+        (['--data.batch_size=0'], ['batch_size', '>= 1', 'got 0']),
         (['--data.drop_nodes=1.0'], ['[0, 1)', 'got 1.0']),
         (['--model.learning_rate=-1'], ['learning_rate', '0', 'got -1']),
         (['--ckpt_path=last'], ['ckpt_path', "'last'", 'gmoe fit']),

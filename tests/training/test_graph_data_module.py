@@ -50,26 +50,6 @@ def test_refused_arguments(module, arguments, argument, value):
         module(**arguments, **{argument: value})
 
 
-def test_unknown_dataset():
-    with pytest.raises(ValueError, match="ogbg-molhiv.*got 'ogbg-molnope'"):
-        OGBMolDataModule('ogbg-molnope')
-
-
-def test_missing_dataset(tmp_path):
-    data = OGBMolDataModule('ogbg-molhiv', tmp_path, download=False)
-    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
-        data.prepare_data()
-
-
-def test_what_a_model_needs_to_know():
-    data = OGBMolDataModule('ogbg-molfreesolv')
-    assert data.task_type == 'regression'
-    assert (data.monitor, data.monitor_mode) == ('val/rmse', 'min')
-    data = OGBMolDataModule('ogbg-moltox21')
-    assert (data.num_tasks, data.monitor_mode) == (12, 'max')
-    assert (data.num_classes, data.num_outputs) == (2, 12)
-
-
 def test_loaders_give_the_splits():
     data = set_up(test_curve=True, eval_batch_size=4)
     splits = {name: index.tolist() for name, index in data.splits.items()}
@@ -187,18 +167,6 @@ def test_hop_2_edges_as_asked_for():
 
     assert edges(None) is None
     assert edges('exact').shape != edges('released').shape
-
-
-def test_molecules_of_the_official_split(data_root):
-    data = OGBMolDataModule(
-        'ogbg-molfreesolv', data_root / 'ogb', download=False
-    )
-    data.prepare_data()
-    data.setup()
-    ids = [graph_ids(data.train_dataloader())]
-    ids += [graph_ids(loader) for loader in data.val_dataloader()]
-    ids += [graph_ids(data.test_dataloader())]
-    assert sorted(sum(ids, [])) == list(range(len(data.dataset)))
 
 
 @pytest.mark.parametrize('name', ['ogb', 'webnlg'])

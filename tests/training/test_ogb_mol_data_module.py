@@ -1,0 +1,39 @@
+"""What is known of OGB's molecules before and after they are loaded."""
+
+import pytest
+import torch
+
+from gmoe.training import OGBMolDataModule
+
+
+def test_unknown_dataset():
+    with pytest.raises(ValueError, match="ogbg-molhiv.*got 'ogbg-molnope'"):
+        OGBMolDataModule('ogbg-molnope')
+
+
+def test_missing_dataset(tmp_path):
+    data = OGBMolDataModule('ogbg-molhiv', tmp_path, download=False)
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        data.prepare_data()
+
+
+def test_what_a_model_needs_to_know():
+    data = OGBMolDataModule('ogbg-molfreesolv')
+    assert data.task_type == 'regression'
+    assert (data.monitor, data.monitor_mode) == ('val/rmse', 'min')
+    data = OGBMolDataModule('ogbg-moltox21')
+    assert (data.num_tasks, data.monitor_mode) == (12, 'max')
+    assert (data.num_classes, data.num_outputs) == (2, 12)
+
+
+def test_molecules_of_the_official_split(data_root):
+    data = OGBMolDataModule(
+        'ogbg-molfreesolv', data_root / 'ogb', download=False
+    )
+    data.prepare_data()
+    data.setup()
+    loaders = [data.train_dataloader(), *data.val_dataloader()]
+    loaders.append(data.test_dataloader())
+    ids = [batch.graph_id for loader in loaders for batch in loader]
+    order = torch.cat(ids).sort().values
+    assert torch.equal(order, torch.arange(len(data.dataset)))
