@@ -60,7 +60,7 @@ def check_nodes(x: object, where: str = '') -> Tensor:
 
     Args:
         x: The features.
-        where: What error messages say of the place that they are for.
+        where: Words that error messages put after the shape.
 
     Raises:
         ValueError: If they are anything else.

@@ -1,4 +1,4 @@
-"""Whether hop-2 edges can be those of the hop-1 edges beside them."""
+"""A check that hop-2 edges belong to the hop-1 edges beside them."""
 
 from __future__ import annotations
 

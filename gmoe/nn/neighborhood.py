@@ -40,8 +40,8 @@ class Neighborhood:
             :obj:`None`.
         order: Where each edge was among those that were given, int64 of shape
             :math:`(E)`; :obj:`None` if they were given in this order.
-        edge_mask: What each edge's messages are multiplied by while a
-            prediction is explained, of shape :math:`(E)`, or :obj:`None`.
+        edge_mask: The factor of each edge's messages while a prediction is
+            explained, of shape :math:`(E)`, or :obj:`None`.
 
     Raises:
         ValueError: If the edges are not grouped by target as :obj:`ptr` tells,
@@ -149,7 +149,9 @@ class Neighborhood:
 
     @property
     def given_edge_index(self) -> Tensor:
-        """The same in the order in which the edges were given."""
+        """Sources and targets in the order in which the edges were given,
+        int64 of shape :math:`(2, E)`.
+        """
         return torch.stack(
             [self.to_given(self.source), self.to_given(self.target)]
         )
@@ -174,7 +176,8 @@ class Neighborhood:
         return rows[self.memo('inverse order', self.order.argsort)]
 
     def masked(self, edge_mask: Tensor) -> Neighborhood:
-        """The same edges with other masks; what was derived stays.
+        """The same edges with other masks. What layers derived from the edges
+        is kept.
 
         Args:
             edge_mask: Factors of shape :math:`(E)`, in the order of these
@@ -204,8 +207,8 @@ class Neighborhood:
         return self.memo(('gcn_norm', dtype), compute)
 
     def memo(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """What :obj:`compute` returns, computed once per :obj:`key`: layers
-        keep here what they derive from the same edges.
+        """Computes something once per :obj:`key`: layers keep here what they
+        derive from the same edges.
 
         Args:
             key: Identifies the result.

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gmoe import ops
+from gmoe._arguments import check_choice
 from gmoe.routing import ExpertSlots
-
-_KINDS = ('batch_norm', 'layer_norm')
 
 
 class ExpertNorm(nn.Module):
@@ -48,8 +47,7 @@ class ExpertNorm(nn.Module):
         momentum: float = 0.1,
     ) -> None:
         super().__init__()
-        if kind not in _KINDS:
-            raise ValueError(f"'kind' must be one of {_KINDS}, got {kind!r}")
+        check_choice('kind', kind, NORMS)
         self.num_experts = num_experts
         self.channels = channels
         self.kind = kind

@@ -13,7 +13,7 @@ READOUTS = ('root', 'mean', 'max', 'attention', 'root_edges', 'edges')
 
 
 class RootReadout(nn.Module):
-    r"""Puts what is known of a graph side by side:
+    r"""Concatenates features of each graph:
 
     - ``"root"``: the features of its root (the mean, if there are several),
     - ``"mean"`` and ``"max"``: those of all of its nodes,
@@ -21,12 +21,12 @@ class RootReadout(nn.Module):
     - ``"root_edges"`` and ``"edges"``: the mean features of the edges that
       leave the root, and of all edges.
 
-    What there is none of in a graph is zero.
+    A part that a graph has nothing of is zero.
 
     Args:
         channels: Size of the features of a node.
         edge_channels: Size of the features of an edge.
-        parts: Some of the above.
+        parts: The names of the parts.
 
     Shapes:
         - **input:** node features :math:`(N, D)`, which nodes are roots

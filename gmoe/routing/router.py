@@ -93,9 +93,23 @@ class Router(nn.Module):
         topk_first: bool | None = None,
     ) -> None:
         super().__init__()
-        _check_arguments(
-            in_channels, num_experts, top_k, score, normalize, topk_first
-        )
+        check_at_least(1, in_channels=in_channels, num_experts=num_experts)
+        if top_k is not None and (
+            isinstance(top_k, bool)
+            or not isinstance(top_k, int)
+            or not 1 <= top_k <= num_experts
+        ):
+            raise ValueError(
+                f"'top_k' must be None or an integer from 1 to num_experts="
+                f'{num_experts}, got {top_k}'
+            )
+        check_choice('score', score, _SCORES)
+        check_choice('normalize', normalize, NORMALIZATIONS)
+        if top_k is None and topk_first is not None:
+            raise ValueError(
+                f"'topk_first' must be None where 'top_k' is None: without a "
+                f'selection there is nothing to do first, got {topk_first}'
+            )
         self.in_channels = in_channels
         self.num_experts = num_experts
         self.top_k = top_k
@@ -275,31 +289,4 @@ def _check_finite(logits: Tensor) -> None:
             "'x' must be finite (no NaN, no infinity), got a non-finite "
             f'score at node {node}, from its features or from the '
             "router's parameters"
-        )
-
-
-def _check_arguments(
-    in_channels: int,
-    num_experts: int,
-    top_k: int | None,
-    score: str,
-    normalize: str,
-    topk_first: bool | None,
-) -> None:
-    check_at_least(1, in_channels=in_channels, num_experts=num_experts)
-    if top_k is not None and (
-        isinstance(top_k, bool)
-        or not isinstance(top_k, int)
-        or not 1 <= top_k <= num_experts
-    ):
-        raise ValueError(
-            f"'top_k' must be None or an integer from 1 to num_experts="
-            f'{num_experts}, got {top_k}'
-        )
-    check_choice('score', score, _SCORES)
-    check_choice('normalize', normalize, NORMALIZATIONS)
-    if top_k is None and topk_first is not None:
-        raise ValueError(
-            f"'topk_first' must be None where 'top_k' is None: without a "
-            f'selection there is nothing to do first, got {topk_first}'
         )

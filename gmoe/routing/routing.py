@@ -123,8 +123,8 @@ class Routing:
 
         Args:
             gates: The weights of shape :math:`(N, n)`.
-            logits: As above.
-            load_probabilities: As above.
+            logits: The scores, as :class:`Routing` holds them.
+            load_probabilities: The probabilities of selection, likewise.
         """
         num_nodes, n = gates.shape
         device = gates.device

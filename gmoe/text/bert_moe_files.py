@@ -21,8 +21,17 @@ from transformers.core_model_loading import (  # noqa: E402
 _WEIGHT = 'head.experts.weight1'
 
 
-class _AsInStateDict(ConversionOps):
-    """Keeps a tensor: a state dict holds it as files do."""
+class _Turned(ConversionOps):
+    """A file's weights :math:`(n, H, D_{in})` as those of
+    :class:`gmoe.nn.MLPExperts`, without a copy. The way back is none: a state
+    dict holds them as files do.
+
+    Args:
+        is_file: Whether they come from a file.
+    """
+
+    def __init__(self, is_file: bool = True) -> None:
+        self.is_file = is_file
 
     def convert(
         self,
@@ -34,34 +43,18 @@ class _AsInStateDict(ConversionOps):
         (tensor,) = input_dict.values()
         if isinstance(tensor, list):
             (tensor,) = tensor
-        return {target_patterns[0]: self.turn(tensor)}
-
-    def turn(self, tensor: Tensor) -> Tensor:
-        """The tensor in its other layout.
-
-        Args:
-            tensor: The tensor.
-        """
-        return tensor
+        out = tensor.transpose(1, 2) if self.is_file else tensor
+        return {target_patterns[0]: out}
 
     @property
     def reverse_op(self) -> ConversionOps:
-        return _AsInStateDict()
-
-
-class _AsInMemory(_AsInStateDict):
-    """Turns a file's weights :math:`(n, H, D_{in})` into those of
-    :class:`gmoe.nn.MLPExperts`, which takes no copy.
-    """
-
-    def turn(self, tensor: Tensor) -> Tensor:
-        return tensor.transpose(1, 2)
+        return _Turned(is_file=False)
 
 
 def register_layout() -> None:
     """Tells transformers, which sets parameters without a state dict."""
     register_checkpoint_conversion_mapping(
         'bert_moe',
-        [WeightConverter(_WEIGHT, _WEIGHT, [_AsInMemory()])],
+        [WeightConverter(_WEIGHT, _WEIGHT, [_Turned()])],
         overwrite=True,
     )

@@ -62,7 +62,7 @@ class NeighborhoodConv(MessagePassing):
         raise NotImplementedError
 
     def _convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
-        """The same along the edges of a neighbourhood."""
+        """Passes messages along the edges of a neighbourhood."""
         term = self._edge_term(hop.edge_attr)
         return self._convolve(x, hop.edge_index, term)
 

@@ -72,12 +72,12 @@ class RelationalConv(NeighborhoodConv):
 
 
 def compose(composition: str, x: Tensor, relation: Tensor) -> Tensor:
-    """What neighbours and relations are made into.
+    """Composes the features of neighbours and relations into messages.
 
     Args:
         composition: A key of :obj:`RELATION_SIZES`.
         x: The features of the neighbours.
-        relation: Those of the relations.
+        relation: The features of the relations.
     """
     if composition == 'mult':
         return x * relation

@@ -173,7 +173,7 @@ def make_feature_encoder(
     floating-point features (their number), or none (:obj:`None`).
 
     Args:
-        dims: What the features are.
+        dims: The numbers of categories, the number of features, or none.
         out_channels: Size of the encoded features.
         name: How error messages call :obj:`dims`.
 

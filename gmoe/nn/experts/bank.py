@@ -1,4 +1,4 @@
-"""What every bank of experts has in common."""
+"""The base of all banks of experts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gmoe.routing import ExpertSlots
 
 
 class BankPart(NamedTuple):
-    """The experts of one hop: what a bank works on at a time.
+    """The experts of one hop, which a bank computes together.
 
     Attributes:
         num_hops: 1 or 2.
@@ -100,7 +100,8 @@ class ExpertBank(nn.Module):
     def hops(
         self, hop1: Neighborhood | None, hop2: Neighborhood | None
     ) -> Iterator[tuple[int, int, Neighborhood]]:
-        """Each hop that has experts: 1 or 2, how many they are, the edges.
+        """Yields, for each hop that has experts, its number (1 or 2), the
+        number of its experts, and its edges.
 
         Args:
             hop1: The hop-1 edges.
@@ -118,7 +119,7 @@ class ExpertBank(nn.Module):
         hop1: Neighborhood | None,
         hop2: Neighborhood | None,
     ) -> Iterator[BankPart]:
-        """The bank hop by hop, hops without experts left out.
+        """Yields the experts of each hop that has any.
 
         Args:
             slots: The routed slots, grouped by expert.

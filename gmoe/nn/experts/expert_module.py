@@ -1,4 +1,4 @@
-"""What a PyG convolution says of itself, and how it is called."""
+"""The sizes and arguments of PyG convolutions, and how they are called."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ NOT_FOR_NODES = ('size', 'return_attention_weights')
 # What convolutions raise where an argument is missing.
 _UNCLEAR = (AssertionError, AttributeError, RuntimeError, TypeError)
 
-#: A class as a key of the caches below, which mypy takes it for no key of.
+#: The class of a module. Without its type, since mypy does not accept classes
+#: of modules as keys of a cache.
 class_of: Any = type
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -33,7 +34,7 @@ _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 @lru_cache(maxsize=256)
 def signature_of(kind: Any) -> Signature:
-    """What the :meth:`forward` of modules of a class takes.
+    """The signature of the :meth:`forward` of a class of modules.
 
     Args:
         kind: The class.
@@ -55,8 +56,8 @@ def _besides_graph(kind: Any) -> list[tuple[str, Parameter]]:
 
 
 def channels(module: nn.Module, side: str) -> object:
-    """The size of a convolution's input or output: an integer of at least
-    one, or what it says in place of it.
+    """The size of a convolution's input or output. It is not always a number:
+    convolutions of PyG also have pairs of sizes, -1 and :obj:`None`.
 
     Args:
         module: The convolution.
@@ -87,10 +88,10 @@ def channels(module: nn.Module, side: str) -> object:
 
 
 def is_size(size: object) -> bool:
-    """Whether it is a number of channels, and not unknown or left open.
+    """Whether a size is a number of channels, and not unknown or left open.
 
     Args:
-        size: What a convolution says.
+        size: The size, as :func:`channels` gives it.
     """
     return isinstance(size, int) and not isinstance(size, bool) and size >= 1
 

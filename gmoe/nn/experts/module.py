@@ -233,7 +233,7 @@ def _on_subgraph(
     hop: Neighborhood,
     kwargs: Mapping[str, Any],
 ) -> Tensor:
-    """What a local convolution gives at some nodes."""
+    """Computes the outputs of a local convolution at some nodes only."""
     given = {name: hop.from_given(value) for name, value in kwargs.items()}
     if node.numel() == hop.num_nodes:
         out = expert_module.call(

@@ -143,7 +143,7 @@ class GNN(LayeredNetwork):
         self.node_encoder = make_feature_encoder(
             node_dims, hidden_channels, 'node_dims'
         )
-        self.add_layers(conv, hidden_channels, edge_dims, mixture)
+        self.add_layers(conv, hidden_channels, edge_dims)
         if virtual_node:
             self.virtual_node = VirtualNode(
                 hidden_channels, num_layers - 1, dropout, residual

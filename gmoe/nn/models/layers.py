@@ -37,7 +37,7 @@ _ROUTER_ARGUMENTS = list(inspect.signature(Router).parameters)[3:]
 
 @dataclass(frozen=True)
 class MixtureSettings:
-    """What all mixtures of a network have in common.
+    """The settings that all mixtures of a network have in common.
 
     Args:
         num_experts: Number of experts :math:`n`; 1 for a single convolution.
@@ -134,7 +134,7 @@ def make_layer(
         channels: Size of the node features :math:`D`.
         edge_dims: The numbers of categories of categorical edge features, the
             number of floating-point edge features, or :obj:`None`.
-        mixture: What the mixture consists of; with one expert, the layer is a
+        mixture: The settings of the mixture. With one expert, the layer is a
             single convolution.
 
     Raises:

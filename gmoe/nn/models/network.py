@@ -1,4 +1,4 @@
-"""What networks of layers have in common: reading graphs, running layers."""
+"""The part that networks share: they read graphs and run layers."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Graphs(NamedTuple):
 
 
 class LayeredNetwork(nn.Module):
-    """What networks of layers have in common, each of which is a single
-    convolution or a mixture.
+    """The part that networks share whose layers are single convolutions or
+    mixtures of experts.
 
     A network makes its layers with :meth:`add_layers` and predicts with
     :meth:`predict`, in which :meth:`run_layers` runs them.
 
     Args:
-        mixture: What the mixtures consist of.
+        mixture: The settings of the mixtures.
         num_layers: Number of layers.
         moe_layers: The layers (counted from 0) that are mixtures; the others
             are single hop-1 convolutions. (default: all)
@@ -82,6 +82,7 @@ class LayeredNetwork(nn.Module):
         check_at_least(0, num_layers=num_layers)
         check_dropout(dropout=dropout)
         n = mixture.num_experts
+        self.mixture = mixture
         self.num_layers = num_layers
         self.num_experts = n
         self.num_experts_1hop = count_1hop(n, mixture.num_experts_1hop)
@@ -93,33 +94,25 @@ class LayeredNetwork(nn.Module):
         self.register_forward_hook(clear_after_failure, always_call=True)
 
     def add_layers(
-        self,
-        conv: str,
-        channels: int,
-        edge_dims: EdgeDims,
-        mixture: MixtureSettings,
+        self, conv: str, channels: int, edge_dims: EdgeDims
     ) -> None:
         """Makes the layers.
 
         Args:
             conv: A key of :obj:`CONVS`.
             channels: Size of the node features.
-            edge_dims: What the edge features are.
-            mixture: What the mixtures consist of.
+            edge_dims: The numbers of categories of categorical edge features,
+                the number of floating-point edge features, or :obj:`None`.
         """
-        single = mixture
-        if mixture.num_experts > 1:
+        mixture = single = self.mixture
+        if self.num_experts > 1:
             # Next to mixtures, single convolutions look at one hop.
             single = replace(mixture, num_experts=1, num_experts_1hop=1)
-        layers = [
-            make_layer(
-                conv,
-                channels,
-                edge_dims,
-                mixture if layer in self.moe_layers else single,
-            )
+        kinds = [
+            mixture if layer in self.moe_layers else single
             for layer in range(self.num_layers)
         ]
+        layers = [make_layer(conv, channels, edge_dims, k) for k in kinds]
         self.convs = nn.ModuleList(conv for conv, _ in layers)
         self.norms = nn.ModuleList(norm for _, norm in layers)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
+from gmoe.nn.arguments import check_nodes
 from gmoe.nn.edge_check import check_dense
 from gmoe.nn.edge_mask import clear_after_failure
 from gmoe.nn.experts import ModuleExperts, expert_module
@@ -93,14 +94,7 @@ class GMoEAdapter(nn.Module):
                     f"'{name}' must be None for a mixture of {kind}, got "
                     f'{given[name]}'
                 )
-        if not isinstance(x, Tensor) or x.dim() != 2:
-            what = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
-            raise ValueError(
-                "'x' must be a tensor of shape [num_nodes, num_features] for "
-                f'a mixture of {kind}, got {what}; make a graph of several '
-                'kinds of nodes one of one kind first (to_homogeneous()), or '
-                'leave this convolution as it is'
-            )
+        x = check_nodes(x, f' for a mixture of {kind}')
         return x, check_dense(given.pop('edge_index', None)), given
 
     @property
@@ -129,13 +123,10 @@ class GMoEAdapter(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            self._refuse_attribute(name)
-
-    def _refuse_attribute(self, name: str) -> NoReturn:
-        raise AttributeError(
-            f"'{name}' must be asked of the experts of a mixture, which are "
-            "in 'conv.experts.experts'"
-        )
+            raise AttributeError(
+                f"'{name}' must be asked of the experts of a mixture, which "
+                f"are in 'conv.experts.experts', got {type(self).__name__}"
+            ) from None
 
 
 def to_gmoe(

@@ -59,7 +59,7 @@ class TripleGNN(LayeredNetwork):
         hide_root: Whether the text of the root is hidden, in evaluation too.
         hide_entities: Whether the texts of all entities are hidden.
         relation_features: Whether a node has the mean of its edges.
-        readout: What the head sees, as :class:`RootReadout` takes it.
+        readout: The parts of the readout, as :class:`RootReadout` takes them.
         router_kwargs: Arguments of :class:`~gmoe.routing.Router` that
             override the preset's.
 
@@ -137,7 +137,7 @@ class TripleGNN(LayeredNetwork):
             if relation_features
             else None
         )
-        self.add_layers(conv, hidden_channels, edge_channels, mixture)
+        self.add_layers(conv, hidden_channels, edge_channels)
         self.readout = RootReadout(hidden_channels, edge_channels, readout)
         self.head = nn.Linear(self.readout.out_channels, out_channels)
         self.edge_mask = EdgeMask()
@@ -146,8 +146,8 @@ class TripleGNN(LayeredNetwork):
         """Sets the features of the texts by code; code 0 is a hidden text.
 
         Args:
-            nodes: Those of nodes.
-            properties: Those of properties.
+            nodes: The features of the texts of nodes.
+            properties: The features of the texts of properties.
 
         Raises:
             ValueError: If a table has the wrong number of features.

@@ -14,7 +14,7 @@ class Mean(LayeredNetwork):
         super().__init__(
             mixture, num_layers, moe_layers, 0.0, residual=True, relu_last=True
         )
-        self.add_layers('gcn', 4, (5, 6, 2), mixture)
+        self.add_layers('gcn', 4, (5, 6, 2))
 
     def predict(self, x, graphs):
         hidden, routings = self.run_layers(x, graphs)
