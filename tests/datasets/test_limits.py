@@ -15,5 +15,5 @@ def test_content_of_a_compressed_file():
 
 @pytest.mark.parametrize('name', ['download', 'members', 'ratio'])
 def test_refused(name):
-    with pytest.raises(ValueError, match=f"'{name}' must be at least 1, got"):
+    with pytest.raises(ValueError, match=f"'{name}' must be an integer >= 1"):
         Limits(**{name: 0})

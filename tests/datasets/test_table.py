@@ -29,7 +29,7 @@ def test_numbers():
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        (b'1,2\n3\n', '2 columns .got 1 in line 2'),
+        (b'1,2\n3\n', '2 columns, got 1 in line 2'),
         (b'1,x\n', "got b'x' in it"),
         (b'1,\n', 'got an empty cell in line 1'),
         (b'1,1.5\n', 'columns of int64'),
