@@ -36,7 +36,7 @@ def table_names(report: str | None = None) -> list[str]:
     return sorted(
         path.stem
         for path in TABLES.glob('*.yaml')
-        if report in (None, _read(path).get('report', Table.report))
+        if report is None or report == _read(path).get('report', Table.report)
     )
 
 
