@@ -23,8 +23,16 @@ KINDS = {
 }
 _PARTS = {part for parts in KINDS.values() for part in parts}
 _CELL_KEYS = {'row', 'dataset', 'paper', 'settings_from', *_PARTS}
-_ROW_KEYS = {'label', 'kind', 'baseline', 'search', 'is_fixed', 'config'}
-_ROW_KEYS |= {'epochs', *_PARTS}
+_ROW_KEYS = {
+    'label',
+    'kind',
+    'baseline',
+    'search',
+    'is_fixed',
+    'config',
+    'like',
+}
+_ROW_KEYS |= {'epochs', 'settings_from', *_PARTS}
 
 
 def table_names(report: str | None = None) -> list[str]:
@@ -102,9 +110,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _entries(text: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    # One may be of several rows, or all that the table defines, and datasets.
+    # One may be of several rows, or all that the table defines, and datasets,
+    # in the order of the two keys.
     for entry in text['cells']:
-        names = {key: entry[key] for key in ('row', 'dataset') if key in entry}
+        names = {key: entry[key] for key in entry if key in ('row', 'dataset')}
         if names.get('row') == '*':
             names['row'] = list(text['rows'])
         lists = [v if isinstance(v, list) else [v] for v in names.values()]
@@ -123,16 +132,17 @@ def _cell(
     _check(entry['row'] in rows, path, f"an unknown row '{entry['row']}'")
     row = rows[entry['row']]
     _check_keys(row, _ROW_KEYS, (), path)
+    base = rows.get(row.get('like'), {})
     kind = row.get('kind', protocol.get('kind', 'network'))
     _check(kind in KINDS, path, f"'kind' '{kind}', not of {[*KINDS]}")
-    origin = entry.get('settings_from')
+    origin = entry.get('settings_from', row.get('settings_from'))
     found = {}
     if origin == 'search':
         name = f'{entry["dataset"]}/{entry["row"]}'
         what = f"'settings_from: search' for '{name}', which no search has "
         _check(name in chosen, path, f'{what}chosen')
         found = {'model': chosen[name]['model']}
-    layers = [_config(row), protocol, row, entry, found]
+    layers = [_config(row), protocol, base, row, entry, found]
     paper = entry.get('paper')
     return Cell(
         row=entry['row'],
@@ -141,7 +151,7 @@ def _cell(
         kind=kind,
         settings=_settings(kind, layers),
         paper=None if paper is None else (float(paper[0]), float(paper[1])),
-        baseline=row.get('baseline'),
+        baseline=row.get('baseline', base.get('baseline')),
         search=row.get('search', False),
         settings_from=origin,
         is_fixed=row.get('is_fixed', False),
