@@ -49,7 +49,7 @@ def run_all(
     total, failed = len(waiting), []
     losses: Losses = {}
     pause: dict[str, float] = {}
-    while waiting or pool.jobs:
+    while waiting or pool.running:
         finished = []
         for outcome in pool.poll():
             run = outcome.job.run
@@ -72,7 +72,8 @@ def run_all(
                 waiting.append(run)
         if finished:  # While the next ones run already.
             recorder.commit()
-        running = [(j.run, _epochs(j, estimate)) for j in pool.jobs]
+        jobs = pool.running.values()
+        running = [(job.run, _epochs(job, estimate)) for job in jobs]
         rest = [*running, *((run, 0) for run in waiting)]
         seconds = _time_left(rest, pool, estimate)
         for run in finished:

@@ -9,6 +9,8 @@ published numbers are given here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,8 @@ KINDS = {
 
 Record = dict[str, Any]
 Group = dict[str, list[Record]]
+#: A header, and what stands below it for a model.
+Column = tuple[str, Callable[[Group], str]]
 
 
 def read(path: Path) -> list[Record]:
@@ -80,40 +84,27 @@ def scores(found: Sequence[Record]) -> str:
     Args:
         found: The results.
     """
-    rows = []
-    for model, group in _by_model(found).items():
-        clean, published = group['clean'], group['published']
-        rows.append(
-            [
-                model,
-                clean[0]['kind'],
-                str(len(clean)),
-                _spread(clean, lambda r: r['weighted_f1']),
-                _spread(clean, lambda r: r['accuracy']),
-                _spread(clean, lambda r: r['macro_f1']),
-                _spread(clean, lambda r: r['entries']['weighted_f1']),
-                _spread(published, lambda r: r['weighted_f1']),
-                _spread(published, lambda r: r['accuracy']),
-                _spread(clean, lambda r: r['dev_weighted_f1']),
-            ]
-        )
-    rows += [
-        [name, 'text', '?', '', '', '', '', f'{f1:.4f}', f'{accuracy:.3f}', '']
-        for name, (f1, accuracy) in PUBLISHED.items()
-    ]
-    header = [
-        'model',
-        'kind',
-        'seeds',
-        'clean: weighted F1',
-        'accuracy',
-        'macro F1',
-        'clean, on the 3,097: weighted F1',
-        'published: weighted F1',
-        'accuracy',
-        'dev: weighted F1',
-    ]
-    return markdown.table(header, rows)
+    return _table(
+        found,
+        [
+            ('kind', lambda group: group['clean'][0]['kind']),
+            ('seeds', lambda group: str(len(group['clean']))),
+            ('clean: weighted F1', _mean('clean', 'weighted_f1')),
+            ('accuracy', _mean('clean', 'accuracy')),
+            ('macro F1', _mean('clean', 'macro_f1')),
+            (
+                'clean, on the 3,097: weighted F1',
+                _mean('clean', 'entries', 'weighted_f1'),
+            ),
+            ('published: weighted F1', _mean('published', 'weighted_f1')),
+            ('accuracy', _mean('published', 'accuracy')),
+            ('dev: weighted F1', _mean('clean', 'dev_weighted_f1')),
+        ],
+        [
+            [name, 'text', '?', *[''] * 4, f'{f1:.4f}', f'{accuracy:.3f}', '']
+            for name, (f1, accuracy) in PUBLISHED.items()
+        ],
+    )
 
 
 def subsets(found: Sequence[Record]) -> str:
@@ -122,13 +113,13 @@ def subsets(found: Sequence[Record]) -> str:
     Args:
         found: The results.
     """
-    rows = []
-    for model, group in _by_model(found).items():
-        row = [model]
-        for kind in KINDS:
-            row.append(_spread(group['clean'], _subset_score(kind)))
-        rows.append(row)
-    return markdown.table(['model', *KINDS.values()], rows)
+    return _table(
+        found,
+        [
+            (name, _mean('clean', 'subsets', kind, 'weighted_f1'))
+            for kind, name in KINDS.items()
+        ],
+    )
 
 
 def costs(found: Sequence[Record]) -> str:
@@ -137,34 +128,16 @@ def costs(found: Sequence[Record]) -> str:
     Args:
         found: The results.
     """
-    rows = []
-    for model, group in _by_model(found).items():
-        clean = group['clean']
-        values = [
-            _middle(clean, key)
-            for key in (
-                'train_seconds_per_epoch',
-                'train_seconds',
-                'infer_seconds',
-            )
-        ]
-        rows.append(
-            [
-                model,
-                f'{clean[0]["num_parameters"]:,}',
-                str(clean[0]['threads']),
-                *(f'{value:.3g}' for value in values),
-            ]
-        )
-    header = [
-        'model',
-        'parameters',
-        'threads',
-        'training, s per epoch',
-        'training, s',
-        'the 1,363 test graphs, s',
-    ]
-    return markdown.table(header, rows)
+    return _table(
+        found,
+        [
+            ('parameters', lambda g: f'{g["clean"][0]["num_parameters"]:,}'),
+            ('threads', lambda g: str(g['clean'][0]['threads'])),
+            ('training, s per epoch', _median('train_seconds_per_epoch')),
+            ('training, s', _median('train_seconds')),
+            ('the 1,363 test graphs, s', _median('infer_seconds')),
+        ],
+    )
 
 
 def comparisons(found: Sequence[Record]) -> str:
@@ -211,20 +184,34 @@ def _by_model(found: Iterable[Record]) -> dict[str, Group]:
     )
 
 
-def _subset_score(kind: str) -> Callable[[Record], float]:
-    return lambda record: record['subsets'][kind]['weighted_f1']
+def _table(
+    found: Sequence[Record],
+    columns: Sequence[Column],
+    more: Sequence[Sequence[str]] = (),
+) -> str:
+    header = ['model', *(name for name, _ in columns)]
+    rows = [
+        [model, *(value(group) for _, value in columns)]
+        for model, group in _by_model(found).items()
+    ]
+    return markdown.table(header, [*rows, *more])
 
 
-def _middle(group: Sequence[Record], key: str) -> float:
-    return float(np.median([record[key] for record in group]))
+def _mean(protocol: str, *keys: str) -> Callable[[Group], str]:
+    """The mean over seeds of what is behind keys, with its deviation."""
+
+    def shown(group: Group) -> str:
+        values = [reduce(getitem, keys, r) for r in group[protocol]]
+        text = f'{np.mean(values):.4f}'
+        if len(values) > 1:
+            text += f' ± {np.std(values, ddof=1):.4f}'
+        return text
+
+    return shown
 
 
-def _spread(group: Sequence[Record], value: Callable[[Record], float]) -> str:
-    values = [value(record) for record in group]
-    text = f'{np.mean(values):.4f}'
-    if len(values) > 1:
-        text += f' ± {np.std(values, ddof=1):.4f}'
-    return text
+def _median(key: str) -> Callable[[Group], str]:
+    return lambda group: f'{np.median([r[key] for r in group["clean"]]):.3g}'
 
 
 def main(

@@ -13,7 +13,7 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 
 from benchmarks.reproduce.job import LOG, Job
-from benchmarks.reproduce.pools.pool import Outcome
+from benchmarks.reproduce.pools.pool import Outcome, Pool
 from benchmarks.reproduce.pools.variables import (
     variables_set,
     worker_variables,
@@ -30,7 +30,7 @@ _NO_SERVER = 255
 _TRIES = 20
 
 
-class LocalPool:
+class LocalPool(Pool):
     """One process per run. They are forked from one that has imported what
     they need, so that a run starts at once.
 
@@ -43,8 +43,7 @@ class LocalPool:
     def __init__(
         self, workers: int, threads: int, kinds: Sequence[str] = ()
     ) -> None:
-        self.workers = workers
-        self._running: dict[int, tuple[BaseProcess, Job]] = {}
+        super().__init__(workers)
         self._variables = worker_variables(threads)
         self._context = multiprocessing.get_context('forkserver')
         self._context.set_forkserver_preload(
@@ -54,72 +53,40 @@ class LocalPool:
             ]
         )
 
-    @property
-    def free(self) -> int:
-        """How many more can be started."""
-        return self.workers - len(self._running)
-
-    @property
-    def jobs(self) -> list[Job]:
-        """What is under way."""
-        return [job for _, job in self._running.values()]
-
     def submit(self, job: Job) -> None:
-        """Starts a job.
-
-        Args:
-            job: The job.
-        """
-        slot = min(set(range(self.workers)) - set(self._running))
-        self._running[slot] = self._start(_work, job, slot), job
+        slot = min(
+            set(range(self.workers)) - {slot for slot, _ in self.running}
+        )
+        self.running[slot, self._start(_work, job, slot)] = job
 
     def poll(self) -> list[Outcome]:
-        """The jobs that ended since the last call."""
         ended = []
-        for slot, (process, job) in list(self._running.items()):
-            if process.exitcode is None:
-                continue
-            process.join()
-            del self._running[slot]
-            ended.append(_outcome(job, process.exitcode))
+        for key in list(self.running):
+            process = key[1]
+            if process.exitcode is not None:
+                process.join()
+                ended.append(_outcome(self.running.pop(key), process.exitcode))
         return ended
 
     def wait(self, seconds: float) -> None:
-        """Waits until a job ends.
-
-        Args:
-            seconds: How long at most.
-        """
-        if self._running:
-            processes = [process for process, _ in self._running.values()]
-            connection.wait(
-                [process.sentinel for process in processes], seconds
-            )
+        if self.running:
+            sentinels = [process.sentinel for _, process in self.running]
+            connection.wait(sentinels, seconds)
         else:
             time.sleep(seconds)
 
     def call(self, function: Callable[[], object]) -> None:
-        """Calls a function in a process and waits for it.
-
-        Args:
-            function: The function.
-
-        Raises:
-            RuntimeError: If it fails.
-        """
         process = self._start(function)
         process.join()
         if process.exitcode:
             raise RuntimeError(f'a process ended with {process.exitcode}')
 
     def stop(self) -> None:
-        """Ends all processes. Nothing is lost but what they did since their
-        last checkpoints."""
-        for process, _ in self._running.values():
+        for _, process in self.running:
             process.kill()
-        for process, _ in self._running.values():
+        for _, process in self.running:
             process.join()
-        self._running.clear()
+        self.running.clear()
 
     def _start(
         self, function: Callable[..., object], *arguments: object

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 from benchmarks.reproduce.job import Job
 
@@ -25,24 +26,55 @@ class Outcome:
     message: str = ''
 
 
-class Pool(Protocol):
-    """Where jobs run."""
+class Pool(ABC):
+    """Where jobs run.
+
+    Args:
+        workers: How many run at a time.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        #: The jobs under way, by what does them.
+        self.running: dict[Any, Job] = {}
 
     @property
-    def free(self) -> int: ...
+    def free(self) -> int:
+        """How many more can be started."""
+        return self.workers - len(self.running)
 
-    @property
-    def workers(self) -> int: ...
+    @abstractmethod
+    def submit(self, job: Job) -> None:
+        """Starts a job.
 
-    @property
-    def jobs(self) -> list[Job]: ...
+        Args:
+            job: The job.
+        """
 
-    def submit(self, job: Job) -> None: ...
+    @abstractmethod
+    def poll(self) -> list[Outcome]:
+        """The jobs that ended since the last call."""
 
-    def poll(self) -> list[Outcome]: ...
+    @abstractmethod
+    def wait(self, seconds: float) -> None:
+        """Waits until a job ends.
 
-    def wait(self, seconds: float) -> None: ...
+        Args:
+            seconds: How long at most.
+        """
 
-    def call(self, function: Callable[[], object]) -> None: ...
+    @abstractmethod
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls a function where jobs run, and waits for it.
 
-    def stop(self) -> None: ...
+        Args:
+            function: The function.
+
+        Raises:
+            RuntimeError: If it fails.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Ends all jobs. Nothing is lost but what they did since their last
+        checkpoints."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.common.record import ROOT
 from benchmarks.reproduce.job import Job
-from benchmarks.reproduce.pools.pool import Outcome
+from benchmarks.reproduce.pools.pool import Outcome, Pool
 from benchmarks.reproduce.pools.variables import worker_variables
 from benchmarks.reproduce.work import work
 
@@ -25,7 +25,7 @@ _PATIENCE = 60.0
 _RETRIES = 3
 
 
-class RayPool:
+class RayPool(Pool):
     """One task per run.
 
     Args:
@@ -65,78 +65,46 @@ class RayPool:
             **({'num_cpus': workers} if address == 'local' else {}),
         )
         resources = ray.cluster_resources()
-        self._workers = workers or int(resources.get('CPU', 1)) // threads
+        processors = int(resources.get('CPU', 1))
+        super().__init__(workers or max(1, processors // threads))
         gpus = resources.get('GPU', 0)
         share = 0.0
         if gpus:
             # Several tasks share a GPU where there are more of them.
-            share = min(1.0, gpus / self._workers)
+            share = min(1.0, gpus / self.workers)
             share = max(0.01, math.floor(share * 100) / 100)
         self._task = ray.remote(
             num_cpus=threads, num_gpus=share, max_retries=_RETRIES
         )(_work)
-        self._running: dict[Any, Job] = {}
-
-    @property
-    def workers(self) -> int:
-        """How many tasks there are at a time."""
-        return max(1, self._workers)
-
-    @property
-    def free(self) -> int:
-        """How many more can be started."""
-        return self.workers - len(self._running)
-
-    @property
-    def jobs(self) -> list[Job]:
-        """What is under way."""
-        return list(self._running.values())
 
     def submit(self, job: Job) -> None:
-        """Starts a job.
-
-        Args:
-            job: The job.
-        """
-        self._running[self._task.remote(job)] = job
+        self.running[self._task.remote(job)] = job
 
     def poll(self) -> list[Outcome]:
-        """The jobs that ended since the last call."""
-        if not self._running:
+        if not self.running:
             return []
         ready, _ = self._ray.wait(
-            list(self._running), num_returns=len(self._running), timeout=0
+            list(self.running), num_returns=len(self.running), timeout=0
         )
         return [self._outcome(task) for task in ready]
 
     def wait(self, seconds: float) -> None:
-        """Waits until a job ends.
-
-        Args:
-            seconds: How long at most.
-        """
-        if self._running:
-            self._ray.wait(list(self._running), timeout=seconds)
+        if self.running:
+            self._ray.wait(list(self.running), timeout=seconds)
         else:
             time.sleep(seconds)
 
     def call(self, function: Callable[[], object]) -> None:
-        """Calls a function in a task and waits for it.
-
-        Args:
-            function: The function.
-        """
         self._ray.get(self._ray.remote(_call).remote(function))
 
     def stop(self) -> None:
-        """Ends all tasks."""
-        for task in self._running:
+        for task in self.running:
             self._ray.cancel(task, force=True)
-        self._running.clear()
+        self.running.clear()
         self._ray.shutdown()
 
     def _outcome(self, task: Any) -> Outcome:
-        job = self._running.pop(task)
+        job = self.running.pop(task)
         errors = self._ray.exceptions
         try:
             is_done = self._ray.get(task)

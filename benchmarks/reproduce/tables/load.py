@@ -23,16 +23,8 @@ KINDS = {
 }
 _PARTS = {part for parts in KINDS.values() for part in parts}
 _CELL_KEYS = {'row', 'dataset', 'paper', 'settings_from', *_PARTS}
-_ROW_KEYS = {
-    'label',
-    'kind',
-    'baseline',
-    'search',
-    'is_fixed',
-    'config',
-    'like',
-}
-_ROW_KEYS |= {'epochs', 'settings_from', *_PARTS}
+_ROW_KEYS = {'label', 'like', 'kind', 'baseline', 'search', 'is_fixed'}
+_ROW_KEYS |= {'config', 'epochs', 'settings_from', *_PARTS}
 
 
 def table_names(report: str | None = None) -> list[str]:

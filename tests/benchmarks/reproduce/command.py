@@ -15,7 +15,7 @@ from benchmarks.reliability.kill_check import is_alive, kill, start
 from benchmarks.reproduce.display import Display
 from benchmarks.reproduce.estimate import Estimate
 from benchmarks.reproduce.job import Job
-from benchmarks.reproduce.pools.local_pool import Outcome
+from benchmarks.reproduce.pools import Outcome, Pool
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.recorder import Recorder
 from benchmarks.reproduce.run import Run, plan
@@ -124,44 +124,26 @@ def wait_for(folder: Path, epochs: int, timeout: float = PATIENCE) -> Progress:
     raise TimeoutError(f'after {timeout} seconds at {progress(folder)}')
 
 
-class InlinePool:
+class InlinePool(Pool):
     """Does the runs one after the other in this process."""
 
-    workers = 1
-    free = 1
-    jobs: Sequence[Job] = ()
-
     def __init__(self) -> None:
+        super().__init__(1)
         self.outcomes: list[Outcome] = []
 
     def submit(self, job: Job) -> None:
-        """Does a job.
-
-        Args:
-            job: The job.
-        """
         assert work(job)
         self.outcomes.append(Outcome(job, 'done'))
 
     def poll(self) -> list[Outcome]:
-        """The jobs that ended."""
         ended, self.outcomes = self.outcomes, []
         return ended
 
     def wait(self, seconds: float) -> None:
-        """Does nothing: what was submitted is done.
-
-        Args:
-            seconds: How long at most.
-        """
+        pass  # What was submitted is done.
 
     def call(self, function: Callable[[], object]) -> None:
-        """Calls a function.
-
-        Args:
-            function: The function.
-        """
         function()
 
     def stop(self) -> None:
-        """Does nothing."""
+        pass
