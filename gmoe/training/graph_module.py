@@ -10,6 +10,7 @@ from torch_geometric.data import Data
 from typing_extensions import Self
 
 from gmoe._arguments import check_choice
+from gmoe._distributed import is_distributed
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss
@@ -78,19 +79,16 @@ class GraphModule(WatchedModule):
     ) -> None:
         super().__init__()
         check_choice('schedule', schedule, ('constant', 'linear'))
-        for name, value in (
-            ('learning_rate', learning_rate),
-            ('weight_decay', weight_decay),
-            ('balance_weight', balance_weight),
-        ):
-            if not value >= 0:
-                raise ValueError(f"'{name}' must be at least 0, got {value}")
         self.task = Task(task_type, label_smoothing)
         self.task_type = task_type
         self.metric = metric
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.balance_weight = balance_weight
+        for name in ('learning_rate', 'weight_decay', 'balance_weight'):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ValueError(f"'{name}' must be at least 0, got {value}")
         self.schedule = schedule
         self.decoupled = decoupled
         self.gnn = gnn
@@ -201,24 +199,29 @@ class GraphModule(WatchedModule):
         out, routings = self._predict(batch)
         task, weight = self.task.loss(out, batch.y)
         self.task_mean.update(task, weight)
-        if self.usage is None:
-            return task
-        balance = balance_loss(routings, sync_dist=True)
-        self.balance_mean.update(balance, batch.num_graphs)
-        self.usage.update(routings)
-        return task + self.balance_weight * balance
+        loss, means = task, {'train/task_loss': self.task_mean}
+        if self.usage is not None:
+            balance = balance_loss(routings, sync_dist=True)
+            loss = task + self.balance_weight * balance
+            self.balance_mean.update(balance, batch.num_graphs)
+            means['train/balance_loss'] = self.balance_mean
+            self.usage.update(routings)
+        # Callbacks find them at the end of an epoch. Among processes the
+        # progress bar, which the first alone has, would wait for the others.
+        if not is_distributed():
+            self.log_dict(means, on_step=False, on_epoch=True)
+        return loss
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
-        # Not logged batch by batch: the progress bar, which the first process
-        # alone has, would ask the others for their part when they are not.
         loss = self.task_mean.compute()
-        self.log('train/task_loss', loss, sync_dist=True)
+        losses = {'train/task_loss': loss}
         if self.usage is not None:
             balance = self.balance_mean.compute()
-            self.log('train/balance_loss', balance, sync_dist=True)
+            losses['train/balance_loss'] = balance
             loss = loss + self.balance_weight * balance
-        self.log('train/loss', loss, sync_dist=True)
+        losses = losses if is_distributed() else {}
+        self.log_dict({**losses, 'train/loss': loss}, sync_dist=True)
         if self.usage is None:
             return
         share = self.usage.compute()
@@ -247,8 +250,7 @@ class GraphModule(WatchedModule):
         """Probabilities for classification, values for regression.
 
         Args:
-            out: What the network gives, of shape
-                ``[num_graphs, num_outputs]``.
+            out: Logits or values, of shape ``[num_graphs, num_outputs]``.
         """
         return self.task.prediction(out)
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from lightning.pytorch import seed_everything
+from lightning.pytorch import Callback, seed_everything
 
 from gmoe.training import GraphPredictor, OGBMolDataModule
 from gmoe.training.metrics import SplitLoss
@@ -29,6 +29,20 @@ def test_losses_do_not_depend_on_the_batch_size(batch_size):
         assert float(logged[name]) == pytest.approx(expected, rel=1e-6), name
     total = logged['train/task_loss'] + 0.1 * logged['train/balance_loss']
     assert float(logged['train/loss']) == pytest.approx(float(total))
+
+
+def test_callbacks_find_the_losses_of_an_epoch_at_its_end():
+    found = []
+
+    class Reader(Callback):
+        def on_train_epoch_end(self, trainer, pl_module):
+            found.append(float(trainer.callback_metrics['train/task_loss']))
+            assert 'train/balance_loss' in trainer.callback_metrics
+
+    model, data = tiny.make_still(), tiny.SomeLabels()
+    tiny.make_trainer(max_epochs=1, callbacks=[Reader()]).fit(model, data)
+    expected = tiny.label_loss(model, data, 'train')
+    assert found == [pytest.approx(expected, rel=1e-6)]
 
 
 def test_steps_without_labels_weigh_nothing():
