@@ -57,23 +57,25 @@ class DropNodes(BaseTransform):
     def forward(self, data: Any) -> Any:
         _check(data)
         ptr = node_ptr(data)
-        num_nodes = int(data.num_nodes)
-        batch = (
-            data.batch
-            if isinstance(data, Batch)
-            else data.edge_index.new_zeros(num_nodes)
-        )
-
+        is_batch = isinstance(data, Batch)
+        batch = data.batch
+        if not is_batch:
+            batch = data.edge_index.new_zeros(int(data.num_nodes))
         mask = self._sample(batch, ptr)
         if bool(mask.all()):
             return data
 
-        src, dst = data.edge_index
-        edge_mask = mask[src] & mask[dst]
-        if isinstance(data, Batch):
-            _drop_from_batch(data, ptr, mask, edge_mask)
-        else:
-            _drop_from_data(data, mask, edge_mask)
+        masks = {'node': mask, 'edge': mask[data.edge_index].all(dim=0)}
+        level = _levels(data, ptr)
+        new = {key: _select(data, key, masks[level[key]]) for key in level}
+        new_id = mask.cumsum(0) - 1
+        new['edge_index'] = new_id[new['edge_index']]
+        if is_batch:
+            new |= _regroup(data, masks, level)
+        if 'num_nodes' in data.to_dict():
+            data.num_nodes = int(mask.sum())
+        for key, value in new.items():
+            data[key] = value
         return data
 
     def _sample(self, batch: Tensor, ptr: Tensor) -> Tensor:
@@ -117,112 +119,67 @@ def _check(data: Any) -> None:
             )
 
 
-def _relabel(edge_index: Tensor, mask: Tensor, edge_mask: Tensor) -> Tensor:
-    new_id = mask.cumsum(0) - 1
-    return new_id[edge_index[:, edge_mask]]
-
-
 def _select(data: Data, key: str, mask: Tensor) -> Tensor:
     dim = data.__cat_dim__(key, data[key])
     return data[key].index_select(dim, mask.nonzero().view(-1))
 
 
-def _drop_from_data(data: Data, mask: Tensor, edge_mask: Tensor) -> None:
-    edge_index = _relabel(data.edge_index, mask, edge_mask)
-    new = {'edge_index': edge_index}
-    for key, value in data.to_dict().items():
-        if key == 'edge_index' or not isinstance(value, Tensor):
-            continue
-        # The label of a graph is not the feature of its only edge.
-        is_label = edge_mask.numel() == 1 and 'edge' not in key
-        if data.is_node_attr(key):
-            new[key] = _select(data, key, mask)
-        elif data.is_edge_attr(key) and not is_label:
-            new[key] = _select(data, key, edge_mask)
-    _set_num_nodes(data, int(mask.sum()))
-    for key, value in new.items():
-        data[key] = value
-
-
-def _set_num_nodes(data: Data, num_nodes: int) -> None:
-    if 'num_nodes' in data.to_dict():
-        data.num_nodes = num_nodes
-
-
-def _drop_from_batch(
-    data: Any,
-    ptr: Tensor,
-    mask: Tensor,
-    edge_mask: Tensor,
-) -> None:
-    num_graphs = data.num_graphs
-    batch = data.batch[mask]
-    src = data.edge_index[0, edge_mask]
-    node_count = torch.bincount(batch, minlength=num_graphs)
-    edge_count = torch.bincount(data.batch[src], minlength=num_graphs)
-    new_ptr = cumsum(node_count)
-    slices = {'node': new_ptr.cpu(), 'edge': cumsum(edge_count).cpu()}
-    masks = {'node': mask, 'edge': edge_mask}
-
-    level = _levels(data, ptr)
-    new = {
-        key: _select(data, key, masks[level[key]])
-        for key in level
-        if key != 'edge_index'
+def _regroup(
+    data: Any, masks: dict[str, Tensor], level: dict[str, str]
+) -> dict[str, Tensor]:
+    # Which node and edge is of which graph of a batch.
+    graph = {'node': data.batch, 'edge': data.batch[data.edge_index[0]]}
+    count = {
+        key: torch.bincount(graph[key][mask], minlength=data.num_graphs)
+        for key, mask in masks.items()
     }
-    new['edge_index'] = _relabel(data.edge_index, mask, edge_mask)
-    new['batch'] = batch
+    ptr = {key: cumsum(value) for key, value in count.items()}
+    new = {'batch': data.batch[masks['node']]}
     if 'ptr' in data:
-        new['ptr'] = new_ptr
-
+        new['ptr'] = ptr['node']
     for key in level:  # What `follow_batch` asked for.
         if f'{key}_batch' in data:
-            followed = data[f'{key}_batch'][masks[level[key]]]
-            new[f'{key}_batch'] = followed
+            new[f'{key}_batch'] = data[f'{key}_batch'][masks[level[key]]]
         if f'{key}_ptr' in data:
-            followed = slices[level[key]].to(ptr.device)
-            new[f'{key}_ptr'] = followed
-
+            new[f'{key}_ptr'] = ptr[level[key]]
     if hasattr(data, '_slice_dict'):
         # A shallow copy of a batch shares these with the original.
+        slices = {key: value.cpu() for key, value in ptr.items()}
         slice_dict, inc_dict = dict(data._slice_dict), dict(data._inc_dict)
         slice_dict.update({key: slices[level[key]] for key in level})
         inc_dict['edge_index'] = slices['node'][:-1].clone()
         data._slice_dict, data._inc_dict = slice_dict, inc_dict
-
-    _set_num_nodes(data, int(mask.sum()))
     if hasattr(data, '_num_nodes'):
-        data._num_nodes = node_count.tolist()
-    for key, value in new.items():
-        data[key] = value
+        data._num_nodes = count['node'].tolist()
+    return new
 
 
 def _levels(data: Any, ptr: Tensor) -> dict[str, str]:
     # "node" or "edge" for each attribute that follows one.
     level = {'edge_index': 'edge'}
+    is_batch = isinstance(data, Batch)
+    known = ('edge_index', *(('batch', 'ptr') if is_batch else ()))
     slice_dict = getattr(data, '_slice_dict', None)
+    has_one_edge = not is_batch and data.num_edges == 1
     if slice_dict is not None:
         node_slices, edge_slices = ptr.cpu(), slice_dict['edge_index']
         has_one_edge = bool((edge_slices.diff() == 1).all())
 
     for key, value in data.to_dict().items():
-        is_known = key in ('edge_index', 'batch', 'ptr')
-        if is_known or not isinstance(value, Tensor):
+        if key in known or not isinstance(value, Tensor):
             continue
         if slice_dict is None:
-            matches = [data.is_node_attr(key), data.is_edge_attr(key)]
+            of_node, of_edge = data.is_node_attr(key), data.is_edge_attr(key)
         elif key in slice_dict:
             # Sizes of all graphs tell more than their sum: one label per
             # graph may well be as many as there are nodes.
-            matches = [
-                torch.equal(slice_dict[key], node_slices),
-                torch.equal(slice_dict[key], edge_slices)
-                and not (has_one_edge and 'edge' not in key),
-            ]
+            of_node = torch.equal(slice_dict[key], node_slices)
+            of_edge = torch.equal(slice_dict[key], edge_slices)
         else:
             continue
-        if all(matches):
-            matches = ['edge' not in key, 'edge' in key]
-        if any(matches):
-            level[key] = 'node' if matches[0] else 'edge'
+        if of_node and of_edge:
+            of_node = 'edge' not in key
+        # The label of a graph is not the feature of its only edge.
+        if of_node or (of_edge and not (has_one_edge and 'edge' not in key)):
+            level[key] = 'node' if of_node else 'edge'
     return level
