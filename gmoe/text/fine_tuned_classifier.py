@@ -110,10 +110,6 @@ class FineTunedClassifier(TextClassifier):
     def _path(self) -> str:
         return encoder_path(self.encoder)
 
-    @property
-    def _trained(self) -> tuple[Any, Any, FineTuning, int]:
-        return self.model, self.tokenizer, self.training, self.seed
-
     def _check_encoder(self) -> None:
         check_max_length(check_encoder(self._path), self.training.max_length)
 
@@ -153,11 +149,7 @@ class FineTunedClassifier(TextClassifier):
             held_out = self._encode(validation[0], 'validation', validation[1])
         with self._folder(weights, train, held_out) as (folder, last):
             trainer = make_trainer(
-                *self._trained,
-                folder,
-                train,
-                held_out,
-                self.callbacks,
+                self, folder, train, held_out, self.callbacks
             )
             trainer.train(resume_from_checkpoint=last)
             self.history = [dict(line) for line in trainer.state.log_history]
@@ -257,9 +249,7 @@ class FineTunedClassifier(TextClassifier):
         encoded = [encoded[i] for i in order]
         if self._predictor is None or self._predictor.model is not self.model:
             # One for all calls: each wraps the model for mixed precision.
-            self._predictor = make_trainer(
-                *self._trained, tempfile.gettempdir()
-            )
+            self._predictor = make_trainer(self, tempfile.gettempdir())
         out = self._predictor.predict(encoded, ignore_keys=ignored).predictions
         back = np.argsort(order)
         return tuple(o[back] for o in (out if type(out) is tuple else (out,)))

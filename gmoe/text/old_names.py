@@ -14,16 +14,12 @@ OLD_NAMES = {
 }
 
 
-def with_new_names(
-    settings: Mapping[str, Any], stacklevel: int = 3
-) -> dict[str, Any]:
+def with_new_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The same settings by the names of this version, with a warning for each
     that has an old name.
 
     Args:
         settings: The settings by name.
-        stacklevel: The caller that the warning is for, as
-            :func:`warnings.warn` counts.
 
     Raises:
         ValueError: If a setting is given by both of its names.
@@ -37,10 +33,7 @@ def with_new_names(
                     f"'{name}' must be left out beside '{now}', its name of "
                     f'now, got {value!r:.60}'
                 )
-            warnings.warn(
-                f"'{name}' is called '{now}' now",
-                FutureWarning,
-                stacklevel=stacklevel,
-            )
+            message = f"'{name}' is called '{now}' now"
+            warnings.warn(message, FutureWarning, stacklevel=3)
         new[now] = value
     return new

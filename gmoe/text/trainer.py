@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from gmoe._require import require
-from gmoe.text.fine_tuning import FineTuning
 from gmoe.text.metrics import classification_scores
 
 require('accelerate')
@@ -22,10 +21,7 @@ from transformers import (  # noqa: E402
 
 
 def make_trainer(
-    model: Any,
-    tokenizer: Any,
-    settings: FineTuning,
-    seed: int,
+    classifier: Any,
     folder: str,
     train: Any = None,
     validation: Any = None,
@@ -34,15 +30,13 @@ def make_trainer(
     """A Trainer of a classifier, or one that only predicts.
 
     Args:
-        model: The model.
-        tokenizer: Its tokenizer, which pads the texts of a batch.
-        settings: How the model is trained.
-        seed: The seed of everything random.
+        classifier: The classifier, which has a model and its tokenizer.
         folder: Where checkpoints go.
         train: The encoded texts to train on, if any.
         validation: Those on which the best epoch is chosen, if any.
         callbacks: Further callbacks.
     """
+    settings, seed = classifier.training, classifier.seed
     each_epoch = 'no' if validation is None else 'epoch'
     keep = train is not None and settings.checkpoints is not None
     arguments = {
@@ -70,9 +64,9 @@ def make_trainer(
         # Any other would reorder what is predicted.
         arguments['train_sampling_strategy'] = 'random'
     return Trainer(
-        model=model,
+        model=classifier.model,
         args=TrainingArguments(**arguments),
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=DataCollatorWithPadding(classifier.tokenizer),
         train_dataset=train,
         eval_dataset=validation,
         compute_metrics=_scores,
