@@ -113,7 +113,8 @@ std::tuple<Tensor, Tensor, Tensor> expert_norm_backward(
   with_channel_type("h", h.scalar_type(), [&](auto value) {
     using T = decltype(value);
     const typename On::template Norm<T> norm(in, ptr, false);
-    const Incoming<T> incoming{grad.template const_data_ptr<T>(), relu};
+    const RowGradients<T> incoming{
+        grad.template const_data_ptr<T>(), relu};
     norm.backward(incoming, training, out);
   });
   return {out.h, out.gamma, out.beta};
@@ -164,8 +165,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> norm_combine_backward(
     const typename On::template Norm<T> norm(
         in, On::template expert_ptr<Index>(slots.expert, in.num_experts()),
         false);
-    const Incoming<T, Index> incoming{
-        grad.template const_data_ptr<T>(), false,
+    const NodeGradients<T, Index> incoming{
+        grad.template const_data_ptr<T>(),
         slots.node.template const_data_ptr<Index>(),
         slots.weight.template const_data_ptr<A>()};
     norm.backward(incoming, training, out);

@@ -27,20 +27,34 @@ GMOE_HOST_DEVICE A normalized(A x, A scale, A shift) {
   return x * scale + shift;
 }
 
-// The gradients that arrive: row r of grad, or row node[r] with the factor
-// weight[r]; with the ReLU, there is no factor.
-template <typename T, typename Index = int64_t>
-struct Incoming {
+// The gradients that arrive at normalised rows, one for each row.
+template <typename T>
+struct RowGradients {
   const T* grad;
-  bool relu = false;
-  const Index* node = nullptr;
-  const acc_t<T>* weight = nullptr;
+  bool relu; // Whether they come from behind a ReLU.
 
   GMOE_HOST_DEVICE const T* row(int64_t r, int64_t channels) const {
-    return grad + (node == nullptr ? r : node[r]) * channels;
+    return grad + r * channels;
+  }
+  GMOE_HOST_DEVICE acc_t<T> factor(int64_t) const {
+    return acc_t<T>(1);
+  }
+};
+
+// Row r has the gradient of its node, times its weight.
+template <typename T, typename Index>
+struct NodeGradients {
+  static constexpr bool relu = false;
+
+  const T* grad;
+  const Index* node;
+  const acc_t<T>* weight;
+
+  GMOE_HOST_DEVICE const T* row(int64_t r, int64_t channels) const {
+    return grad + node[r] * channels;
   }
   GMOE_HOST_DEVICE acc_t<T> factor(int64_t r) const {
-    return weight == nullptr ? acc_t<T>(1) : weight[r];
+    return weight[r];
   }
 };
 

@@ -82,9 +82,9 @@ class ExpertNorm {
         });
   }
 
-  template <typename Index>
+  template <typename Incoming>
   void backward(
-      const Incoming<T, Index>& incoming, bool training,
+      const Incoming& incoming, bool training,
       const NormGradients& out) const {
     const int64_t D = channels_;
     for (int64_t o = 0; o < num_experts(); ++o) {
@@ -96,8 +96,8 @@ class ExpertNorm {
           D,
           incoming.relu,
           training && size(o) > 1,
-          [&](int64_t r) { return incoming.row(first + r, D); },
-          [&](int64_t r) { return incoming.factor(first + r); }};
+          [=](int64_t r) { return incoming.row(first + r, D); },
+          [=](int64_t r) { return incoming.factor(first + r); }};
       backward.reduce(
           out.gamma.mutable_data_ptr<T>() + o * D,
           out.beta.mutable_data_ptr<T>() + o * D);
@@ -105,8 +105,8 @@ class ExpertNorm {
     }
   }
 
-  template <typename Index>
-  void grad_weight(const Incoming<T, Index>& incoming, A* out) const {
+  template <typename Incoming>
+  void grad_weight(const Incoming& incoming, A* out) const {
     const int64_t D = channels_;
     for_each_part([&](int64_t o, int64_t begin, int64_t end) {
       std::vector<A> normalised(D);

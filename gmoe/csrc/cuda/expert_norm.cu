@@ -60,9 +60,9 @@ __global__ void __launch_bounds__(kThreads) combine(
 }
 
 // The gradient of each row's weight: a warp per row.
-template <typename T, typename Index, int N>
+template <typename T, typename Incoming, int N>
 __global__ void __launch_bounds__(kThreads) grad_weight(
-    ExpertRows rows, Affine<acc_t<T>> affine, Incoming<T, Index> incoming,
+    ExpertRows rows, Affine<acc_t<T>> affine, Incoming incoming,
     const T* h, acc_t<T>* out) {
   const int64_t r = row_item(), D = rows.channels;
   if (r >= rows.num_rows) {
@@ -135,9 +135,9 @@ class ExpertNorm {
     });
   }
 
-  template <typename Index>
+  template <typename Incoming>
   void backward(
-      const Incoming<T, Index>& incoming, bool training,
+      const Incoming& incoming, bool training,
       const NormGradients& to) const {
     const Tensor parts = new_parts(), parts_h = new_parts();
     const Tensor from_mean = torch::stable::empty_like(in_.mean);
@@ -149,7 +149,7 @@ class ExpertNorm {
       constexpr int N = decltype(pack)::value;
       launch(
           stream_, per_row(chunks_.count, rows_.channels / N),
-          gradient_parts<T, Index, N>, rows_, chunks_, affine(), incoming,
+          gradient_parts<T, Incoming, N>, rows_, chunks_, affine(), incoming,
           h(), part, part_h);
       launch(
           stream_, per_item(size()), merge_gradients<T>, rows_, chunks_, part,
@@ -159,18 +159,18 @@ class ExpertNorm {
           from_var.mutable_data_ptr<A>());
       launch(
           stream_, per_row(rows_.num_rows, rows_.channels / N),
-          gradient_rows<T, Index, N>, rows_, affine(), incoming, h(),
+          gradient_rows<T, Incoming, N>, rows_, affine(), incoming, h(),
           training, from_mean.const_data_ptr<A>(),
           from_var.const_data_ptr<A>(), out);
     });
   }
 
-  template <typename Index>
-  void grad_weight(const Incoming<T, Index>& incoming, A* out) const {
+  template <typename Incoming>
+  void grad_weight(const Incoming& incoming, A* out) const {
     with_packs({incoming.grad}, [&](auto pack) {
       launch(
           stream_, per_row(rows_.num_rows, kWarp),
-          cuda::grad_weight<T, Index, decltype(pack)::value>, rows_, affine(),
+          cuda::grad_weight<T, Incoming, decltype(pack)::value>, rows_, affine(),
           incoming, h(), out);
     });
   }

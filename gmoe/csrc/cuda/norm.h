@@ -147,11 +147,11 @@ __global__ void __launch_bounds__(kThreads) make_affine(
 }
 
 // Row r of h less its mean, and the gradient of the normalised row.
-template <int N, typename T, typename Index>
+template <int N, typename T, typename Incoming>
 __device__ __forceinline__ void load_gradient(
     const ExpertRows& rows,
     const Affine<acc_t<T>>& affine,
-    const Incoming<T, Index>& incoming,
+    const Incoming& incoming,
     const T* h,
     int64_t o,
     int64_t r,
@@ -177,10 +177,10 @@ __device__ __forceinline__ void load_gradient(
 }
 
 // Sums of dy and of dy * (h - mean): a row of threads per chunk.
-template <typename T, typename Index, int N>
+template <typename T, typename Incoming, int N>
 __global__ void __launch_bounds__(kThreads) gradient_parts(
     ExpertRows rows, Chunks chunks, Affine<acc_t<T>> affine,
-    Incoming<T, Index> incoming, const T* h, acc_t<T>* sum, acc_t<T>* sum_h) {
+    Incoming incoming, const T* h, acc_t<T>* sum, acc_t<T>* sum_h) {
   using A = acc_t<T>;
   for_each_run<N>(
       rows, chunks,
@@ -231,9 +231,9 @@ __global__ void __launch_bounds__(kThreads) merge_gradients(
 }
 
 // The gradients of the rows: a row of threads per row.
-template <typename T, typename Index, int N>
+template <typename T, typename Incoming, int N>
 __global__ void __launch_bounds__(kThreads) gradient_rows(
-    ExpertRows rows, Affine<acc_t<T>> affine, Incoming<T, Index> incoming,
+    ExpertRows rows, Affine<acc_t<T>> affine, Incoming incoming,
     const T* h, bool training, const acc_t<T>* from_mean,
     const acc_t<T>* from_var, T* out) {
   using A = acc_t<T>;
