@@ -82,7 +82,7 @@ class Parser(LightningArgumentParser):
             )
         keys = re.findall(r'Parser key "([^"]+)"', message)
         name = '.'.join(dict.fromkeys([*keys[:1], *keys[-1:]]))
-        # What is wrong inside of a class is said first.
+        # The mistake inside of a class is said first.
         path = re.search(r"given class_path '([\w.]+)'", message)
         inner = message[path.end() :] if path else message
         for pattern in (

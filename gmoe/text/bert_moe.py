@@ -34,19 +34,19 @@ from transformers.utils import ModelOutput  # noqa: E402
 
 @dataclass
 class BertMoeOutput(ModelOutput):
-    """What the model gives for a batch of texts.
+    """The output of the model for a batch of texts.
 
     Attributes:
-        loss: That of the problem type, with the balance loss times its
+        loss: The loss of the problem type, with the balance loss times its
             factor in training; :obj:`None` without labels.
-        logits: Of shape :math:`(B, C)`.
+        logits: The logits of the categories, of shape :math:`(B, C)`.
         router_weights: The weight of each expert for each text, of shape
             :math:`(B, n)`; rows sum to 1 unless the weights were normalised
             before the selection.
         balance_loss: The balance loss without its factor; :obj:`None`
             without labels.
-        hidden_states: The encoder's, if asked for.
-        attentions: The encoder's, if asked for.
+        hidden_states: The encoder's layers, if asked for.
+        attentions: The encoder's attentions, if asked for.
     """
 
     loss: Tensor | None = None

@@ -181,11 +181,11 @@ class BertMoeConfig(PretrainedConfig):
     def from_dict(
         cls, config_dict: dict[str, Any], **kwargs: Any
     ) -> BertMoeConfig | tuple[BertMoeConfig, dict[str, Any]]:
-        """What a file holds, which may have been written by another version:
-        what is not known here is kept as it is.
+        """Reads the settings in a file, which another version may have
+        written: those that are not known here are kept as they are.
 
         Args:
-            config_dict: What the file holds.
+            config_dict: The settings in the file.
             **kwargs: Settings that take the place of those in the file.
 
         Raises:

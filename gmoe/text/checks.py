@@ -77,7 +77,7 @@ def check_labels(labels: Any, name: str = 'labels') -> list[Label]:
 def check_number(
     name: str, value: Any, least: float = 0, inclusive: bool = True
 ) -> None:
-    """Refuses what is no finite number from a bound on.
+    """Refuses what is no finite number, and numbers below a bound.
 
     Args:
         name: The setting's name.

@@ -31,7 +31,7 @@ def refuse(encoder: str, why: str) -> ValueError:
 
     Args:
         encoder: The encoder's name or folder.
-        why: What is wrong with it.
+        why: The reason.
     """
     return ValueError(f"{_WANTED}, got '{encoder}': {why}")
 
@@ -95,8 +95,8 @@ def load_tokenizer(encoder: str) -> Any:
 
 
 def check_weights(encoder: str, missing: set[str], prefix: str = '') -> None:
-    """Refuses an encoder of which a part was drawn anew, since its file did
-    not have it; only the pooler may be missing.
+    """Refuses an encoder of which a part was drawn at random because its file
+    does not have it; only the pooler may be missing.
 
     Args:
         encoder: The encoder's name or folder.

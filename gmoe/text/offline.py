@@ -29,7 +29,7 @@ def offline_encoder() -> str:
 
 
 def encoder_path(encoder: str) -> str:
-    """What transformers loads an encoder from.
+    """The name or the folder from which transformers loads an encoder.
 
     Args:
         encoder: A name or a local folder, ``~`` being the home;

@@ -18,8 +18,8 @@ from gmoe.transforms.two_hop import KEYS
 
 
 class Batches(Dataset[Any]):
-    """Gives a loader whole batches. To collate them graph by graph takes much
-    longer, and so does to make hop-2 edges anew for each of them.
+    """Gives whole batches to a loader. To collate them graph by graph takes
+    much longer, and so does making the hop-2 edges of each batch anew.
 
     Args:
         dataset: The (part of a) dataset.
@@ -55,7 +55,7 @@ class Batches(Dataset[Any]):
 
 
 def as_it_is(batch: Batch) -> Batch:
-    """What collates a batch that is one already."""
+    """Collates a batch that is made already: it is returned unchanged."""
     return batch
 
 

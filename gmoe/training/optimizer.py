@@ -19,7 +19,7 @@ def check_trainer(trainer: Trainer) -> None:
         trainer: The trainer.
 
     Raises:
-        ValueError: If there are any.
+        ValueError: If the precision or the bound of the gradients is one.
     """
     if trainer.precision == '16-true':
         raise ValueError(
@@ -42,7 +42,7 @@ def make_optimizer(
     """Adam, in the form that Lightning takes.
 
     Args:
-        module: What is trained.
+        module: The network that is trained.
         learning_rate: The learning rate.
         weight_decay: The weight decay.
         schedule: :obj:`"constant"`, or :obj:`"linear"`: down to zero.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Saves ``best.ckpt``, that of the epoch with the best score.
+    """Saves the epoch with the best score as ``best.ckpt``.
 
     Where the score is not defined, as that of validation graphs of one class
     or without labels, the lowest loss of the same split decides, and where
