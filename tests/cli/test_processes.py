@@ -2,42 +2,23 @@
 
 import contextlib
 import os
-import resource
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
 from gmoe import cli
+from tests import processes
 from tests.training import tiny
 
-ROOT = Path(__file__).parents[2]
 TIMEOUT = 240
 
 
 def start(folder, *arguments, **kwargs):
-    """A command as a process that writes to files in a folder."""
-    with (
-        (folder / 'stdout').open('w') as stdout,
-        (folder / 'stderr').open('w') as stderr,
-    ):
-        return subprocess.Popen(
-            [sys.executable, '-m', 'gmoe.cli', *map(str, arguments)],
-            cwd=folder,
-            env={
-                **os.environ,
-                'OMP_NUM_THREADS': '1',
-                'PYTHONPATH': str(ROOT),
-            },
-            stdout=stdout,
-            stderr=stderr,
-            **kwargs,
-        )
+    return processes.start(folder, 'gmoe.cli', *arguments, **kwargs)
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
@@ -75,15 +56,15 @@ def test_runs_at_the_same_time(tmp_path):
     """Each has a folder; none prints what is not about it."""
     config = tiny.write_config(tmp_path)
     limits = ['--trainer.max_epochs=1', '--trainer.enable_model_summary=true']
-    processes = []
+    running = []
     for i in range(2):
         (tmp_path / str(i)).mkdir()
         arguments = ['fit', f'--config={config}', *limits]
-        processes.append(start(tmp_path / str(i), *arguments))
+        running.append(start(tmp_path / str(i), *arguments))
     try:
-        codes = [process.wait(TIMEOUT) for process in processes]
+        codes = [process.wait(TIMEOUT) for process in running]
     finally:
-        for process in processes:
+        for process in running:
             process.kill()
     for i in range(2):
         error = (tmp_path / str(i) / 'stderr').read_text()
@@ -110,7 +91,6 @@ def test_the_first_process_alone_has_a_progress_bar(tmp_path):
         '--trainer.max_epochs=2',
         '--trainer.devices=2',
         '--trainer.enable_progress_bar=true',
-        start_new_session=True,
     )
     try:
         assert process.wait(TIMEOUT) == 0, (tmp_path / 'stderr').read_text()
@@ -119,17 +99,9 @@ def test_the_first_process_alone_has_a_progress_bar(tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def limit_files():
-    # As a full disk does, but for single files.
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-
 def test_disk_that_is_full(tmp_path):
     config = tiny.write_config(tmp_path)
-    process = start(
-        tmp_path, 'fit', f'--config={config}', preexec_fn=limit_files
-    )
+    process = start(tmp_path, 'fit', f'--config={config}', largest_file=20_000)
     assert process.wait(TIMEOUT) == 2
     error = (tmp_path / 'stderr').read_text()
     assert 'Traceback' not in error

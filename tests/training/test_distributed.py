@@ -1,16 +1,14 @@
 """Two processes do what one does on the joint batch."""
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
 from gmoe import cli
+from tests import processes
 from tests.training import tiny
 from tests.training.ddp_worker import (
     CASES,
@@ -21,7 +19,6 @@ from tests.training.ddp_worker import (
     make_some_labels,
 )
 
-ROOT = Path(__file__).parents[2]
 WORLD_SIZE = 2
 TIMEOUT = 240
 
@@ -32,32 +29,21 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('ddp')
     # 63 graphs: an odd number of them in each part but one.
     tiny.write_config(folder, num_graphs=63, eval_batch_size=2)
-    processes = []
-    for rank in range(WORLD_SIZE):
-        with (folder / f'output{rank}').open('w') as output:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    '-m',
-                    'tests.training.ddp_worker',
-                    str(folder),
-                    str(rank),
-                    str(WORLD_SIZE),
-                ],
-                cwd=ROOT,
-                env={
-                    **os.environ,
-                    'LOCAL_RANK': str(rank),
-                    'OMP_NUM_THREADS': '1',
-                },
-                stdout=output,
-                stderr=output,
-            )
-        processes.append(process)
+    running = [
+        processes.start(
+            folder,
+            'tests.training.ddp_worker',
+            *(folder, rank, WORLD_SIZE),
+            stdout=f'output{rank}',
+            stderr=f'output{rank}',
+            variables={'LOCAL_RANK': str(rank)},
+        )
+        for rank in range(WORLD_SIZE)
+    ]
     try:
-        codes = [process.wait(TIMEOUT) for process in processes]
+        codes = [process.wait(TIMEOUT) for process in running]
     finally:
-        for process in processes:
+        for process in running:
             process.kill()
     texts = [(folder / f'output{i}').read_text() for i in range(WORLD_SIZE)]
     assert codes == [0] * WORLD_SIZE, '\n'.join(texts)[-10_000:]

@@ -1,8 +1,6 @@
 """A run that was stopped goes on as if it had not."""
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,9 +10,8 @@ import torch
 from lightning.pytorch import seed_everything
 
 from gmoe import cli
+from tests import processes
 from tests.training import tiny
-
-ROOT = Path(__file__).parents[2]
 
 
 def load(path):
@@ -85,32 +82,24 @@ def test_killed_process_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['gmoe'])
     config = tiny.write_config(tmp_path)
     sign = tmp_path / 'sign'
-    with (tmp_path / 'output').open('w') as output:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                '-m',
-                'gmoe.cli',
-                'fit',
-                f'--config={config}',
-                '--trainer.callbacks+=tests.training.tiny.Stuck',
-                f'--trainer.callbacks.sign={sign}',
-            ],
-            cwd=ROOT,
-            env={**os.environ, 'OMP_NUM_THREADS': '1'},
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            end = time.monotonic() + 120
-            while not sign.exists() and process.poll() is None:
-                assert time.monotonic() < end
-                time.sleep(0.05)
-        finally:
-            process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, (
-            tmp_path / 'output'
-        ).read_text()
+    process = processes.start(
+        tmp_path,
+        'gmoe.cli',
+        'fit',
+        f'--config={config}',
+        '--trainer.callbacks+=tests.training.tiny.Stuck',
+        f'--trainer.callbacks.sign={sign}',
+    )
+    try:
+        end = time.monotonic() + 120
+        while not sign.exists() and process.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    finally:
+        process.kill()
+    assert process.wait(120) == -signal.SIGKILL, (
+        tmp_path / 'stderr'
+    ).read_text()
     stopped = tmp_path / 'runs' / 'version_0'
     assert load(stopped / 'checkpoints' / 'last.ckpt')['epoch'] == 1
 
