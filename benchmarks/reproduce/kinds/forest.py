@@ -38,16 +38,13 @@ def train(job: Job) -> dict[str, Any]:
     )
     target = data._data.y.numpy()
     parts = {part: index.numpy() for part, index in splits.items()}
-    columns, num_nodes = [], 0
-    for task in range(target.shape[1]):
-        column, size = _fit(
-            bits, target[:, task], parts, data.task_type, job, task
-        )
-        columns.append(column)
-        num_nodes += size
-    seconds = time.perf_counter() - start
+    fitted = [
+        _fit(bits, target[:, task], parts, data.task_type, job, task)
+        for task in range(target.shape[1])
+    ]
+    seconds = round(time.perf_counter() - start, 3)
     prediction = {
-        part: np.stack([column[part] for column in columns], axis=1)
+        part: np.stack([column[part] for column, _ in fitted], axis=1)
         for part in ('valid', 'test')
     }
     scores = {
@@ -63,12 +60,12 @@ def train(job: Job) -> dict[str, Any]:
         'metric': data.eval_metric,
         **scores,
         'best_epoch': None,
-        'num_parameters': num_nodes,
+        'num_parameters': sum(num_nodes for _, num_nodes in fitted),
         'flops_per_graph': None,
         'curve': {},
         'measured': {
-            'seconds': round(seconds, 3),
-            'train_seconds': round(seconds, 3),
+            'seconds': seconds,
+            'train_seconds': seconds,
             'peak_memory': peak_memory(),
         },
     }

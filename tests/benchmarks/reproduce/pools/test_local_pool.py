@@ -4,12 +4,6 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.reproduce.job import Job
-from benchmarks.reproduce.pools.local_pool import Outcome
-from benchmarks.reproduce.progress import Progress
-from benchmarks.reproduce.run import Run
-from benchmarks.reproduce.runner import MAX_LOSSES, _may_retry
-from benchmarks.reproduce.tables import load_table
 from tests.benchmarks.reproduce.command import (
     SMALL,
     finish,
@@ -81,20 +75,3 @@ def test_server_is_lost(data_root, tmp_path):
     assert runner.returncode == 0, output
     (record,) = read(tmp_path)
     assert [len(values) for values in record['curve'].values()] == [8] * 3
-
-
-def test_run_that_is_lost_again_and_again(tmp_path):
-    (cell,) = load_table('table2').select(['molfreesolv/gcn'], None)
-    job = Job(Run(cell, 0), tmp_path, tmp_path, '')
-    job.folder.mkdir(parents=True)
-    losses = {}
-
-    def is_tried_again(epochs):
-        Progress(epochs).write(job.folder)
-        return _may_retry(Outcome(job, 'lost'), losses)
-
-    # Further each time; then never again, whatever the checkpoint was.
-    assert all(is_tried_again(epochs) for epochs in range(9))
-    assert all(is_tried_again(7 - n) for n in range(MAX_LOSSES - 1))
-    assert not is_tried_again(8)
-    assert is_tried_again(9)
