@@ -76,7 +76,7 @@ def run(function, network, batch, seed):
     return results
 
 
-def check(backend, training=True, tolerance=1e-9, num_layers=2, **kwargs):
+def check(backend, training=True, tolerance=1e-9, num_layers=1, **kwargs):
     torch.manual_seed(0)
     torch.compiler.reset()
     network = GNN(2, 16, num_layers, num_experts=4, **kwargs)
@@ -121,6 +121,7 @@ def check(backend, training=True, tolerance=1e-9, num_layers=2, **kwargs):
                 'router': 'uniform',
                 'virtual_node': True,
                 'moe_layers': [1],
+                'num_layers': 2,
             },
         ),
     ],
@@ -142,7 +143,6 @@ def test_inductor():
         'inductor',
         tolerance=1e-7,
         conv='gcn',
-        num_layers=1,
         num_experts_1hop=2,
         top_k=2,
         router_kwargs={'noise': False},

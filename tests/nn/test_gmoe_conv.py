@@ -163,7 +163,7 @@ def test_reference_gates(training):
     assert torch.allclose(routing.gates, gates, rtol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(graphs())
 def test_reference_random_graphs(data):
     for kind in BANKS:
@@ -327,8 +327,10 @@ def test_gradcheck(kind):
         )
 
     # Off the kink that a bias makes exactly where ReLU is not differentiable.
+    # In a random direction: each entry is compared in test_reference.
+    inputs = (data.x, *conv.parameters())
     assert torch.autograd.gradcheck(
-        function, (data.x, *conv.parameters()), eps=1e-7, atol=1e-4
+        function, inputs, eps=1e-7, atol=1e-4, fast_mode=True
     )
 
 

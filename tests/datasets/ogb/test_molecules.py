@@ -1,8 +1,7 @@
 import copy
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -217,25 +216,22 @@ def test_ogb_mol_dataset_missing(tmp_path: Path):
 
 
 def test_ogb_mol_dataset_in_many_processes(root: Path):
-    code = (
-        'from gmoe.datasets import OGBMolDataset as D\n'
-        'import sys\n'
-        'for _ in range(20):\n'
-        '    d = D("ogbg-moltox21", sys.argv[1])\n'
-        '    assert len(d) == 3 and d[2].edge_attr[0, 1] == 5\n'
-        '    from pathlib import Path\n'
-        '    (Path(d.root) / "processed/gmoe.pt").unlink(True)\n'
-        'D("ogbg-moltox21", sys.argv[1])\n'
-    )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, '-c', code, str(root)], stderr=subprocess.PIPE
-        )
-        for _ in range(3)
-    ]
+    def use() -> None:
+        for _ in range(20):
+            dataset = OGBMolDataset('ogbg-moltox21', root)
+            assert len(dataset) == 3
+            assert dataset[2].edge_attr[0, 1] == 5
+            path = Path(dataset.root) / 'processed' / 'gmoe.pt'
+            path.unlink(missing_ok=True)
+        OGBMolDataset('ogbg-moltox21', root)
+
+    fork = multiprocessing.get_context('fork')
+    processes = [fork.Process(target=use) for _ in range(3)]
     for process in processes:
-        _, error = process.communicate(timeout=120)
-        assert process.returncode == 0, error.decode()
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
     assert files(root) == ['ogbg_moltox21/processed/gmoe.pt']
 
 
