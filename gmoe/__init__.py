@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gmoe._lazy import lazy
+from gmoe.common.lazy import lazy
 
 if TYPE_CHECKING:
     from gmoe import (

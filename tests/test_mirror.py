@@ -17,9 +17,12 @@ PARTS = {
         'tests/benchmarks/reproduce/kinds/test_webnlg.py'
     ),
     # Of the command.
-    'gmoe/_gmoe_cli.py': 'tests/cli',
-    'gmoe/_parser.py': 'tests/cli',
-    'gmoe/_settings.py': 'tests/cli',
+    'gmoe/cli/__main__.py': 'tests/cli/test_processes.py',
+    'gmoe/cli/graph_cli.py': 'tests/cli/test_command.py',
+    'gmoe/cli/parser.py': 'tests/cli/test_refusals.py',
+    'gmoe/cli/settings.py': 'tests/cli/test_refusals.py',
+    # What the package itself is made of.
+    'gmoe/common/lazy.py': 'tests/test_lazy.py',
     # What others are made of, or is made of others, through these.
     'gmoe/datasets/triples/codes.py': 'tests/datasets/webnlg/test_dataset.py',
     'gmoe/datasets/webnlg/hub.py': 'tests/datasets/webnlg/test_dataset.py',

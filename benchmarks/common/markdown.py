@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gmoe.files import replace_text
+from gmoe.common.files import replace_text
 
 
 def markers(name: str) -> tuple[str, str]:

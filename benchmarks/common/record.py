@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gmoe.files import replace_text
+from gmoe.common.files import replace_text
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results'

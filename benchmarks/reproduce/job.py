@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reproduce.run import Run
-from gmoe.files import replace_text
+from gmoe.common.files import replace_text
 
 RESULT = 'result.json'
 SETTINGS = 'settings.json'

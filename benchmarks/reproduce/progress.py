@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gmoe.files import replace_text
+from gmoe.common.files import replace_text
 
 _NAME = 'progress.json'
 

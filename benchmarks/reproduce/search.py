@@ -17,7 +17,7 @@ import yaml
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.store import Key, Record
 from benchmarks.reproduce.tables import Cell, chosen_path
-from gmoe.files import replace_text
+from gmoe.common.files import replace_text
 
 NUM_EXPERTS = (4, 8)
 TOP_K = (1, 2, 4)

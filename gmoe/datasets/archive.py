@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 from gmoe.datasets.limits import LIMITS, Limits
 
 #: Bytes of an archive's list of members; all of it is read at once.

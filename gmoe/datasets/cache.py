@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gmoe.files import (
+from gmoe.common.files import (
     is_writable,
     make_dirs,
     remove_empty,

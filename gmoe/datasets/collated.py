@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.utils import cumsum
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 
 
 class CollatedDataset(InMemoryDataset):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.error import HTTPError
 
-from gmoe.files import (
+from gmoe.common.files import (
     lock,
     make_dirs,
     remove_empty,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gmoe._arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_at_least, check_choice
 from gmoe.datasets.collated import CollatedDataset
 
 SPLITS = ('train', 'valid', 'test')

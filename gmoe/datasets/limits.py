@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gmoe._arguments import check_at_least
+from gmoe.common.arguments import check_at_least
 
 #: The size up to which a content may be compressed to any degree.
 SMALL = 16 * 2**20

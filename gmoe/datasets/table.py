@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.limits import LIMITS, Limits
 

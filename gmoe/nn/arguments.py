@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gmoe._arguments import check_at_least
+from gmoe.common.arguments import check_at_least
 from gmoe.nn.edge_check import check_type
 from gmoe.ops.check import check_ids, check_shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gmoe._arguments import check_at_least
+from gmoe.common.arguments import check_at_least
 
 #: How to mend hop-2 edges that are out of date.
 TWO_HOP_LAST = (

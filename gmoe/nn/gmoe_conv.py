@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 from gmoe.nn.arguments import check_dtype, check_nodes
 from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
 from gmoe.nn.experts.bank import ExpertBank

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gmoe import ops
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 from gmoe.routing import ExpertSlots
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from gmoe._distributed import is_distributed
+from gmoe.common.distributed import is_distributed
 from gmoe.routing.routing import Routing
 
 

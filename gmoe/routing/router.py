@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe._arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_at_least, check_choice
 from gmoe.ops.noisy_topk import load_probabilities, noise_scale
 from gmoe.routing.normalize import NORMALIZATIONS
 from gmoe.routing.routing import Routing

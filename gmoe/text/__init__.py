@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gmoe._lazy import lazy
+from gmoe.common.lazy import lazy
 from gmoe.text.classifier import TextClassifier
 from gmoe.text.linearize import (
     SPECIAL_TOKENS,

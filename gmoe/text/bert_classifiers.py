@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gmoe._require import require
+from gmoe.common.require import require
 from gmoe.text.bert_moe import BertMoeForSequenceClassification
 from gmoe.text.bert_moe_config import BertMoeConfig
 from gmoe.text.encoder import check_weights

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gmoe._require import require
+from gmoe.common.require import require
 from gmoe.nn import MLPExperts
 from gmoe.routing import Router, Routing, balance_loss
 from gmoe.text.bert_moe_config import BertMoeConfig

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-from gmoe._arguments import check_choice, check_dropout
-from gmoe._require import require
-from gmoe._shown import shown
+from gmoe.common.arguments import check_choice, check_dropout
+from gmoe.common.require import require
+from gmoe.common.shown import shown
 from gmoe.nn.experts.mlp import ACTIVATIONS
 from gmoe.routing import ROUTER_PRESETS
 from gmoe.text.checks import (

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gmoe._require import require
+from gmoe.common.require import require
 
 require('transformers')
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmoe._shown import shown
-from gmoe.files import lock, replace_text
+from gmoe.common.files import lock, replace_text
+from gmoe.common.shown import shown
 from gmoe.text.old_names import OLD_NAMES
 
 #: What the checkpoints in a folder are of.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 
 #: A category.
 Label = str | int

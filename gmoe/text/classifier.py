@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 from gmoe.text.checks import (
     Label,
     check_integer,

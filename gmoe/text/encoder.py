@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gmoe._require import require
+from gmoe.common.require import require
 
 require('transformers')
 

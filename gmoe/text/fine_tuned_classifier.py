@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gmoe._require import require
+from gmoe.common.require import require
 from gmoe.text.checkpoints import checkpoints_of, digest
 from gmoe.text.checks import check_labels
 from gmoe.text.classifier import TextClassifier

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gmoe._arguments import check_choice
-from gmoe._require import require
+from gmoe.common.arguments import check_choice
+from gmoe.common.require import require
 from gmoe.text.checks import check_integer, check_names, check_number
 from gmoe.text.metrics import SCORES
 

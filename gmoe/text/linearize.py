@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from gmoe._arguments import check_choice
-from gmoe._shown import shown
-from gmoe._triple import clean_name, to_triple, unquote
+from gmoe.common.arguments import check_choice
+from gmoe.common.shown import shown
+from gmoe.common.triple import clean_name, to_triple, unquote
 
 #: What stands before the subject, the property and the object of a triple.
 SPECIAL_TOKENS = ('[S]', '[P]', '[O]')

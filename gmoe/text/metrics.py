@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gmoe._require import require
+from gmoe.common.require import require
 
 #: The scores, by name.
 SCORES = ('accuracy', 'weighted_f1', 'macro_f1')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 
 #: How the vectors of a text's tokens become one.
 POOLINGS = ('cls', 'mean', 'max')

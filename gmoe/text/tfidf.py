@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gmoe._require import require
-from gmoe.files import replace_text
+from gmoe.common.files import replace_text
+from gmoe.common.require import require
 from gmoe.text.checks import (
     check_integer,
     check_labels,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmoe._require import require
+from gmoe.common.require import require
 from gmoe.text.metrics import classification_scores
 
 require('accelerate')

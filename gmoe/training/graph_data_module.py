@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
 
-from gmoe._arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_at_least, check_choice
 from gmoe.datasets.collated import CollatedDataset
 from gmoe.ops.two_hop import Mode
 from gmoe.training.batches import Batches, as_it_is

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from typing_extensions import Self
 
-from gmoe._arguments import check_choice
-from gmoe._distributed import is_distributed
+from gmoe.common.arguments import check_choice
+from gmoe.common.distributed import is_distributed
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe._distributed import is_distributed
+from gmoe.common.distributed import is_distributed
 
 #: The type of a task with one of several categories for each graph.
 MULTICLASS = 'multiclass classification'

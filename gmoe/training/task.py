@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gmoe._arguments import check_choice, check_dropout
+from gmoe.common.arguments import check_choice, check_dropout
 from gmoe.training.losses import (
     MULTICLASS,
     category_entry_loss,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 from gmoe.nn import TripleGNN
 from gmoe.training.graph_module import GraphModule
 from gmoe.training.losses import MULTICLASS

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from gmoe._distributed import is_distributed
+from gmoe.common.distributed import is_distributed
 
 #: The number of losses that are looked at together.
 CHUNK = 1000

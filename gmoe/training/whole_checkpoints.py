@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from gmoe.files import remove_stale, replacing
+from gmoe.common.files import remove_stale, replacing
 
 
 class WholeCheckpoints(TorchCheckpointIO):

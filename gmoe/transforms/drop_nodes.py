@@ -8,7 +8,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
-from gmoe._arguments import check_at_least, check_dropout
+from gmoe.common.arguments import check_at_least, check_dropout
 from gmoe.transforms.checks import check_graph, node_ptr
 from gmoe.transforms.two_hop import KEYS as HOP_2_KEYS
 

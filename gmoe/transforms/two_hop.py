@@ -8,7 +8,7 @@ from torch_geometric.data import Batch
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 from gmoe.ops.two_hop import MODES, Mode, check_cap, two_hop_edges
 from gmoe.transforms.checks import check_graph
 from gmoe.transforms.freshness import FINGERPRINT, hop_fingerprint

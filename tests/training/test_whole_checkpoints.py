@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gmoe.files import replacing
+from gmoe.common.files import replacing
 from gmoe.training.checkpoint import read_checkpoint
 from gmoe.training.whole_checkpoints import WholeCheckpoints
 

@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
+from gmoe.common.files import temporary_folder
 from gmoe.datasets.archive import extract_zip
 from gmoe.datasets.download import downloaded
 from gmoe.datasets.limits import LIMITS, Limits
 from gmoe.datasets.ogb.info import OGBMolInfo
 from gmoe.datasets.ogb.raw import parse_raw, read_raw_bytes, read_split
-from gmoe.files import temporary_folder
 
 
 def download_ogb_mol(

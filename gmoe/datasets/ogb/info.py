@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 
 _MISSING = object()
 

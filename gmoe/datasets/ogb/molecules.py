@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from torch_geometric.data import Data
 
-from gmoe._shown import shown
+from gmoe.common.files import remove_stale
+from gmoe.common.shown import shown
 from gmoe.datasets.cache import TensorCache, Tensors, given_cache_dir
 from gmoe.datasets.collated import CollatedDataset
 from gmoe.datasets.errors import CorruptDatasetError
@@ -25,7 +26,6 @@ from gmoe.datasets.ogb.raw import (
     read_split,
 )
 from gmoe.datasets.table import decompress, read_bytes
-from gmoe.files import remove_stale
 from gmoe.nn.encoders.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
-from gmoe._require import require
-from gmoe._shown import shown
+from gmoe.common.require import require
+from gmoe.common.shown import shown
 from gmoe.datasets.ogb.info import import_ogb
 from gmoe.nn.encoders.ogb_codes import FEATURIZATION
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from gmoe._shown import shown
-from gmoe._triple import Triple, clean_name
+from gmoe.common.shown import shown
+from gmoe.common.triple import Triple, clean_name
 from gmoe.datasets.collated import CollatedDataset
 from gmoe.datasets.triples.codes import (
     CodeTable,

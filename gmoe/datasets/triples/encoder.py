@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gmoe._require import require
+from gmoe.common.require import require
 
 #: To be raised whenever a text gets other features.
 ENCODER_VERSION = 1

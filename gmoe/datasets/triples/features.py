@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 from gmoe.datasets.cache import (
     TensorCache,
     default_cache_dir,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gmoe._shown import shown
-from gmoe._triple import Triple, to_triple
+from gmoe.common.shown import shown
+from gmoe.common.triple import Triple, to_triple
 from gmoe.datasets.triples.text import (
     NodeType,
     normalize_node,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gmoe._arguments import check_at_least
+from gmoe.common.arguments import check_at_least
 
 #: To be raised whenever a text gets other features.
 HASHED_VERSION = 1

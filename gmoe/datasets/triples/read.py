@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from gmoe._triple import Triple, clean_name, to_triple
+from gmoe.common.triple import Triple, clean_name, to_triple
 from gmoe.datasets.limits import MAX_FILE_SIZE
 
 # Not all that `str.splitlines` takes for one: names hold the others.

@@ -3,7 +3,7 @@
 import re
 from enum import IntEnum
 
-from gmoe._triple import clean_name, unquote
+from gmoe.common.triple import clean_name, unquote
 
 
 class NodeType(IntEnum):

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gmoe._arguments import check_choice
-from gmoe._triple import Triple
+from gmoe.common.arguments import check_choice
+from gmoe.common.files import remove_stale
+from gmoe.common.triple import Triple
 from gmoe.datasets.cache import given_cache_dir
 from gmoe.datasets.triples.codes import (
     TripleFeatures,
@@ -35,7 +36,6 @@ from gmoe.datasets.webnlg.protocol import (
 )
 from gmoe.datasets.webnlg.release import INSTANCE_TYPES
 from gmoe.datasets.webnlg.xml import WebNLGEntry
-from gmoe.files import remove_stale
 
 _TEXT_FEATURES = {'dim', 'ngrams', 'encoder', 'cache_dir'}
 

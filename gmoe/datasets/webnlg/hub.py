@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gmoe._require import require
+from gmoe.common.require import require
 from gmoe.datasets.webnlg.protocol import (
     Protocol,
     load_release,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gmoe._arguments import check_choice
-from gmoe._shown import shown
+from gmoe.common.arguments import check_choice
+from gmoe.common.shown import shown
 from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.webnlg.release import (
     CHECKSUM,

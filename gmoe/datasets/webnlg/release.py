@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 from gmoe.datasets.archive import check_member, open_zip
 from gmoe.datasets.download import downloaded
 from gmoe.datasets.errors import CorruptDatasetError

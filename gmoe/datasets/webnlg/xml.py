@@ -7,8 +7,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from gmoe._shown import shown
-from gmoe._triple import Triple, to_triple
+from gmoe.common.shown import shown
+from gmoe.common.triple import Triple, to_triple
 from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.limits import MAX_FILE_SIZE
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 from gmoe.nn.conv.neighborhood_conv import NeighborhoodConv
 from gmoe.nn.encoders.embedding import make_feature_encoder
 from gmoe.nn.linear import Linear

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gmoe._arguments import check_at_least
+from gmoe.common.arguments import check_at_least
 
 #: The categories of OGB's nine atom features: atomic number, chirality,
 #: degree, formal charge, hydrogens, radical electrons, hybridisation,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from gmoe import ops
-from gmoe._arguments import check_at_least
+from gmoe.common.arguments import check_at_least
 from gmoe.nn.arguments import count_1hop
 from gmoe.nn.encoders.edge_encoder import (
     CategoricalEdgeEncoder,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe._arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_at_least, check_choice
 from gmoe.ops.routed_mlp import ACTIVATIONS
 from gmoe.routing import Routing
 

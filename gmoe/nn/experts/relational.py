@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 from gmoe.nn.conv.relational import RELATION_SIZES, compose
 from gmoe.nn.experts.bank import EdgeEncoders, ExpertBank
 from gmoe.nn.neighborhood import Neighborhood

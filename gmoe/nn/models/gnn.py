@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import pool
 
-from gmoe._arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_at_least, check_choice
 from gmoe.nn.encoders.embedding import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from gmoe._arguments import check_choice
+from gmoe.common.arguments import check_choice
 from gmoe.nn.arguments import count_1hop
 from gmoe.nn.conv import OGBGCNConv, OGBGINConv, RelationalConv
 from gmoe.nn.experts import (

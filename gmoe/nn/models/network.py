@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from gmoe import ops
-from gmoe._arguments import check_at_least, check_dropout
+from gmoe.common.arguments import check_at_least, check_dropout
 from gmoe.nn.arguments import check_batch, check_nodes, count_1hop
 from gmoe.nn.edge_mask import clear_after_failure, masked_hops
 from gmoe.nn.hop_check import check_hop_2

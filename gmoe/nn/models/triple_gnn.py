@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch_geometric.utils import scatter
 
 from gmoe import ops
-from gmoe._arguments import check_at_least, check_dropout
+from gmoe.common.arguments import check_at_least, check_dropout
 from gmoe.nn.edge_mask import EdgeMask, masked_hops
 from gmoe.nn.encoders.embedding import check_categories
 from gmoe.nn.encoders.text_table import TextTable

@@ -15,8 +15,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from lightning.pytorch.utilities import rank_zero_warn
 
-from gmoe._distributed import is_distributed
-from gmoe.files import replace_text
+from gmoe.common.distributed import is_distributed
+from gmoe.common.files import replace_text
 
 
 class PredictionWriter(BasePredictionWriter):

@@ -1,6 +1,6 @@
 import torch.distributed as dist
 
-from gmoe._distributed import is_distributed
+from gmoe.common.distributed import is_distributed
 
 
 def test_one_process_alone_and_in_a_group():

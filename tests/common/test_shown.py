@@ -1,6 +1,6 @@
 """Values in error messages."""
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 
 
 def test_shown():

@@ -3,7 +3,7 @@
 import logging
 import warnings
 
-from gmoe._quiet import be_quiet
+from gmoe.cli.quiet import be_quiet
 
 
 def test_tips_and_warnings_of_lightning(caplog):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import gmoe.text
-from gmoe._require import require
+from gmoe.common.require import require
 from gmoe.text import offline
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gmoe._triple import MAX_LENGTH, clean_name, to_triple, unquote
+from gmoe.common.triple import MAX_LENGTH, clean_name, to_triple, unquote
 
 
 def test_names_of_one_look():

@@ -5,8 +5,9 @@ import errno
 import pytest
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from gmoe._refusal import refusal
+from gmoe.cli.refusal import refusal
 from gmoe.datasets import Limits
+from gmoe.routing import importance_loss
 
 
 def caught(call):
@@ -17,19 +18,19 @@ def caught(call):
 
 def test_what_gmoe_raises_is_a_line():
     error = caught(lambda: Limits(table=0))
-    assert refusal(error) == "'table' must be at least 1, got 0"
+    assert refusal(error) == "'table' must be an integer >= 1, got 0"
 
     def wrap():
         raise KeyError('x') from error
 
     # Behind what wraps it, too.
-    assert refusal(caught(wrap)) == "'table' must be at least 1, got 0"
+    assert refusal(caught(wrap)) == "'table' must be an integer >= 1, got 0"
 
 
 def test_other_errors():
     assert refusal(None) is None
     assert refusal(ValueError('a mistake of another package')) is None
-    assert refusal(caught(lambda: Limits(table='a'))) is None
+    assert refusal(caught(lambda: importance_loss(None))) is None
     assert refusal(MisconfigurationException('no\nGPU')).startswith('no')
     full = OSError(errno.ENOSPC, 'No space left on device', '/x')
     assert "No space left on device: '/x'" in refusal(full)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from numbers import Integral, Real
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 
 
 def check_choice(name: str, value: object, choices: Iterable[object]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from gmoe._shown import one_line
+from gmoe.common.shown import one_line
 
 #: What the system says of a folder or disk that cannot be written.
 _REFUSED = {
@@ -30,7 +30,7 @@ def refusal(error: BaseException | None) -> str | None:
     Args:
         error: The error that ended the command.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     while error is not None:
         for frame in traceback.extract_tb(error.__traceback__)[-1:]:
             # A mistake in a line of gmoe is no refusal.

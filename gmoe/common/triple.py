@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
 
-from gmoe._shown import shown
+from gmoe.common.shown import shown
 
 Triple = tuple[str, str, str]
 

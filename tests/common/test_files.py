@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gmoe import files
-from gmoe.datasets.cache import TensorCache
-from gmoe.files import (
+from gmoe.common import files
+from gmoe.common.files import (
     STALE_AGE,
     is_writable,
     remove_stale,
@@ -15,6 +14,7 @@ from gmoe.files import (
     replacing,
     temporary_folder,
 )
+from gmoe.datasets.cache import TensorCache
 from tests.datasets.download_race import fork, kill_save, start
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from gmoe._arguments import check_at_least, check_choice, check_dropout
+from gmoe.common.arguments import check_at_least, check_choice, check_dropout
 
 
 def test_choices():

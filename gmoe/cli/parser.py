@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
-from gmoe._shown import one_line
+from gmoe.common.shown import one_line
 
 #: The environment variable that asks for tracebacks.
 DEBUG = 'GMOE_DEBUG'

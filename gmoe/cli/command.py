@@ -11,10 +11,10 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import ArgsType
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from gmoe._gmoe_cli import GMoECLI, SaveFitConfig
-from gmoe._parser import DEBUG, Parser
-from gmoe._quiet import be_quiet
-from gmoe._refusal import refusal
+from gmoe.cli.graph_cli import GMoECLI, SaveFitConfig
+from gmoe.cli.parser import DEBUG, Parser
+from gmoe.cli.quiet import be_quiet
+from gmoe.cli.refusal import refusal
 from gmoe.training import EpochSeed, PredictionWriter
 
 _DESCRIPTION = 'Trains and evaluates graph mixtures of experts.'
@@ -96,7 +96,3 @@ def _stop(number: signal.Signals) -> NoReturn:
         file=sys.stderr,
     )
     sys.exit(128 + number)
-
-
-if __name__ == '__main__':
-    main()

@@ -20,9 +20,9 @@ from lightning.pytorch.cli import (
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
 
-from gmoe._parser import Parser
-from gmoe._settings import check_files, expand_home
-from gmoe._shown import one_line
+from gmoe.cli.parser import Parser
+from gmoe.cli.settings import check_files, expand_home
+from gmoe.common.shown import one_line
 from gmoe.training.callbacks import (
     BestCheckpoint,
     LastCheckpoint,

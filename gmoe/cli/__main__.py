@@ -1,0 +1,5 @@
+"""``python -m gmoe.cli`` is the command ``gmoe``."""
+
+from gmoe.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""What the rooms of gmoe share: files, refusals, lazy imports."""
