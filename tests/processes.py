@@ -123,6 +123,8 @@ def _run(order: dict[str, Any]) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         sizes = (order['largest_file'],) * 2
         resource.setrlimit(resource.RLIMIT_FSIZE, sizes)
+    # Where the tests run in the background, it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = order['argv']
     sys.modules.pop(sys.argv[0], None)  # Else there is a warning.
     runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)

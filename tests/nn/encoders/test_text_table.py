@@ -46,7 +46,7 @@ def test_dropout():
 
 def test_refused():
     table = TextTable(8, 3)
-    with pytest.raises(RuntimeError, match=r'call set_tables\(\)'):
+    with pytest.raises(RuntimeError, match=r'set them with set_tables\(\)'):
         table.rows()
     for shape in ((5, 7), (0, 8), (8,)):
         with pytest.raises(ValueError, match="'nodes' must have shape"):
