@@ -68,6 +68,15 @@ def test_imports_of_snippets_work(page):
         exec(line, {})
 
 
+def test_architecture_names_each_room():
+    page = (ROOT / 'docs' / 'architecture.md').read_text()
+    found = (ROOT / 'gmoe').glob('[!_]*')
+    rooms = {p.stem for p in found if p.is_dir() or p.suffix == '.py'}
+    assert {'cli', 'common', 'visualize'} < rooms
+    for room in rooms:
+        assert re.search(rf'`(gmoe\.)?{room}`', page), room
+
+
 def test_one_molecule(capsys):
     page = (ROOT / 'docs' / 'architecture.md').read_text()
     (code,) = re.findall(r'```python\n(.*?)```', page, re.S)

@@ -9,7 +9,7 @@ from gmoe.common.files import replace_text
 
 
 def markers(name: str) -> tuple[str, str]:
-    """What stands before and after a generated part.
+    """The lines before and after a generated part.
 
     Args:
         name: The module that makes it.

@@ -50,7 +50,7 @@ def peak_memory() -> int:
 
 
 def process_memory(key: str) -> int | None:
-    """What Linux says of the process, in bytes, :obj:`None` elsewhere.
+    """The memory of the process on Linux, in bytes; else :obj:`None`.
 
     Args:
         key: ``"VmRSS"`` for what it holds, ``"VmHWM"`` for the peak of that.

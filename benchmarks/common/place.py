@@ -1,4 +1,4 @@
-"""Where a benchmark writes: small runs leave the committed results alone."""
+"""The folder that a benchmark writes to: a small run gets one of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLACES |= {'output', 'images', 'run_dir'}
 
 @dataclass(frozen=True)
 class Place:
-    """Where a benchmark writes.
+    """The folder that a benchmark writes to.
 
     Args:
         results: The folder of its result file.

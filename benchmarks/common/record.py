@@ -1,4 +1,4 @@
-"""What every result file says about how it was made."""
+"""The part of every result file that says how it was made."""
 
 from __future__ import annotations
 

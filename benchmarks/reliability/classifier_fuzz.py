@@ -5,8 +5,8 @@
 Each call is one of four kinds. ``texts``: any sequence of anything to be
 classified by each of the three classifiers. ``labels``: any categories to be
 learnt. ``settings``: settings of any value, half of them misspelt. ``files``:
-a saved classifier with a file that is damaged. What is good must be taken, and
-all else be refused with an error that names the argument and stays short.
+a saved classifier with a file that is damaged. Good input must be
+accepted; all else must be refused with a short error that names the argument.
 """
 
 from __future__ import annotations

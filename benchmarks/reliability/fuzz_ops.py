@@ -42,7 +42,7 @@ CHUNK = 25
 
 
 class Outcome(NamedTuple):
-    """How a call with a wrong argument ended."""
+    """The end of a call with a wrong argument."""
 
     op: str
     argument: str
@@ -128,7 +128,7 @@ def fuzz(calls: Iterable[Call], seed: int, count: int) -> list[Outcome]:
 
     Args:
         calls: Valid calls of every op.
-        seed: Of what is chosen.
+        seed: The seed of the random choices.
         count: How many calls to make.
     """
     choose = random.Random(seed)
@@ -153,7 +153,7 @@ def fuzz_layouts(
 
     Args:
         calls: Valid calls of every op.
-        seed: Of what is chosen.
+        seed: The seed of the random choices.
         count: How many calls to make.
     """
     choose = random.Random(seed)
@@ -170,7 +170,7 @@ def fuzz_layouts(
 
 
 def bad(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Those that must not be."""
+    """The outcomes that must not happen."""
     return [outcome for outcome in outcomes if outcome.end in BAD]
 
 

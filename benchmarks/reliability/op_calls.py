@@ -93,7 +93,7 @@ class Draw:
         return torch.randint(count, (size,), generator=self.generator)
 
     def ptr(self, parts: int, size: int) -> Tensor:
-        """Where the parts of some rows begin."""
+        """A pointer: the row at which each part begins."""
         cuts = self.ids(parts - 1, size + 1).sort()[0]
         return torch.cat([torch.tensor([0]), cuts, torch.tensor([size])])
 
@@ -134,7 +134,7 @@ def record(seed: int) -> list[Call]:
     """Calls of every op that there is for the CPU, with random arguments.
 
     Args:
-        seed: Of the arguments.
+        seed: The seed of the random arguments.
 
     Raises:
         RuntimeError: If an op is registered that no call reaches.
@@ -190,7 +190,7 @@ def _messages(draw: Draw) -> Iterator[Tensor]:
 
 
 def _rows(draw: Draw) -> Iterator[Tensor]:
-    """What is done with the rows of each expert."""
+    """Calls of the ops that work on the rows of each expert."""
     choose = draw.choose
     dtype = choose.choice([torch.float32, torch.float64])
     sizes = [choose.randint(2, 6) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""How often data that went stale, or has other codes, is refused.
+"""Counts how often data that is stale, or has other codes, is refused.
 
     python -m benchmarks.reliability.refusals --graphs 2000 --root data/ogb
 

@@ -1,4 +1,4 @@
-"""Whether a mixture is better than its baseline."""
+"""Compares a mixture with its baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search has found, as Markdown."""
+"""The results of a search, as Markdown."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Summary:
 
     @property
     def scale(self) -> float:
-        """What scores are multiplied by in print."""
+        """The factor that scores are multiplied by in print."""
         return 1.0 if self.metric == 'rmse' else 100.0
 
     @property
@@ -166,7 +166,7 @@ def summarise(
 
 
 def hardware(summaries: Sequence[Summary]) -> list[str]:
-    """What the runs ran on, with how many there were on each.
+    """The machines of the runs, with the number of runs on each.
 
     Args:
         summaries: The cells.

@@ -1,4 +1,4 @@
-"""How training went, from the curves of the runs."""
+"""The table about the training, from the curves of the runs."""
 
 from __future__ import annotations
 

@@ -148,8 +148,8 @@ def _load(options: Namespace) -> Table:
 
 
 def results_folder(table: Table, seeds: range, count: int) -> Path:
-    """Where results go by default: the committed ones are of the seeds and
-    settings of their table, others are kept apart.
+    """The default folder of results. The committed ones are of the seeds and
+    settings of their table; others are kept apart.
 
     Args:
         table: The table, with the settings that are asked for.

@@ -1,4 +1,4 @@
-"""What is shown while runs are under way."""
+"""The display of runs that are under way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long runs take, from those that are done or under way."""
+"""Estimates how long runs take, from those that are done or under way."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Estimate:
         self._known[key] = seconds / epochs
 
     def seconds(self, run: Run, epochs_done: int = 0) -> float | None:
-        """How long the rest of a run takes, or :obj:`None` if not known.
+        """The seconds that the rest of a run takes, :obj:`None` if not known.
 
         Args:
             run: The run.
@@ -70,8 +70,8 @@ class Estimate:
         return None
 
     def total(self, runs: Iterable[tuple[Run, int]]) -> float | None:
-        """How long all runs take one after the other; unknown ones as long
-        as the mean of the others, :obj:`None` if none is known.
+        """The seconds that all runs take one after the other. Unknown ones
+        count as the mean of the others; :obj:`None` if none is known.
 
         Args:
             runs: The runs, each with the number of epochs that are done.

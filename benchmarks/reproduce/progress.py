@@ -1,4 +1,4 @@
-"""How far a run is, for the one who watches it."""
+"""The progress of a run, for the process that watches it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME = 'progress.json'
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Args:
         epochs: The number of epochs done.

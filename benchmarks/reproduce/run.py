@@ -36,7 +36,7 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """How many steps it is counted as."""
+        """The number of epochs; a run without epochs counts as one."""
         return self.cell.settings.get('epochs', 1)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""How far the losses with batch and with running statistics are apart.
+"""Measures the gap between losses with batch and with running statistics.
 
     python -m benchmarks.reproduce.statistics_gap --root $GMOE_DATA_ROOT/ogb
 

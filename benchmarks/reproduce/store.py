@@ -34,7 +34,7 @@ def read(path: Path) -> list[Record]:
 
 
 def key_of(record: Record) -> Key:
-    """What no two lines of a file share.
+    """The key of a result, which no two lines of a file share.
 
     Args:
         record: A result.

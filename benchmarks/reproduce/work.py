@@ -1,4 +1,4 @@
-"""What a worker process does: one run, from where it stopped."""
+"""The work of a process: one run, from where it stopped."""
 
 from __future__ import annotations
 

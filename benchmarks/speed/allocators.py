@@ -1,4 +1,4 @@
-"""What a run takes with other allocators of memory.
+"""Measures time and memory of a run with other allocators of memory.
 
     python -m benchmarks.speed.allocators --root $GMOE_DATA_ROOT/ogb
 
@@ -49,7 +49,7 @@ _JEMALLOC = 'dirty_decay_ms:30000,muzzy_decay_ms:0,oversize_threshold:0'
 
 @dataclass(frozen=True)
 class Way:
-    """How a process takes its memory.
+    """A way in which a process takes its memory.
 
     Args:
         label: What the table calls it.

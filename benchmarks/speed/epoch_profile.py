@@ -1,4 +1,4 @@
-"""Where the seconds of an epoch go, and what kept batches save.
+"""Measures where the seconds of an epoch go, and what kept batches save.
 
     python -m benchmarks.speed.epoch_profile --root $GMOE_DATA_ROOT/ogb
 

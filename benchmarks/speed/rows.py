@@ -1,4 +1,4 @@
-"""What the benchmarks of rows on batches of molecules share."""
+"""Helpers of the benchmarks that time rows on batches of molecules."""
 
 from __future__ import annotations
 

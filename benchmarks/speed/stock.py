@@ -1,6 +1,6 @@
-"""What gmoe is timed against, on stock PyG: OGB's single-expert network, and
-the mixture as the published formulation computes it (every expert on every
-node, then the weighted sum)."""
+"""The networks on stock PyG that gmoe is timed against: OGB's single-expert
+network, and the mixture as the published formulation computes it (every expert
+on every node, then the weighted sum)."""
 
 from __future__ import annotations
 

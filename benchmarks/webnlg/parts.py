@@ -26,7 +26,7 @@ NAME = 'benchmarks.webnlg.parts'
 def _row(
     name: str, train: Sequence[WebNLGEntry], part: Sequence[WebNLGEntry]
 ) -> list[str]:
-    """What one part has that its training entries do not have."""
+    """A row about one part: what its training entries do not have."""
     entities, properties = set(), set()
     for entry in train:
         for subject, prop, target in entry.triples:

@@ -66,8 +66,8 @@ def run(args: ArgsType = None) -> GMoECLI | None:
 def main() -> None:
     """The command ``gmoe``.
 
-    What gmoe refuses ends it with a line and the status 2; a signal that
-    stops it, with 128 and the signal's number. The environment variable
+    It ends with one line and the status 2 if gmoe refuses an input, and with
+    128 plus the signal's number if a signal stops it. The environment variable
     ``GMOE_DEBUG`` asks for the traceback, which any other error shows anyway.
     """
     try:

@@ -274,5 +274,5 @@ class GMoECLI(LightningCLI):
             # Whatever it says, it is about the settings that it was given.
             raise ValueError(
                 f"'trainer' must have settings that go together on this "
-                f'machine: {one_line(error, 300)}'
+                f'machine, got: {one_line(error, 300)}'
             ) from error

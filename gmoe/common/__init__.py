@@ -1,1 +1,1 @@
-"""What the rooms of gmoe share: files, refusals, lazy imports."""
+"""The parts that all rooms share: files, refusals, lazy imports."""

@@ -17,8 +17,8 @@ _FIELDS = ('_edge_mask', '_loop_mask', '_apply_sigmoid')
 
 
 class EdgeMask(MessagePassing):
-    """Where PyG's explainers find a layer that passes messages by itself:
-    they put the mask of the edges on every
+    """Shows PyG's explainers a layer that passes messages by itself: they put
+    the mask of the edges on every
     :class:`~torch_geometric.nn.MessagePassing` module, take the number of
     these modules for the number of hops, and listen to their outputs.
 

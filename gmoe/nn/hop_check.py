@@ -57,8 +57,8 @@ def check_hop_2(hop1: Neighborhood, hop2: Neighborhood) -> None:
 def _edges_into(
     hop: Neighborhood, node: Tensor, budget: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For each edge into one of some nodes, the position of the node among
-    them and the edge's source; and which nodes are within the budget."""
+    """Lists the edges into some nodes: the position of each edge's node among
+    them, and its source. The last tensor says which nodes fit the budget."""
     first = hop.ptr[node]
     size = hop.ptr[node + 1] - first
     fits = size.cumsum(0) <= budget

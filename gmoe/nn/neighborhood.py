@@ -176,8 +176,8 @@ class Neighborhood:
         return rows[self.memo('inverse order', self.order.argsort)]
 
     def masked(self, edge_mask: Tensor) -> Neighborhood:
-        """The same edges with other masks. What layers derived from the edges
-        is kept.
+        """The same edges with other masks. Values that layers have derived
+        from the edges are kept.
 
         Args:
             edge_mask: Factors of shape :math:`(E)`, in the order of these

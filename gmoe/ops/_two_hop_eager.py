@@ -42,7 +42,7 @@ def hop_2_of_paths(
     first: Tensor,
     second: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    r"""Those of some paths of two edges that are hop-2 edges.
+    r"""Selects the paths of two edges that are hop-2 edges.
 
     Args:
         edge_index: As of :func:`two_hop_eager`, and so on.

@@ -1,4 +1,4 @@
-"""How many hop-2 edges a graph makes, and some of too many of them."""
+"""Counts the hop-2 edges of a graph, and draws some of too many of them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def num_paths(edge_index: Tensor, num_nodes: int) -> int:
 
 
 def most_hop_2(edge_index: Tensor, num_nodes: int, coalesce: bool) -> int:
-    """How many hop-2 edges there are at most, and exactly in a graph without
-    triangles: the paths that do not lead back.
+    """An upper bound of the number of hop-2 edges: the number of paths of two
+    edges that do not lead back. In a graph without triangles it is exact.
 
     Args:
         edge_index: The edges.
@@ -45,7 +45,7 @@ def most_hop_2(edge_index: Tensor, num_nodes: int, coalesce: bool) -> int:
 
 
 def most_in_memory(edge_index: Tensor, edge_attr: Tensor | None) -> int:
-    """How many hop-2 edges take half of the memory of the device.
+    """The number of hop-2 edges that take half of the device's memory.
 
     Args:
         edge_index: The edges, which tell the device.

@@ -1,4 +1,4 @@
-"""What the declarations of several ops have in common."""
+"""Helpers that the declarations of several ops share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether indices are where the eager versions may follow them. The fused ops
+"""Checks the shapes and indices that the eager versions follow. The fused ops
 check their own; on CUDA and while compiling, values are not looked at."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def sees_values(tensor: Tensor) -> bool:
-    """Whether the values of a tensor may be looked at for nothing.
+    """Whether looking at the values of a tensor costs no wait for a GPU.
 
     Args:
         tensor: The tensor.

@@ -108,9 +108,9 @@ def normalize_eagerly(
     training: bool,
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What :func:`expert_norm` gives without the ReLU, by PyTorch's own
-    operators. It takes the expert of each row, and the number of rows of each
-    expert, in place of the pointer.
+    """Computes :func:`expert_norm` without the ReLU by PyTorch's operators.
+    It takes the expert of each row, and the number of rows of each expert, in
+    place of the pointer.
     """
     check_shape('h', h, [None, None])
     check_shape('gamma', gamma, [None, h.size(1)])

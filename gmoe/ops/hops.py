@@ -41,7 +41,7 @@ def pack_hops(
 
 
 def packed_names(sizes: Sequence[int]) -> list[str]:
-    """What each of the packed tensors is in :class:`~gmoe.ops.MessageHop`.
+    """The names that the packed tensors have in :class:`~gmoe.ops.MessageHop`.
 
     Args:
         sizes: The sizes that go with the tensors.

@@ -10,9 +10,9 @@ from gmoe.ops.backend import declare_op, use_native
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    r"""What :func:`torch.nn.functional.linear` computes. PyTorch's products of
-    float32 matrices on x86 are MKL's, which keeps its AVX-512 kernels for
-    Intel's processors; on others that have AVX-512 this goes through oneDNN.
+    r"""Computes the same as :func:`torch.nn.functional.linear`. PyTorch takes
+    float32 matrix products on x86 from MKL, which uses its AVX-512 kernels on
+    Intel's processors only; on others that have AVX-512, this uses oneDNN.
 
     Args:
         x: Rows of shape :math:`(R, D_{in})`.

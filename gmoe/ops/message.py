@@ -1,4 +1,4 @@
-"""What routed message passing works on, and its eager version."""
+"""The input of routed message passing, and its eager version."""
 
 from __future__ import annotations
 

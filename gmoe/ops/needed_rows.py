@@ -1,4 +1,4 @@
-"""Which (expert, node) pairs the routed nodes look at."""
+"""Lists the (expert, node) pairs that the routed nodes look at."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def needed_rows(
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""Finds the rows that experts need which transform before they
     aggregate: for each expert the nodes routed to it and their in-neighbours,
-    each once. How many they are is known on the device alone: there are as
-    many rows as there could be, of which those beyond ``ptr[-1]`` have no
+    each once. Their number is known on the device alone: the result has as
+    many rows as there could be, and those beyond ``ptr[-1]`` have no
     meaning.
 
     Args:

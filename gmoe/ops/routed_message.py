@@ -97,9 +97,9 @@ def num_messages(
     slots_per_node: int | None,
     inputs: Sequence[Tensor],
 ) -> int:
-    """For how many messages bits are kept for the backward pass: at most so
-    many as there can be, and 0 if there will be none, or on CUDA, where the
-    messages are made again.
+    """The number of messages for which there is room for bits that the
+    backward pass reads. It is the largest number there can be; 0 if there will
+    be no backward pass, or on CUDA, where the messages are made again.
 
     Args:
         node: The node of each slot.

@@ -1,4 +1,4 @@
-"""Which experts handle which node, and with what weight.
+"""Decides which experts handle which node, and with what weight.
 
 A :class:`Router` gives a :class:`Routing`, which the layers follow and which
 the losses, such as :func:`balance_loss`, keep in balance.

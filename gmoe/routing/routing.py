@@ -155,7 +155,7 @@ class Routing:
 
     @cached_property
     def counts(self) -> Tensor:
-        """How many nodes each expert handles, int64 of shape :math:`(n)`."""
+        """The number of nodes of each expert, int64 of shape :math:`(n)`."""
         count = self.expert.new_zeros(self.num_experts)
         return count.index_add_(0, self.expert, torch.ones_like(self.expert))
 
@@ -182,8 +182,8 @@ class Routing:
 
     @property
     def load(self) -> Tensor:
-        """How many nodes each expert handles, shape :math:`(n)`: in
-        expectation over the noise (differentiable) where noise was drawn,
+        """The number of nodes of each expert, of shape :math:`(n)`. It is the
+        expected number over the noise (differentiable) where noise was drawn,
         else the plain count.
         """
         if self.load_probabilities is not None:

@@ -1,4 +1,4 @@
-"""What a layer or a network on graphs should keep to, as assertions.
+"""Assertions that a layer or a network on graphs should fulfil.
 
 They need no test runner: each raises an :class:`AssertionError` that says what
 does not hold and by how much.

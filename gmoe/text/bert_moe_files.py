@@ -1,4 +1,4 @@
-"""How files hold the experts of a BERT with a mixture."""
+"""The layout of the experts of BERT-MoE in files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all text classifiers have in common."""
+"""The base of all text classifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a pretrained encoder is trained."""
+"""The settings by which a pretrained encoder is trained."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transformers import TrainingArguments  # noqa: E402
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How a model is trained.
+    """The settings by which a model is trained.
 
     Args:
         epochs: Number of epochs.
@@ -32,8 +32,8 @@ class FineTuning:
             a validation split.
         checkpoints: A folder for a checkpoint after each epoch, ``~`` being
             the home; a training that was interrupted goes on from the last
-            whole one in it. What the checkpoints are of lies beside them:
-            those of another training are refused. (default: none is left)
+            whole one in it. A file beside them names their training:
+            those of another one are refused. (default: none is left)
         arguments: Further arguments of
             :class:`transformers.TrainingArguments`, which take precedence.
 

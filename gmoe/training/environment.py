@@ -1,4 +1,4 @@
-"""What ``gmoe info`` prints."""
+"""The versions and devices that ``gmoe info`` prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run keeps its logs and checkpoints."""
+"""The folder in which a run keeps its logs and checkpoints."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ TASK_TYPES = ('binary classification', MULTICLASS, 'regression')
 
 
 class Task:
-    """What a network is trained to tell of a graph.
+    """The task that a network is trained for.
 
     Args:
         kind: One of :obj:`TASK_TYPES`.

@@ -1,4 +1,4 @@
-"""What ends a training that has diverged, and says at which step."""
+"""Ends a training that has diverged, and says at which step it did."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class WebNLGDataModule(GraphDataModule):
 
     @property
     def features_name(self) -> str:
-        """What the features of texts are, in a word."""
+        """The kind of the features of texts, in a word."""
         return self.text_features.name
 
     def load(self) -> WebNLGDataset:

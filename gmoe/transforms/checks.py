@@ -1,4 +1,4 @@
-"""What transforms need of a graph or of a batch of graphs."""
+"""Checks of the graphs and batches that transforms are given."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ class DropNodes(BaseTransform):
 
     A graph with fewer than :obj:`min_nodes` nodes, or one that would end up
     without any node, is left as it is. Node-level and edge-level tensors
-    follow their nodes and edges, everything else stays untouched. What is
-    node-level and edge-level is told by size, as PyG does.
+    follow their nodes and edges, everything else stays untouched. Values of
+    nodes and of edges are told apart by their size, as in PyG.
 
     Hop-2 edges need to be those of the graph *after* the drop, so this
     transform goes before :class:`~gmoe.transforms.TwoHop`:

@@ -45,8 +45,8 @@ def check_two_hop(data: Any) -> None:
 
     It compares fingerprints, in time linear in the edges, and waits for the
     device of the data. Hop-2 edges without one, such as those that an older
-    version made, are taken as they are. What it does not tell are other
-    features of the same edges, and other nodes without edges at the end.
+    version made, are taken as they are. It does not notice other features of
+    the same edges, or other nodes without edges at the end.
 
     Args:
         data: The graph or batch; what is no PyG :class:`Data`, or has no

@@ -50,7 +50,7 @@ def here(tmp_path, monkeypatch):
             ["'trainer.callbacks'", 'monitor'],
         ),
         ('--trainer.logger=nope', ["'trainer.logger'", "'nope'"]),
-        ('--trainer.devices=0', ["'trainer'", 'devices']),
+        ('--trainer.devices=0', ["'trainer' must", ', got: ', 'devices']),
         ('--trainer.accelerator=nope', ["'trainer'", 'nope']),
         ('--trainer.strategy=nope', ["'trainer'", 'strategy', 'nope']),
         ('--trainer.gradient_clip_val=-1', ["'gradient_clip_val'", '-1']),

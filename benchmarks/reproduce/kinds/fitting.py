@@ -1,4 +1,4 @@
-"""How Lightning trains a run, from its last checkpoint or from the start."""
+"""Trains a run with Lightning, from its last checkpoint or the start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gmoe.training import EpochSeed, LastCheckpoint
 
 
 def make_trainer(job: Job, log: EpochLog, **kwargs: Any) -> Trainer:
-    """What trains a run. Straight from the settings: to parse a command line
+    """Makes the trainer of a run from its settings: to parse a command line
     takes as long as some epochs of a small dataset.
 
     Args:

@@ -1,4 +1,4 @@
-"""How much a network computes."""
+"""Counts the operations of a network."""
 
 from __future__ import annotations
 

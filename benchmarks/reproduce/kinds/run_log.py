@@ -1,4 +1,4 @@
-"""What is kept of the epochs of a run, in its checkpoints."""
+"""The log of a run's epochs, which its checkpoints keep."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class EpochLog(Callback):
         self._write_progress()
 
     def measured(self) -> dict[str, Any]:
-        """What differs from one time to the next."""
+        """The measurements that differ from one time to the next."""
         return {
             'seconds': round(sum(self.seconds), 3),
             'train_seconds': round(sum(self.train_seconds), 3),

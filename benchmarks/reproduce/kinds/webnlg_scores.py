@@ -1,4 +1,4 @@
-"""From the predictions of each epoch to the scores of each protocol.
+"""Makes the scores of each protocol from the predictions of each epoch.
 
 Both protocols train on the same entries, so that a model is trained once per
 seed. They differ in the epoch that they take and in what they test on:
@@ -23,7 +23,7 @@ from gmoe.text import classification_scores
 
 @dataclass
 class Epoch:
-    """What a model says after an epoch.
+    """The predictions of a model after an epoch.
 
     Args:
         epoch: The number of epochs done.

@@ -79,7 +79,7 @@ class _Texts:
     def predict(
         self, classifier: TextClassifier, number: int, seconds: float
     ) -> Epoch:
-        """What a classifier says after an epoch, which took seconds."""
+        """The predictions of a classifier after an epoch that took seconds."""
         dev = _numbers(classifier.predict(self.of['dev']))
         started = time.perf_counter()
         test = _numbers(classifier.predict(self.of['test']))

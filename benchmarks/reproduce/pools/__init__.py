@@ -1,4 +1,4 @@
-"""Where jobs run: processes of this machine, or tasks of a Ray cluster."""
+"""Pools that run jobs: processes of this machine, or tasks of Ray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where jobs run."""
+"""The base of the pools that run jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.reproduce.job import Job
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
+    """The end of a job.
 
     Args:
         job: The job.
@@ -27,7 +27,7 @@ class Outcome:
 
 
 class Pool(ABC):
-    """Where jobs run.
+    """A place where jobs run, several at a time.
 
     Args:
         workers: How many run at a time.
@@ -40,7 +40,7 @@ class Pool(ABC):
 
     @property
     def free(self) -> int:
-        """How many more can be started."""
+        """The number of jobs that can be started now."""
         return self.workers - len(self.running)
 
     @abstractmethod

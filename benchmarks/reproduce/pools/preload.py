@@ -1,4 +1,4 @@
-"""What runs take, made ready once in the process that they are forked from,
+"""Makes ready what runs need, once, in the process that they are forked from,
 after the modules of their kinds.
 
 Nothing here may start a thread, which a fork would leave behind, or ask a GPU

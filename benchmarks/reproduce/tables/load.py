@@ -1,4 +1,4 @@
-"""From the file of a table to its cells."""
+"""Reads the file of a table into its cells."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def chosen_path(name: str) -> Path:
 
 
 def read_chosen(name: str) -> dict[str, Any]:
-    """What a search has chosen, by the name of the cell.
+    """The settings that a search has chosen, by the name of the cell.
 
     Args:
         name: The name of a table.

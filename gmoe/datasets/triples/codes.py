@@ -102,8 +102,8 @@ class TripleFeatures(BaseTransform):
 
     The features of a node are those of its text, its kind (one of
     :class:`~gmoe.datasets.webnlg.NodeType`, one-hot), and whether it is the
-    root. Those of an edge are those of its property, and its direction (one
-    of two, one-hot). Comes before :class:`~gmoe.transforms.TwoHop`, which
+    root. The features of an edge are those of its property, and its direction
+    (one of two, one-hot). Comes before :class:`~gmoe.transforms.TwoHop`, which
     gives hop-2 edges the features of both of their edges.
 
     Args:

@@ -30,7 +30,7 @@ FEATURES = ('hashed', 'encoder')
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """How a text becomes features.
+    """The settings by which texts become features.
 
     Args:
         kind: ``"hashed"`` for hashed words and n-grams of characters, which

@@ -158,7 +158,7 @@ class WebNLGDataset(CodedDataset):
 
     @property
     def num_text_features(self) -> int:
-        """How many of the features of a node are those of its text."""
+        """The number of a node's features that describe its text."""
         return self.node_table.size(1)
 
     def entry(self, idx: int) -> WebNLGEntry:

@@ -198,8 +198,8 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                 if sum(map(len, out.values())) > MAX_TOTAL_SIZE:
                     raise CorruptDatasetError(
                         path,
-                        f'its files must be of at most '
-                        f'{MAX_TOTAL_SIZE} bytes together',
+                        f'its files must be of at most {MAX_TOTAL_SIZE} '
+                        f'bytes together, got more at {match[1]!r}',
                     )
     except (zipfile.BadZipFile, RuntimeError) as e:
         raise CorruptDatasetError(
@@ -241,7 +241,7 @@ def _parse_types(
         raise CorruptDatasetError(
             path / name,
             f'it must hold one of {list(INSTANCE_TYPES)} for each entry '
-            f'id ({shown(e)})',
+            f'id, got {shown(e)}',
         ) from e
     return {
         (file, eid): kind

@@ -1,4 +1,4 @@
-"""What the single convolutions have in common."""
+"""The base of the single convolutions."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def make_layer(
 def mixture_layers(
     num_experts: int, moe_layers: Sequence[int] | None, num_layers: int
 ) -> tuple[int, ...]:
-    """Which of a network's layers are mixtures, in ascending order.
+    """The indices of a network's mixture layers, in ascending order.
 
     Args:
         num_experts: Number of experts; with 1, no layer is a mixture.

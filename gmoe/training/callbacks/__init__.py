@@ -1,4 +1,4 @@
-"""What happens beside a training: seeds, checkpoints and predictions."""
+"""Callbacks of a training: seeds, checkpoints and predictions."""
 
 from gmoe.training.callbacks.best_checkpoint import BestCheckpoint
 from gmoe.training.callbacks.epoch_seed import EpochSeed

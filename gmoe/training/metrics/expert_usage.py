@@ -1,4 +1,4 @@
-"""How much each expert is used."""
+"""A metric of how much each expert is used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gmoe.routing import Routing
 
 
 class ExpertUsage(Metric):
-    """How many nodes each expert of each mixture layer handled.
+    """Counts the nodes that each expert of each mixture layer handled.
 
     Args:
         num_layers: Number of mixture layers.

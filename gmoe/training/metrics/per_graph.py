@@ -1,4 +1,4 @@
-"""What is kept for each graph of a split, once."""
+"""A metric that keeps values of each graph of a split, once."""
 
 from __future__ import annotations
 

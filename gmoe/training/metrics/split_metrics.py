@@ -1,4 +1,4 @@
-"""What a split's evaluation gives: its loss and its scores."""
+"""The loss and the scores of a split."""
 
 from __future__ import annotations
 
