@@ -30,9 +30,6 @@ NEEDED = {
 def check(path: Path) -> None:
     """Refuses a wheel that is not what is published.
 
-    Args:
-        path: The wheel.
-
     Raises:
         ValueError: If the library or ``py.typed`` is not inside, if sources of
             the library are, or if the tag is not that of the stable ABI.

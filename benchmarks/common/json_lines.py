@@ -65,12 +65,7 @@ def read(path: Path, check: Check = _check_object) -> list[Record]:
 
 
 def append(path: Path, record: Record) -> None:
-    """Adds an object, in place of the rest of a line that was cut off.
-
-    Args:
-        path: The file.
-        record: The object.
-    """
+    """Adds an object, in place of the rest of a line that was cut off."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('a+b') as file:
         file.seek(0)

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jsonargparse import auto_cli
@@ -27,6 +27,8 @@ from benchmarks.common.record import RESULTS, provenance, write_result
 from benchmarks.reliability.op_calls import Call, record
 from benchmarks.reliability.op_slips import draw_layout, draw_slip
 from gmoe.ops.backend import registered_ops
+
+T = TypeVar('T')
 
 #: How a call can end that it must not.
 BAD = ('crashed', 'hung', 'accepted though invalid', 'differs', 'strange')
@@ -131,12 +133,7 @@ def fuzz(calls: Iterable[Call], seed: int, count: int) -> list[Outcome]:
         seed: The seed of the random choices.
         count: How many calls to make.
     """
-    choose = random.Random(seed)
-    by_op = _by_op(calls)
-    slips = [
-        draw_slip(choose.choice(by_op[choose.choice([*by_op])]), choose)
-        for _ in range(count)
-    ]
+    slips = _draw(draw_slip, calls, seed, count)
     ends = in_children([partial(_try, slip.call) for slip in slips])
     outcomes = []
     for slip, end in zip(slips, ends):
@@ -156,12 +153,7 @@ def fuzz_layouts(
         seed: The seed of the random choices.
         count: How many calls to make.
     """
-    choose = random.Random(seed)
-    by_op = _by_op(calls)
-    drawn = [
-        draw_layout(choose.choice(by_op[choose.choice([*by_op])]), choose)
-        for _ in range(count)
-    ]
+    drawn = _draw(draw_layout, calls, seed, count)
     ends = in_children([partial(_compare, *pair.calls) for pair in drawn])
     return [
         Outcome(pair.calls[0].op, pair.argument, pair.layout, end)
@@ -174,11 +166,20 @@ def bad(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.end in BAD]
 
 
-def _by_op(calls: Iterable[Call]) -> dict[str, list[Call]]:
-    found: dict[str, list[Call]] = {}
+def _draw(
+    draw: Callable[[Call, random.Random], T],
+    calls: Iterable[Call],
+    seed: int,
+    count: int,
+) -> list[T]:
+    by_op: dict[str, list[Call]] = {}
     for call in calls:
-        found.setdefault(call.op, []).append(call)
-    return found
+        by_op.setdefault(call.op, []).append(call)
+    choose = random.Random(seed)
+    return [
+        draw(choose.choice(by_op[choose.choice([*by_op])]), choose)
+        for _ in range(count)
+    ]
 
 
 def _summary(outcomes: list[Outcome]) -> dict[str, Any]:

@@ -29,11 +29,7 @@ def tiny_config(**kwargs: Any) -> BertConfig:
 
 
 def write_tiny_bert(folder: Path) -> str:
-    """Writes it and its tokenizer.
-
-    Args:
-        folder: The folder.
-    """
+    """Writes it and its tokenizer."""
     folder.mkdir(exist_ok=True)
     (folder / 'vocab.txt').write_text('\n'.join(WORDS) + '\n')
     tokenizer = BertTokenizer.from_pretrained(folder)

@@ -17,10 +17,6 @@ def draw_curves(summaries: Sequence[Summary], path: Path) -> Path | None:
     """Draws the mean scores over seeds by epoch, validation above test, with
     the standard deviation as a band. A model without epochs is a dashed line.
 
-    Args:
-        summaries: The cells.
-        path: The file.
-
     Returns:
         The file, or :obj:`None` where no cell has epochs.
     """
@@ -52,10 +48,6 @@ def draw_curves(summaries: Sequence[Summary], path: Path) -> Path | None:
 
 def draw_cost(summaries: Sequence[Summary], path: Path) -> Path | None:
     """Draws the test score against the seconds that a seed takes.
-
-    Args:
-        summaries: The cells.
-        path: The file.
 
     Returns:
         The file, or :obj:`None` where there is no cell.

@@ -105,11 +105,7 @@ class Summary:
         return None if None in values else float(np.mean(values))
 
     def of_seeds(self, seeds: Sequence[int]) -> np.ndarray:
-        """The test scores of some seeds.
-
-        Args:
-            seeds: The seeds.
-        """
+        """The test scores of some seeds."""
         by_seed = dict(zip((r['seed'] for r in self.records), self.scores()))
         return np.array([by_seed[seed] for seed in seeds])
 
@@ -166,11 +162,7 @@ def summarise(
 
 
 def hardware(summaries: Sequence[Summary]) -> list[str]:
-    """The machines of the runs, with the number of runs on each.
-
-    Args:
-        summaries: The cells.
-    """
+    """The machines of the runs, with the number of runs on each."""
     counts: Counter[str] = Counter()
     for summary in summaries:
         for record in summary.records:

@@ -16,9 +16,6 @@ def training(summaries: Sequence[Summary]) -> list[dict[str, str]]:
     used that were used least and most, and how far a score moves
     from one epoch to the next, over the second half of the run. Nothing where
     no cell has epochs.
-
-    Args:
-        summaries: The cells.
     """
     return [_row(s) for s in summaries if s.records[0].get('curve')]
 

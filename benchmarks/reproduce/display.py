@@ -84,11 +84,7 @@ class Display:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """Prints a line that stays.
-
-        Args:
-            text: The line.
-        """
+        """Prints a line that stays."""
         stamp = time.strftime('%H:%M:%S')
         self.console.print(
             f'{stamp} {text}', highlight=False, markup=False, soft_wrap=True

@@ -26,11 +26,7 @@ class Progress:
     process: int | None = None
 
     def write(self, folder: Path) -> None:
-        """Writes it into the folder of a run.
-
-        Args:
-            folder: The folder.
-        """
+        """Writes it into the folder of a run."""
         replace_text(folder / _NAME, json.dumps(asdict(self)))
 
     @classmethod

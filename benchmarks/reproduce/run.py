@@ -52,12 +52,7 @@ class Run:
 
 
 def digest(dataset: str, settings: dict[str, Any]) -> str:
-    """A hash of settings.
-
-    Args:
-        dataset: The dataset.
-        settings: The settings.
-    """
+    """A hash of settings."""
     text = json.dumps([dataset, settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
@@ -66,10 +61,6 @@ def plan(cells: Iterable[Cell], seeds: Iterable[int]) -> list[Run]:
     """The runs in the order in which they are done and recorded: seed by
     seed, so that there is an early result for each cell. A cell with the same
     result for all seeds is done once.
-
-    Args:
-        cells: The cells.
-        seeds: The seeds.
     """
     cells = list(cells)
     return [

@@ -74,11 +74,7 @@ class Queue:
                 self.waiting.append(run)
 
     def may_retry(self, job: Job) -> bool:
-        """Whether a job that was lost is to be tried again.
-
-        Args:
-            job: The job.
-        """
+        """Whether a job that was lost is to be tried again."""
         epochs = Progress.read(job.folder).epochs
         before, count = self._losses.get(job.run.key, (-1, 0))
         # It may be less far than before: it went on from a checkpoint.

@@ -93,11 +93,7 @@ def main(
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result as Markdown: the mean loss over seeds.
-
-    Args:
-        result: The result.
-    """
+    """The result as Markdown: the mean loss over seeds."""
     lines = []
     for label in MODELS:
         rows = [r['loss'] for r in result['rows'] if r['model'] == label]

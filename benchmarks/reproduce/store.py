@@ -24,9 +24,6 @@ def read(path: Path) -> list[Record]:
     """The results in a file, none if it does not exist. The rest of a line
     whose writing was cut off is left out.
 
-    Args:
-        path: The file.
-
     Raises:
         ValueError: If a line is not a JSON object.
     """
@@ -34,11 +31,7 @@ def read(path: Path) -> list[Record]:
 
 
 def key_of(record: Record) -> Key:
-    """The key of a result, which no two lines of a file share.
-
-    Args:
-        record: A result.
-    """
+    """The key of a result, which no two lines of a file share."""
     name = f'{record["dataset"]}/{record["row"]}'
     if record['kind'] == 'ensemble':
         return name, record['digest'], tuple(record['seeds'])

@@ -190,11 +190,7 @@ def _train(job: Job, keep: bool) -> dict[str, Any]:
 
 
 def table(record: dict[str, Any]) -> str:
-    """The rows as a Markdown table, with how they were measured.
-
-    Args:
-        record: The result.
-    """
+    """The rows as a Markdown table, with how they were measured."""
     threads, rounds = record['threads'], record['rounds']
     header = [
         f'{record["dataset"]}, {threads} thread{"s" if threads > 1 else ""}',

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.common.options import run
-from benchmarks.common.record import provenance, write_json
+from benchmarks.speed.rows import milliseconds, write_rows
 from gmoe.text.head import MoeHead
 
 #: How often a head is called in a turn that is timed.
@@ -76,11 +75,7 @@ class LoopHead(nn.Module):
 
     @torch.no_grad()
     def copy_to(self, head: MoeHead) -> None:
-        """Gives another head these weights.
-
-        Args:
-            head: The head.
-        """
+        """Gives another head these weights."""
         head.router.score_gate.weight.copy_(self.gate.weight.t())
         for o, expert in enumerate(self.experts):
             head.experts.weight1[o] = expert[0].weight.t()
@@ -165,15 +160,15 @@ def main(
         row |= time_heads(*heads, torch.randn(batch, size), rounds)
         rows.append(row)
         print(', '.join(f'{key} {value}' for key, value in row.items()))
-    if json is not None:
-        settings = {
-            'num_labels': num_labels,
-            'num_experts': num_experts,
-            'top_k': top_k,
-            'hidden': hidden,
-            'rounds': rounds,
-        }
-        write_json(json, {**provenance(), **settings, 'rows': rows})
+    write_rows(
+        json,
+        rows,
+        num_labels=num_labels,
+        num_experts=num_experts,
+        top_k=top_k,
+        hidden=hidden,
+        rounds=rounds,
+    )
 
 
 def time_heads(
@@ -206,11 +201,7 @@ def time_heads(
     for _ in range(rounds):
         for name, call in calls.items():
             call()  # Finds the caches as the other head leaves them.
-            start = time.perf_counter()
-            for _ in range(CALLS):
-                call()
-            seconds = time.perf_counter() - start
-            times[name].append(seconds * 1e3 / CALLS)
+            times[name].append(milliseconds(call, CALLS))
     # Another process on the machine lengthens the median, not the shortest.
     out: dict[str, float] = {}
     for suffix, choose in (('', statistics.median), ('_shortest', min)):

@@ -136,12 +136,7 @@ def _measure(cell: Cell, root: Path, rounds: int) -> list[dict[str, Any]]:
 
 
 def profiled_epoch(model: Any, data: OGBMolDataModule) -> dict[str, float]:
-    """Trains one epoch, as :func:`parts_of` reports it.
-
-    Args:
-        model: The network.
-        data: The dataset.
-    """
+    """Trains one epoch, as :func:`parts_of` reports it."""
     profiler = SimpleProfiler()
     trainer = Trainer(
         accelerator='cpu',
@@ -183,11 +178,7 @@ def parts_of(durations: dict[str, list[float]]) -> dict[str, float]:
 
 
 def table(record: dict[str, Any]) -> str:
-    """The rows as a Markdown table, with how they were measured.
-
-    Args:
-        record: The result.
-    """
+    """The rows as a Markdown table, with how they were measured."""
     names = list(record['rows'][0]['parts'])
     threads = record['threads']
     header = [

@@ -234,11 +234,7 @@ def summarise(measured: dict[str, list[Parts]]) -> list[dict[str, Any]]:
 
 
 def table(record: dict[str, Any]) -> str:
-    """The rows as a Markdown table, with how they were measured.
-
-    Args:
-        record: The result.
-    """
+    """The rows as a Markdown table, with how they were measured."""
     rows = [
         [
             row['label'],

@@ -14,7 +14,6 @@ it leaves them itself.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,15 @@ from rich.table import Table
 from torch_geometric.data import Data
 
 from benchmarks.common.options import run
-from benchmarks.common.record import provenance, write_json
 from benchmarks.speed import op_message
 from benchmarks.speed.op_case import Case, check
-from benchmarks.speed.rows import chosen, line, molecules
+from benchmarks.speed.rows import (
+    chosen,
+    line,
+    milliseconds,
+    molecules,
+    write_rows,
+)
 
 #: Each case by name; makes it for a batch of molecules.
 CASES: dict[str, Callable[[Data], Case]] = {**op_message.CASES}
@@ -75,16 +79,14 @@ def main(
     console = Console()
     console.width = max(console.width, 104)
     console.print(_table(rows))
-    if json is not None:
-        record = {
-            **provenance(),
-            'threads': torch.get_num_threads(),
-            'device': device,
-            'rounds': rounds,
-            'copy_mb': copy_mb,
-            'rows': rows,
-        }
-        write_json(json, record)
+    write_rows(
+        json,
+        rows,
+        threads=torch.get_num_threads(),
+        device=device,
+        rounds=rounds,
+        copy_mb=copy_mb,
+    )
 
 
 def time_case(
@@ -119,7 +121,7 @@ def time_case(
     }.items():
         turns[name] = _copy(size, device)
         num_bytes[name] = 2 * size
-    times = _take_turns(turns, rounds, device)
+    times = _take_turns(turns, rounds)
     for name, values in times.items():
         ms = statistics.median(values)
         row[f'{name}_ms'] = round(ms, 4)
@@ -136,14 +138,14 @@ def _copy(size: int, device: torch.device) -> Callable[[], Any]:
 
 
 def _take_turns(
-    calls: dict[str, Callable[[], Any]], rounds: int, device: torch.device
+    calls: dict[str, Callable[[], Any]], rounds: int
 ) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in calls}
     number = dict.fromkeys(calls, 1)
     for turn in range(rounds + 1):
         for name, call in calls.items():
-            _time(call, 1, device)
-            ms = _time(call, number[name], device)
+            milliseconds(call)
+            ms = milliseconds(call, number[name])
             if turn > 0:
                 times[name].append(ms)
             else:  # The first turn warms up and tells how long a call takes.
@@ -151,27 +153,8 @@ def _take_turns(
     return times
 
 
-def _time(call: Callable[[], Any], number: int, device: torch.device) -> float:
-    _synchronize(device)
-    start = time.perf_counter()
-    for _ in range(number):
-        call()
-    _synchronize(device)
-    return (time.perf_counter() - start) * 1e3 / number
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
-
-
 def share(row: dict[str, Any], name: str) -> str:
-    """The bandwidth of a variant over the copy's, or a dash if there is none.
-
-    Args:
-        row: The row.
-        name: The variant.
-    """
+    """The bandwidth of a variant over the copy's, or a dash without one."""
     bandwidth = row.get(f'{name}_gb_per_s')
     if bandwidth is None:
         return '-'

@@ -54,11 +54,7 @@ def make_call(
 
 
 def eagerly(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """Has the ops in a function use their eager versions.
-
-    Args:
-        function: The function.
-    """
+    """Has the ops in a function use their eager versions."""
 
     def call() -> Tensor:
         with eager_ops():
@@ -70,9 +66,6 @@ def eagerly(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
 def compiled(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
     """The eager version, compiled, for this case alone: what was compiled
     before for other shapes is forgotten.
-
-    Args:
-        function: The function.
     """
     torch.compiler.reset()
     return eagerly(torch.compile(function))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch_geometric.data import Batch
 
+from benchmarks.common.record import provenance, write_json
 from gmoe.datasets import OGBMolDataset
 
 
@@ -53,12 +56,42 @@ def molecules(
     return batches
 
 
-def line(row: dict[str, Any]) -> str:
-    """The times and sizes of a row.
+def milliseconds(call: Callable[[], Any], number: int = 1) -> float:
+    """How long a call takes, with what it leaves a GPU to do.
 
     Args:
-        row: The row.
+        call: What is timed.
+        number: How many calls are timed together.
     """
+    _synchronize()
+    start = time.perf_counter()
+    for _ in range(number):
+        call()
+    _synchronize()
+    return (time.perf_counter() - start) * 1e3 / number
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def write_rows(
+    path: Path | None, rows: list[dict[str, Any]], **settings: Any
+) -> None:
+    """Writes rows with how they were made, if a file is asked for.
+
+    Args:
+        path: The file.
+        rows: The rows.
+        **settings: What the command was given.
+    """
+    if path is not None:
+        write_json(path, {**provenance(), **settings, 'rows': rows})
+
+
+def line(row: dict[str, Any]) -> str:
+    """The times and sizes of a row."""
     return f'{row["name"]} x {row["batch"]}: ' + ', '.join(
         f'{key} {value}'
         for key, value in row.items()

@@ -157,11 +157,7 @@ def summarise(
 
 
 def table(record: dict[str, Any]) -> str:
-    """The rows as a Markdown table, with what there is once per command.
-
-    Args:
-        record: The result.
-    """
+    """The rows as a Markdown table, with what there is once per command."""
     rows = [
         [
             row['name'],

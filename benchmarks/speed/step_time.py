@@ -16,7 +16,6 @@ from __future__ import annotations
 import gc
 import os
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,13 @@ from benchmarks.common.memory import (
     reset_peak_memory,
 )
 from benchmarks.common.options import run
-from benchmarks.common.record import provenance, write_json
-from benchmarks.speed.rows import chosen, line, molecules
+from benchmarks.speed.rows import (
+    chosen,
+    line,
+    milliseconds,
+    molecules,
+    write_rows,
+)
 from benchmarks.speed.stock import StockGNN
 from gmoe.nn import GNN, hidden_for_equal_cost
 from gmoe.routing import balance_loss
@@ -110,16 +114,14 @@ def main(
             results.append(row)
             Console().print(line(row))
     Console().print(_table(results))
-    if json is not None:
-        record = {
-            **provenance(),
-            'threads': torch.get_num_threads(),
-            'device': device,
-            'onednn': onednn,
-            'rounds': rounds,
-            'rows': results,
-        }
-        write_json(json, record)
+    write_rows(
+        json,
+        results,
+        threads=torch.get_num_threads(),
+        device=device,
+        onednn=onednn,
+        rounds=rounds,
+    )
 
 
 def time_row(
@@ -234,12 +236,9 @@ def _take_turns(calls: dict[str, Call], rounds: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {key: [] for key in calls}
     for number in range(rounds + 1):
         for key, call in calls.items():
-            _synchronize()
-            start = time.perf_counter()
-            call()
-            _synchronize()
+            ms = milliseconds(call)
             if number > 0:  # The first round warms up.
-                times[key].append((time.perf_counter() - start) * 1e3)
+                times[key].append(ms)
     return times
 
 
@@ -252,11 +251,6 @@ def _shares(call: Call, most: int = 8) -> dict[str, float]:
     total = sum(op.self_cpu_time_total for op in ops)
     largest = sorted(ops, key=lambda op: -op.self_cpu_time_total)[:most]
     return {op.key: round(op.self_cpu_time_total / total, 3) for op in largest}
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def _peak_mb(call: Call, device: torch.device) -> float | None:

@@ -20,11 +20,6 @@ def confusion(
 ) -> None:
     """Draws the confusion matrices of models on the distinct test graphs,
     summed over seeds, each row in percent.
-
-    Args:
-        found: The results.
-        path: The picture.
-        models: The models.
     """
     figure, axes = panels(len(models), width=8.0, height=7.5)
     for axis, model in zip(axes[0], models):

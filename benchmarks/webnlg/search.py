@@ -23,11 +23,7 @@ from benchmarks.reproduce import store
 
 
 def table(records: Sequence[Record]) -> str:
-    """The settings as a Markdown table, the best first.
-
-    Args:
-        records: The runs.
-    """
+    """The settings as a Markdown table, the best first."""
     scores: dict[str, list[float]] = {}
     for record in records:
         scores.setdefault(record['row'], []).append(record['valid'])

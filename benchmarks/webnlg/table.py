@@ -58,11 +58,7 @@ Column = tuple[str, Callable[[Group], str]]
 
 
 def read(path: Path) -> list[Record]:
-    """The results in a file, one for each run and protocol.
-
-    Args:
-        path: The file.
-    """
+    """The results in a file, one for each run and protocol."""
     return [
         {
             **record,
@@ -79,11 +75,7 @@ def read(path: Path) -> list[Record]:
 
 
 def scores(found: Sequence[Record]) -> str:
-    """The table of all models under both protocols.
-
-    Args:
-        found: The results.
-    """
+    """The table of all models under both protocols."""
     return _table(
         found,
         [
@@ -108,11 +100,7 @@ def scores(found: Sequence[Record]) -> str:
 
 
 def subsets(found: Sequence[Record]) -> str:
-    """The table of weighted F1 by what is new in the test graphs.
-
-    Args:
-        found: The results.
-    """
+    """The table of weighted F1 by what is new in the test graphs."""
     return _table(
         found,
         [
@@ -123,11 +111,7 @@ def subsets(found: Sequence[Record]) -> str:
 
 
 def costs(found: Sequence[Record]) -> str:
-    """The table of parameters and seconds.
-
-    Args:
-        found: The results.
-    """
+    """The table of parameters and seconds."""
     return _table(
         found,
         [
@@ -141,11 +125,7 @@ def costs(found: Sequence[Record]) -> str:
 
 
 def comparisons(found: Sequence[Record]) -> str:
-    """The table of differences in weighted F1, paired over seeds.
-
-    Args:
-        found: The results.
-    """
+    """The table of differences in weighted F1, paired over seeds."""
     group = _by_model(found)
     rows = []
     for one, other in COMPARED:

@@ -1,4 +1,5 @@
-"""Checks of the arguments that layers and networks have in common."""
+"""Checks of the arguments that layers and networks have in common: each
+raises a :obj:`ValueError` for what it refuses."""
 
 from __future__ import annotations
 
@@ -11,15 +12,12 @@ from gmoe.ops.check import check_ids, check_shape
 
 
 def count_1hop(num_experts: int, num_experts_1hop: int | None) -> int:
-    """The number of hop-1 experts.
+    """The number of hop-1 experts, if there are so many.
 
     Args:
         num_experts: The number of experts.
         num_experts_1hop: How many of them look at hop-1 edges; :obj:`None`
             for all.
-
-    Raises:
-        ValueError: If there is no expert, or there are not so many.
     """
     check_at_least(1, num_experts=num_experts)
     if num_experts_1hop is None:
@@ -34,15 +32,7 @@ def count_1hop(num_experts: int, num_experts_1hop: int | None) -> int:
 
 def check_dtype(x: Tensor, module: nn.Module) -> None:
     """Refuses node features of another type than a module's parameters.
-
     Autocast is what brings several types together.
-
-    Args:
-        x: The features.
-        module: The module.
-
-    Raises:
-        ValueError: If the type is another one.
     """
     wanted = next(module.parameters(), x).dtype
     if x.dtype != wanted and not (
@@ -61,9 +51,6 @@ def check_nodes(x: object, where: str = '') -> Tensor:
     Args:
         x: The features.
         where: Words that error messages put after the shape.
-
-    Raises:
-        ValueError: If they are anything else.
     """
     if isinstance(x, Tensor) and x.dim() == 2:
         return x
@@ -79,17 +66,13 @@ def check_batch(
     batch: Tensor | None, x: Tensor, batch_size: int | None
 ) -> tuple[Tensor, int]:
     """The graph of each node and the number of graphs, made where they are
-    not given.
+    not given. The numbers of the graphs are checked on the CPU only.
 
     Args:
         batch: The graph of each node, int64 of shape :math:`(N)`.
             (default: one graph)
         x: The features of the nodes.
         batch_size: The number of graphs. (default: read from :obj:`batch`)
-
-    Raises:
-        ValueError: If a shape, a type or the number of a graph is wrong. The
-            numbers are looked at on the CPU only.
     """
     if batch is None:
         return x.new_zeros(x.size(0), dtype=torch.long), 1

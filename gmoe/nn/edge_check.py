@@ -1,4 +1,5 @@
-"""Checks of edges: of their shape, their type and their ends."""
+"""Checks of edges: of their shape, their type and their ends. Each raises a
+:obj:`ValueError` for what it refuses."""
 
 from __future__ import annotations
 
@@ -20,9 +21,6 @@ def check_type(name: str, index: Tensor) -> None:
     Args:
         name: How error messages call them.
         index: The indices.
-
-    Raises:
-        ValueError: If they have another type.
     """
     if index.dtype != torch.long:
         raise ValueError(
@@ -36,9 +34,6 @@ def check_dense(edge_index: object, name: str = 'edge_index') -> Tensor:
     Args:
         edge_index: The edges.
         name: How the error message calls them.
-
-    Raises:
-        ValueError: If they are a sparse adjacency or no tensor.
     """
     kind = type(edge_index).__name__
     if isinstance(edge_index, Tensor):
@@ -61,9 +56,6 @@ def check_rows(
         edge_attr: The features.
         edge_index: The edges.
         name: How the error message calls the edges.
-
-    Raises:
-        ValueError: If there are more or fewer rows.
     """
     if edge_attr is not None and (
         edge_attr.dim() not in (1, 2)
@@ -79,16 +71,14 @@ def check_rows(
 def check_edges(
     edge_index: Tensor, edge_attr: Tensor | None, num_nodes: int, name: str
 ) -> None:
-    """Refuses edges and features that are not of one graph.
+    """Refuses edges and features that are not of one graph, by their shapes,
+    types, numbers and node ids.
 
     Args:
         edge_index: The edges.
         edge_attr: Their features.
         num_nodes: The number of nodes.
         name: How error messages call the edges.
-
-    Raises:
-        ValueError: If a shape, a type, a number or a node id is wrong.
     """
     edge_index = check_dense(edge_index, name)
     if edge_index.dim() != 2 or edge_index.size(0) != 2:

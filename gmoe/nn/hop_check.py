@@ -17,7 +17,7 @@ _MIN_BUDGET = 1 << 12
 def check_hop_2(hop1: Neighborhood, hop2: Neighborhood) -> None:
     r"""Refuses hop-2 edges :math:`u \to w` without hop-1 edges
     :math:`u \to v \to w`, such as those of a graph that lost or renumbered
-    its nodes afterwards.
+    its nodes afterwards, with a :obj:`ValueError`.
 
     At most 256 hop-2 edges are looked at, spread evenly, which takes no
     sorting and hardly any time: edges that are out of date are many. It is no
@@ -27,9 +27,6 @@ def check_hop_2(hop1: Neighborhood, hop2: Neighborhood) -> None:
     Args:
         hop1: The hop-1 edges.
         hop2: The hop-2 edges.
-
-    Raises:
-        ValueError: If such a hop-2 edge is found.
     """
     on_cpu = hop1.source.device.type == hop2.source.device.type == 'cpu'
     if not on_cpu or torch.compiler.is_compiling() or hop2.num_edges == 0:
@@ -57,8 +54,8 @@ def check_hop_2(hop1: Neighborhood, hop2: Neighborhood) -> None:
 def _edges_into(
     hop: Neighborhood, node: Tensor, budget: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Lists the edges into some nodes: the position of each edge's node among
-    them, and its source. The last tensor says which nodes fit the budget."""
+    # Lists the edges into some nodes: the position of each edge's node among
+    # them, and its source. The last tensor says which nodes fit the budget.
     first = hop.ptr[node]
     size = hop.ptr[node + 1] - first
     fits = size.cumsum(0) <= budget

@@ -12,6 +12,7 @@ def two_hop_eager(
     mode: str,
     coalesce: bool,
     batch: Tensor | None,
+    paths: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""The reference of the fused op; see
     :func:`~gmoe.ops.two_hop.two_hop_edges`.
@@ -22,37 +23,14 @@ def two_hop_eager(
         mode: :obj:`"exact"` or :obj:`"released"`.
         coalesce: Whether only the first path of each pair is kept.
         batch: The graph of each node, int64 of shape :math:`(N)`.
+        paths: The first and the second edge of each path that is looked at.
+            (default: all)
 
     Returns:
         The hop-2 edges, int64 of shape :math:`(2, E_2)`, and the first and
         the second edge of the path of each, int64 of shape :math:`(E_2, 2)`.
     """
-    paths = Paths(edge_index, num_nodes)
-    return hop_2_of_paths(
-        edge_index, num_nodes, mode, coalesce, batch, *paths.edges()
-    )
-
-
-def hop_2_of_paths(
-    edge_index: Tensor,
-    num_nodes: int,
-    mode: str,
-    coalesce: bool,
-    batch: Tensor | None,
-    first: Tensor,
-    second: Tensor,
-) -> tuple[Tensor, Tensor]:
-    r"""Selects the paths of two edges that are hop-2 edges.
-
-    Args:
-        edge_index: As of :func:`two_hop_eager`, and so on.
-        num_nodes: Number of nodes.
-        mode: Which paths are hop-2 edges.
-        coalesce: Whether only the first path of each pair is kept.
-        batch: The graph of each node.
-        first: The first edge of each path.
-        second: The second edge of each path.
-    """
+    first, second = paths or Paths(edge_index, num_nodes).edges()
     src, dst = edge_index[0], edge_index[1]
     u, w = src.index_select(0, first), dst.index_select(0, second)
 
@@ -191,8 +169,7 @@ def _first_occurrences(value: Tensor) -> Tensor:
 def _pointers(
     src: Tensor, dst: Tensor, batch: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The graph of each edge, and where the nodes and the edges of each graph
-    start."""
+    """The graph of each edge; where nodes and edges of each graph start."""
     graph = _check_grouped(src, dst, batch)
     num_graphs = int(batch[-1]) + 1 if batch.numel() > 0 else 0
     return graph, _pointer(batch, num_graphs), _pointer(graph, num_graphs)

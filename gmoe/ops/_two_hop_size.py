@@ -7,7 +7,7 @@ import os
 import torch
 from torch import Tensor
 
-from gmoe.ops._two_hop_eager import Paths, hop_2_of_paths
+from gmoe.ops._two_hop_eager import Paths, two_hop_eager
 
 # The ends and the edges of a path are four numbers.
 _BYTES = 32
@@ -91,8 +91,8 @@ def sample_two_hop(
     drawn = 2 * size + 1024
     while True:
         number = choose(paths.total, drawn, seed).to(edge_index.device)
-        found = hop_2_of_paths(
-            edge_index, num_nodes, mode, coalesce, batch, *paths.edges(number)
+        found = two_hop_eager(
+            edge_index, num_nodes, mode, coalesce, batch, paths.edges(number)
         )
         is_enough = found[0].size(1) >= size
         if is_enough or drawn >= min(paths.total, FEW_PATHS):

@@ -9,11 +9,7 @@ import torch
 
 
 def refuse_double_backward(name: str) -> Any:
-    """An autograd formula for ops that have none.
-
-    Args:
-        name: The op.
-    """
+    """An autograd formula for an op that has none."""
 
     def backward(ctx: Any, *grads: Any) -> None:
         raise NotImplementedError(

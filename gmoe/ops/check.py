@@ -1,5 +1,6 @@
-"""Checks the shapes and indices that the eager versions follow. The fused ops
-check their own; on CUDA and while compiling, values are not looked at."""
+"""Checks the shapes and indices that the eager versions follow, and raises a
+:obj:`ValueError` for wrong ones. The fused ops check their own; on CUDA and
+while compiling, values are not looked at."""
 
 from __future__ import annotations
 
@@ -10,11 +11,7 @@ from torch import Tensor
 
 
 def sees_values(tensor: Tensor) -> bool:
-    """Whether looking at the values of a tensor costs no wait for a GPU.
-
-    Args:
-        tensor: The tensor.
-    """
+    """Whether looking at the values of a tensor costs no wait for a GPU."""
     return (
         not torch.compiler.is_compiling()
         and type(tensor) is Tensor
@@ -31,9 +28,6 @@ def check_shape(
         name: How errors call it.
         tensor: The tensor.
         shape: The sizes; :obj:`None` is for any.
-
-    Raises:
-        ValueError: If a size differs.
     """
     if torch.compiler.is_compiling():
         return
@@ -54,9 +48,6 @@ def check_ids(name: str, ids: Tensor, count: int) -> None:
         name: How errors call them.
         ids: The ids, of any shape.
         count: How many there are to choose from.
-
-    Raises:
-        ValueError: If one is out of range.
     """
     if not sees_values(ids) or ids.numel() == 0:
         return
@@ -74,9 +65,6 @@ def check_rising(name: str, values: Tensor) -> None:
     Args:
         name: How errors call them.
         values: The values, of shape :math:`(S)`.
-
-    Raises:
-        ValueError: If they decrease.
     """
     if not sees_values(values):
         return
@@ -91,17 +79,14 @@ def check_rising(name: str, values: Tensor) -> None:
 
 
 def check_ptr(name: str, ptr: Tensor, size: int, rest: bool = False) -> None:
-    """Refuses a pointer that does not cut some rows into parts.
+    """Refuses a pointer that does not cut some rows into parts: one that is
+    empty, does not begin with 0 and end with their number, or decreases.
 
     Args:
         name: How errors call it.
         ptr: Where each part begins, and where the last one ends.
         size: The number of rows.
         rest: Whether there may be rows beyond the last part.
-
-    Raises:
-        ValueError: If it is empty, does not begin with 0 and end with the
-            number of rows, or decreases.
     """
     if ptr.dim() != 1 or ptr.numel() == 0:
         raise ValueError(

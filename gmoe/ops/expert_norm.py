@@ -60,9 +60,14 @@ def expert_norm(
     if not use_native(h, gamma, beta, *statistics, ptr) or any(
         t.dtype != accumulate for t in statistics
     ):
-        return _eager(
-            h, gamma, beta, running_mean, running_var, ptr, training, eps, relu
+        check_shape('ptr', ptr, [gamma.size(0) + 1])
+        check_ptr('ptr', ptr, h.size(0))
+        expert = group_of(ptr, h.size(0))
+        y, mean, var = normalize_eagerly(
+            *(h, gamma, beta, running_mean, running_var),
+            *(expert, ptr.diff(), training, eps),
         )
+        return y.relu() if relu else y, mean, var
     return torch.ops.gmoe.expert_norm(
         h.contiguous(),
         gamma.to(h.dtype).contiguous(),
@@ -74,27 +79,6 @@ def expert_norm(
         eps,
         relu,
     )
-
-
-def _eager(
-    h: Tensor,
-    gamma: Tensor,
-    beta: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-    ptr: Tensor,
-    training: bool,
-    eps: float,
-    relu: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    check_shape('ptr', ptr, [gamma.size(0) + 1])
-    check_ptr('ptr', ptr, h.size(0))
-    expert = group_of(ptr, h.size(0))
-    y, mean, var = normalize_eagerly(
-        *(h, gamma, beta, running_mean, running_var),
-        *(expert, ptr.diff(), training, eps),
-    )
-    return y.relu() if relu else y, mean, var
 
 
 def normalize_eagerly(

@@ -168,19 +168,9 @@ def _fake(
     )
 
 
-def _fake_backward(
-    grad: Tensor,
-    mask: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    root: Tensor,
-    node: Tensor,
-    expert: Tensor,
-    hops: Sequence[Tensor],
-    hop_sizes: Sequence[int],
-    needs_x: bool,
-) -> list[Tensor]:
-    names = packed_names(hop_sizes)
+def _fake_backward(*args: Any) -> list[Tensor]:
+    _, _, x, weight, root, _, _, hops, sizes, _ = args
+    names = packed_names(sizes)
     tables = [t for name, t in zip(names, hops) if name == 'tables']
     return [torch.empty_like(t) for t in (x, *tables, root, weight)]
 
@@ -192,20 +182,12 @@ def _setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
-    mask, x, weight, root, node, expert, *hops = ctx.saved_tensors
+    saved = ctx.saved_tensors
+    tensors, hops = saved[:6], list(saved[6:])
     needs_x = ctx.needs_input_grad[0]
     grad_x, *tables, grad_root, grad_weight = (
         torch.ops.gmoe.gcn_experts_backward(
-            grad.contiguous(),
-            mask,
-            x,
-            weight,
-            root,
-            node,
-            expert,
-            hops,
-            ctx.sizes,
-            needs_x,
+            grad.contiguous(), *tensors, hops, ctx.sizes, needs_x
         )
     )
     return (

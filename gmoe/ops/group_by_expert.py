@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gmoe.ops.backend import MAX_CUDA_EXPERTS, declare_op, use_native
 from gmoe.ops.check import check_ids, check_ptr, check_shape
+from gmoe.ops.grouped_linear import group_of
 
 
 class GroupedSlots(NamedTuple):
@@ -86,11 +87,7 @@ def _eager(
     order = torch.argsort(expert, stable=True)
     count = expert.new_zeros(num_experts + 1)
     count.index_add_(0, expert + 1, torch.ones_like(expert))
-    node = torch.repeat_interleave(
-        torch.arange(ptr.numel() - 1, dtype=ptr.dtype, device=ptr.device),
-        ptr.diff(),
-        output_size=expert.numel(),
-    )
+    node = group_of(ptr, expert.numel())
     return GroupedSlots(
         weight=weight[order],
         ptr=count.cumsum(0).to(expert.dtype),

@@ -44,8 +44,4 @@ def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     )
 
 
-def _fake(x: Tensor) -> bool:
-    return False
-
-
-declare_op('prefers_onednn', _fake, keys=('CPU',))
+declare_op('prefers_onednn', lambda x: False, keys=('CPU',))

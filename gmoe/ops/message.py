@@ -43,16 +43,14 @@ class MessageHop(NamedTuple):
 def check_slots(
     node: Tensor, expert: Tensor, hops: Sequence[MessageHop], num_nodes: int
 ) -> None:
-    """Refuses slots or edges that name what there is not.
+    """Refuses slots or edges that name what there is not, or are of another
+    shape, with a :obj:`ValueError`.
 
     Args:
         node: The node of each slot, of shape :math:`(S)`.
         expert: The expert of each slot, of shape :math:`(S)`.
         hops: The edges that the experts look at.
         num_nodes: Number of nodes :math:`N`.
-
-    Raises:
-        ValueError: If a shape or a value is wrong.
     """
     check_shape('node', node, [None])
     check_shape('expert', expert, node.shape)
@@ -79,15 +77,10 @@ def check_slots(
                 check_shape(name, weight, size)
 
 
-def hop_slots(
+def _hop_slots(
     expert: Tensor, hops: Sequence[MessageHop]
 ) -> list[tuple[int, int, int]]:
-    """The first expert of each hop, and where its slots begin and end.
-
-    Args:
-        expert: The expert of each slot, non-decreasing.
-        hops: The hops.
-    """
+    """The first expert of each hop, and where its slots begin and end."""
     bounds = [0, *accumulate(hop.num_experts for hop in hops)]
     at = torch.tensor(bounds, device=expert.device, dtype=expert.dtype)
     slots = torch.searchsorted(expert.contiguous(), at).tolist()
@@ -121,7 +114,7 @@ def eager_message(
         return node * num_experts + expert if interleaved else node
 
     outs = []
-    for hop, (first, begin, end) in zip(hops, hop_slots(expert, hops)):
+    for hop, (first, begin, end) in zip(hops, _hop_slots(expert, hops)):
         part = slice(begin, end)
         slot, edge = _expand(node[part], hop.ptr)
         used = expert[part][slot]
@@ -153,8 +146,6 @@ def eager_message(
 def _expand(node: Tensor, ptr: Tensor) -> tuple[Tensor, Tensor]:
     # The (slot, edge) pairs, ordered by slot.
     degree = ptr.diff()[node]
-    slot = torch.repeat_interleave(
-        torch.arange(node.numel(), device=node.device), degree
-    )
+    slot = torch.repeat_interleave(degree)
     start = ptr[node] - (degree.cumsum(0) - degree)
     return slot, torch.arange(slot.numel(), device=slot.device) + start[slot]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gmoe.ops.grouped_linear import group_of
 from gmoe.ops.message import MessageHop, check_slots
 
 
@@ -88,8 +89,4 @@ def _most_rows(
 
 
 def _target(hop: MessageHop) -> Tensor:
-    return torch.repeat_interleave(
-        torch.arange(hop.ptr.size(0) - 1, device=hop.ptr.device),
-        hop.ptr.diff(),
-        output_size=hop.source.size(0),
-    )
+    return group_of(hop.ptr, hop.source.size(0))

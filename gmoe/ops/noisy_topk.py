@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -88,29 +90,49 @@ def noisy_topk(
     return NoisyTopK(weight, expert, logits, load)
 
 
-def noise_scale(raw: Tensor) -> Tensor:
-    """The scale of the noise, from scores of any shape."""
-    return softplus(raw) + 0.01
+def add_noise(
+    clean: Tensor, raw: Tensor | None, noise: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """The scores with their noise, and its scale; as they are without it."""
+    if raw is None or noise is None:
+        return clean, None
+    scale = softplus(raw) + 0.01
+    return clean + noise.detach() * scale, scale
 
 
-def load_probabilities(
-    clean: Tensor, scale: Tensor, ranked: Tensor, order: Tensor, top_k: int
-) -> Tensor:
-    r"""The probability that an expert stays selected when its noise is drawn
-    anew (`Shazeer et al. 2017 <https://arxiv.org/abs/1701.06538>`_, eq. 8-9).
+def select(
+    clean: Tensor,
+    logits: Tensor,
+    scale: Tensor | None,
+    top_k: int,
+    topk_first: bool,
+    normalize: Callable[[Tensor], Tensor],
+) -> NoisyTopK:
+    """Selects experts as :func:`noisy_topk` does, with any normalisation.
 
     Args:
         clean: The scores without noise, of shape :math:`(N, n)`.
-        scale: The scale of the noise, of shape :math:`(N, n)`.
-        ranked: The scores with noise, the largest first, of shape
-            :math:`(N, n)`.
-        order: The expert of each ranked score, int64 of shape
-            :math:`(N, n)`.
+        logits: The scores, as :func:`add_noise` gives them.
+        scale: The scale of the noise, likewise.
         top_k: Number of selected experts :math:`k`.
-
-    Returns:
-        Probabilities of shape :math:`(N, n)`.
+        topk_first: Whether only the selected experts are normalised.
+        normalize: Turns rows of scores into weights.
     """
+    ranked, order = logits.sort(dim=-1, descending=True, stable=True)
+    expert = order[:, :top_k]
+    if topk_first:
+        weight = normalize(ranked[:, :top_k])
+    else:
+        weight = normalize(logits).gather(1, expert)
+    load = None
+    if scale is not None:
+        load = _load_probabilities(clean, scale, ranked, order, top_k)
+    return NoisyTopK(weight, expert, logits, load)
+
+
+def _load_probabilities(
+    clean: Tensor, scale: Tensor, ranked: Tensor, order: Tensor, top_k: int
+) -> Tensor:
     # An expert stays selected if its score with new noise exceeds the k-th
     # largest of the others' scores: that is the (k + 1)-th of all for a
     # selected expert and the k-th for the rest.
@@ -136,20 +158,8 @@ def _eager(
             f"'top_k' must be from 1 to {clean.size(-1)}, the number of "
             f'experts, got {top_k}'
         )
-    logits, scale = clean, None
-    if raw is not None and noise is not None:
-        scale = noise_scale(raw)
-        logits = clean + noise.detach() * scale
-    ranked, order = logits.sort(dim=-1, descending=True, stable=True)
-    expert = order[:, :top_k]
-    if topk_first:
-        weight = ranked[:, :top_k].softmax(dim=-1)
-    else:
-        weight = logits.softmax(dim=-1).gather(1, expert)
-    load = None
-    if scale is not None:
-        load = load_probabilities(clean, scale, ranked, order, top_k)
-    return NoisyTopK(weight, expert, logits, load)
+    scores = clean, *add_noise(clean, raw, noise)
+    return select(*scores, top_k, topk_first, partial(torch.softmax, dim=-1))
 
 
 def _fake(
@@ -169,45 +179,26 @@ def _fake(
     )
 
 
-def _fake_backward(
-    grad_weight: Tensor | None,
-    grad_logits: Tensor | None,
-    grad_load: Tensor | None,
-    clean: Tensor,
-    raw: Tensor | None,
-    *args: Any,
-) -> list[Tensor]:
+def _fake_backward(*args: Any) -> list[Tensor]:
+    clean, raw = args[3:5]
     count = 1 if raw is None else 2
     return [clean.new_empty(clean.shape) for _ in range(count)]
 
 
 def _setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
-    clean, raw, noise, ctx.top_k, ctx.topk_first = inputs
+    clean, raw, noise, *ctx.constants = inputs
     ctx.save_for_backward(clean, raw, noise)
     # An unused output has no gradient, in place of one of zeros.
     ctx.set_materialize_grads(False)
 
 
-def _backward(
-    ctx: Any,
-    grad_weight: Tensor | None,
-    grad_expert: None,
-    grad_logits: Tensor | None,
-    grad_load: Tensor | None,
-) -> tuple:
+def _backward(ctx: Any, *grads: Tensor | None) -> tuple:
+    weight, _, logits, load = grads
     clean, raw, noise = ctx.saved_tensors
-    grads = torch.ops.gmoe.noisy_topk_backward(
-        grad_weight,
-        grad_logits,
-        grad_load,
-        clean,
-        raw,
-        noise,
-        ctx.top_k,
-        ctx.topk_first,
+    scores = torch.ops.gmoe.noisy_topk_backward(
+        *(weight, logits, load), *(clean, raw, noise), *ctx.constants
     )
-    grad_raw = None if raw is None else grads[1]
-    return grads[0], grad_raw, None, None, None
+    return scores[0], None if raw is None else scores[1], None, None, None
 
 
 declare_op('noisy_topk', _fake, _backward, _setup_context)

@@ -120,22 +120,14 @@ def num_messages(
 
 
 def any_needs_grad(tensors: Iterable[Tensor | None]) -> bool:
-    """Whether the gradient of one of the tensors will be asked for.
-
-    Args:
-        tensors: The tensors; :obj:`None` counts for nothing.
-    """
+    """Whether the gradient of one of the tensors will be asked for."""
     return torch.is_grad_enabled() and any(
         t is not None and t.requires_grad for t in tensors
     )
 
 
 def num_words(channels: int) -> int:
-    """The number of words that hold a bit for each channel.
-
-    Args:
-        channels: The number of channels.
-    """
+    """The number of words that hold a bit for each channel."""
     return max(1, -(-channels // BLOCK))
 
 
@@ -147,21 +139,9 @@ def _fake(x: Tensor, node: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
     )
 
 
-def _fake_backward(
-    grad: Tensor,
-    mask: Tensor,
-    x: Tensor,
-    node: Tensor,
-    expert: Tensor,
-    hops: Sequence[Tensor],
-    hop_sizes: Sequence[int],
-    row_of: Tensor | None,
-    root: Tensor | None,
-    self_scale: Tensor | None,
-    own_rows: bool,
-    needs_edge_weight: bool,
-) -> list[Tensor]:
-    packed = list(zip(packed_names(hop_sizes), hops))
+def _fake_backward(*args: Any) -> list[Tensor]:
+    x, _, _, hops, sizes, _, root, self_scale, _, needs_edge_weight = args[2:]
+    packed = list(zip(packed_names(sizes), hops))
     parameters = [x, *(t for name, t in packed if name == 'tables')]
     parameters += [t for t in (root, self_scale) if t is not None]
     if needs_edge_weight:
@@ -176,25 +156,17 @@ def _setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
-    mask, x, node, expert, row_of, root, scale, *hops = ctx.saved_tensors
+    saved = ctx.saved_tensors
+    tensors, optional, hops = saved[:4], saved[4:7], list(saved[7:])
+    _, root, scale = optional
     names = packed_names(ctx.sizes)
     needs_edge_weight = any(
         need and name == 'edge_weight'
         for name, need in zip(names, ctx.needs_input_grad[3])
     )
     grad_x, *grads = torch.ops.gmoe.routed_message_backward(
-        grad.contiguous(),
-        mask,
-        x,
-        node,
-        expert,
-        hops,
-        ctx.sizes,
-        row_of,
-        root,
-        scale,
-        ctx.own_rows,
-        needs_edge_weight,
+        *(grad.contiguous(), *tensors, hops, ctx.sizes),
+        *(*optional, ctx.own_rows, needs_edge_weight),
     )
     tables = [grads.pop(0) for name in names if name == 'tables']
     grad_root = None if root is None else grads.pop(0)

@@ -151,8 +151,8 @@ def _build(
 def _are_too_many(
     edge_index: Tensor, num_nodes: int, coalesce: bool, limit: int
 ) -> bool:
-    """Whether there may be more hop-2 edges than the limit, and too many
-    paths to build them and see. Most graphs are too small to count."""
+    # Where there are few paths, they are built to see. Most graphs are too
+    # small to count.
     allowed = max(limit, FEW_PATHS)
     if edge_index.size(1) ** 2 <= allowed:
         return False
@@ -217,8 +217,7 @@ def _check_edges(
     num_nodes: int | None,
     batch: Tensor | None,
 ) -> int:
-    """The number of nodes up to the last one that has an edge, if the edges,
-    the number of nodes and the batch fit one another."""
+    """The number of nodes up to the last edge's, if all fits together."""
     _check_index('edge_index', edge_index)
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise ValueError(

@@ -144,9 +144,8 @@ def _sum_over_processes(value: Tensor, sync_dist: bool) -> Tensor:
 
 
 class _AllReduce(torch.autograd.Function):
-    """A sum over processes; so is its gradient, since every process has a
-    loss of its own that depends on every process's value.
-    """
+    # A sum over processes, and so is its gradient, since every process has a
+    # loss of its own that depends on every process's value.
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:

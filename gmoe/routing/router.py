@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gmoe import ops
 from gmoe.common.arguments import check_at_least, check_choice
-from gmoe.ops.noisy_topk import load_probabilities, noise_scale
+from gmoe.ops.noisy_topk import add_noise, select
 from gmoe.routing.normalize import NORMALIZATIONS
 from gmoe.routing.routing import Routing
 from gmoe.routing.score import AttentionScore, LinearScore, linear_scores
@@ -201,24 +201,15 @@ class Router(nn.Module):
             _check_finite(selected.logits)
             return self._routing(*selected)
 
-        noisy, scale = clean, None
-        if raw is not None and noise is not None:
-            scale = noise_scale(raw)
-            noisy = clean + noise * scale
+        noisy, scale = add_noise(clean, raw, noise)
         _check_finite(noisy)
         normalize = NORMALIZATIONS[self.normalize]
         if self.top_k is None:
             return self._routing(normalize(noisy), None, noisy, None)
-        ranked, order = noisy.sort(dim=-1, descending=True, stable=True)
-        expert = order[:, : self.top_k]
-        if self.topk_first:
-            weight = normalize(ranked[:, : self.top_k])
-        else:
-            weight = normalize(noisy).gather(1, expert)
-        load = None
-        if scale is not None:
-            load = load_probabilities(clean, scale, ranked, order, self.top_k)
-        return self._routing(weight, expert, noisy, load)
+        selected = select(
+            clean, noisy, scale, self.top_k, self.topk_first, normalize
+        )
+        return self._routing(*selected)
 
     def _scores(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         # Of the experts, and of the scale of the noise where it is drawn.

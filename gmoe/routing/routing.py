@@ -48,23 +48,6 @@ class ExpertSlots:
     order: Tensor
     slots_per_node: int | None = None
 
-    def narrow(self, first: int, last: int) -> ExpertSlots:
-        """The slots of the experts ``first:last``, which become ``0:``.
-
-        Args:
-            first: The first expert.
-            last: One past the last expert.
-        """
-        bounds = self.ptr[first : last + 1]
-        keep = slice(int(bounds[0]), int(bounds[-1]))
-        return ExpertSlots(
-            ptr=bounds - bounds[0],
-            node=self.node[keep],
-            expert=self.expert[keep] - first,
-            weight=self.weight[keep],
-            order=self.order[keep],
-        )
-
     def combine(self, h: Tensor, num_nodes: int) -> Tensor:
         """The weighted sum of each node's rows, of shape :math:`(N, D)`.
 

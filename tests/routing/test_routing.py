@@ -61,30 +61,22 @@ def test_views_of_the_slots(routing):
 
 
 @settings(max_examples=60, deadline=None)
-@given(routings(), st.data())
-def test_by_expert_and_narrow(routing, data):
+@given(routings())
+def test_by_expert(routing):
     n = routing.num_experts
-    first = data.draw(st.integers(0, n))
-    last = data.draw(st.integers(first, n))
-    for slots, low, high in (
-        (routing.by_expert, 0, n),
-        (routing.by_expert.narrow(first, last), first, last),
-    ):
-        expected = [
-            (node, expert - low, weight)
-            for o in range(low, high)
-            for node, expert, weight in slot_list(routing)
-            if expert == o
-        ]
-        assert slots.node.tolist() == [node for node, _, _ in expected]
-        assert slots.expert.tolist() == [o for _, o, _ in expected]
-        assert slots.weight.tolist() == [weight for _, _, weight in expected]
-        assert torch.equal(routing.weight[slots.order], slots.weight)
-        assert torch.equal(routing.node[slots.order], slots.node)
-        assert slots.ptr[0] == 0
-        assert slots.ptr.diff().tolist() == [
-            sum(e == o for _, e, _ in expected) for o in range(high - low)
-        ]
+    slots = routing.by_expert
+    expected = [
+        slot for o in range(n) for slot in slot_list(routing) if slot[1] == o
+    ]
+    assert slots.node.tolist() == [node for node, _, _ in expected]
+    assert slots.expert.tolist() == [o for _, o, _ in expected]
+    assert slots.weight.tolist() == [weight for _, _, weight in expected]
+    assert torch.equal(routing.weight[slots.order], slots.weight)
+    assert torch.equal(routing.node[slots.order], slots.node)
+    assert slots.ptr[0] == 0
+    assert slots.ptr.diff().tolist() == [
+        sum(e == o for _, e, _ in expected) for o in range(n)
+    ]
 
 
 @settings(max_examples=40, deadline=None)

@@ -14,9 +14,6 @@ from benchmarks.reproduce.job import Job
 def train(job: Job) -> dict[str, Any]:
     """Does a run from where it stopped.
 
-    Args:
-        job: The run.
-
     Returns:
         Its result, as plain values.
     """

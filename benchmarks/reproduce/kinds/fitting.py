@@ -65,11 +65,7 @@ def fit(
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint is there, and none of it is missing.
-
-    Args:
-        checkpoint: The file.
-    """
+    """Whether a checkpoint is there, and none of it is missing."""
     try:
         with ZipFile(checkpoint) as archive:
             return archive.testzip() is None

@@ -14,10 +14,6 @@ def flops_per_graph(model: GraphPredictor, batch: Batch) -> int:
     """The floating-point operations of the matrix products of a prediction,
     as PyTorch counts them. It looks into no fused op, so it counts the eager
     ones, which multiply the same matrices.
-
-    Args:
-        model: The network.
-        batch: The graphs.
     """
     model.eval()
     counter = FlopCounterMode(display=False)

@@ -19,9 +19,6 @@ def train(job: Job) -> dict[str, Any]:
     """Fits one forest per task to the labelled molecules of the training
     split.
 
-    Args:
-        job: The run.
-
     Returns:
         Its result.
     """

@@ -19,9 +19,6 @@ from gmoe.training import GraphPredictor, OGBMolDataModule
 def train(job: Job) -> dict[str, Any]:
     """Trains a network from its last checkpoint, or from the start.
 
-    Args:
-        job: The run.
-
     Returns:
         Its result: the test score at the epoch that is best on validation.
     """
@@ -52,11 +49,7 @@ def train(job: Job) -> dict[str, Any]:
 
 
 def make_data(job: Job) -> OGBMolDataModule:
-    """The data of a run.
-
-    Args:
-        job: The run.
-    """
+    """The data of a run."""
     cell = job.run.cell
     return OGBMolDataModule(
         f'ogbg-{cell.dataset}',
@@ -67,12 +60,7 @@ def make_data(job: Job) -> OGBMolDataModule:
 
 
 def make_model(job: Job, data: OGBMolDataModule) -> GraphPredictor:
-    """The network of a run.
-
-    Args:
-        job: The run.
-        data: Its data.
-    """
+    """The network of a run."""
     return GraphPredictor(
         data.name,
         data.task_type,

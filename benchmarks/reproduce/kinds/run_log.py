@@ -36,12 +36,7 @@ class EpochLog(Callback):
         self._train_seconds = 0.0
 
     def keep(self, trainer: Trainer, pl_module: Any) -> None:
-        """Keeps what there is to know after an epoch.
-
-        Args:
-            trainer: The trainer.
-            pl_module: The model.
-        """
+        """Keeps what there is to know after an epoch."""
 
     def on_fit_start(
         self, trainer: Trainer, pl_module: LightningModule

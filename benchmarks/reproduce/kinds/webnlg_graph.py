@@ -33,9 +33,6 @@ QUICK_BATCHES = 5
 def train(job: Job) -> dict[str, Any]:
     """Trains a graph model from its last checkpoint, or from the start.
 
-    Args:
-        job: The run.
-
     Returns:
         Its result: the scores of both protocols, or those on the entities
         that are held out, if some are.

@@ -36,9 +36,6 @@ from gmoe.text import (
 def train(job: Job) -> dict[str, Any]:
     """Trains a text model from its last checkpoint, or from the start.
 
-    Args:
-        job: The run.
-
     Returns:
         Its result: the scores of both protocols.
     """

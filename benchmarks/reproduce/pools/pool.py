@@ -45,11 +45,7 @@ class Pool(ABC):
 
     @abstractmethod
     def submit(self, job: Job) -> None:
-        """Starts a job.
-
-        Args:
-            job: The job.
-        """
+        """Starts a job."""
 
     @abstractmethod
     def poll(self) -> list[Outcome]:
@@ -66,9 +62,6 @@ class Pool(ABC):
     @abstractmethod
     def call(self, function: Callable[[], object]) -> None:
         """Calls a function where jobs run, and waits for it.
-
-        Args:
-            function: The function.
 
         Raises:
             RuntimeError: If it fails.

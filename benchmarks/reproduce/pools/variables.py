@@ -23,11 +23,7 @@ def worker_variables(threads: int) -> dict[str, str]:
 
 @contextmanager
 def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
-    """Sets variables for the processes that are started meanwhile.
-
-    Args:
-        variables: The variables.
-    """
+    """Sets variables for the processes that are started meanwhile."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -109,8 +109,6 @@ class LinearEdgeEncoder(nn.Module):
         self, in_channels: int, out_channels: int, num_hops: int = 1
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.num_hops = num_hops
         self.linear = LinearEncoder(num_hops * in_channels, out_channels)
 
     def reset_parameters(self) -> None:
@@ -162,9 +160,6 @@ def categorical_terms(
 
     Returns:
         For each group, a table with a row per code, and the edges' codes.
-
-    Raises:
-        ValueError: As :class:`CategoricalEdgeEncoder` does.
     """
     num_groups = weight.size(1)
     codes, digits = hop.memo(

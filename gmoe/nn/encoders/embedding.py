@@ -106,14 +106,12 @@ class LinearEncoder(nn.Linear):
 
 
 def check_dims(dims: Sequence[int], name: str = 'dims') -> tuple[int, ...]:
-    """The numbers of categories of features, if they are such.
+    """The numbers of categories of features, if they are such; a
+    :obj:`ValueError` if they are no integers of at least one.
 
     Args:
         dims: The numbers.
         name: How the error message calls them.
-
-    Raises:
-        ValueError: If they are no integers of at least one.
     """
     checked = tuple(dims) if isinstance(dims, Sequence) else ()
     if not all(isinstance(dim, Integral) and dim > 0 for dim in checked) or (
@@ -127,16 +125,14 @@ def check_dims(dims: Sequence[int], name: str = 'dims') -> tuple[int, ...]:
 
 
 def check_categories(x: Tensor, dims: Sequence[int], name: str) -> None:
-    """Refuses categorical features of a wrong type, shape or range.
+    """Refuses categorical features of a wrong type, shape or range with a
+    :obj:`ValueError`. The range is checked on the CPU only, where it costs no
+    synchronisation.
 
     Args:
         x: The features.
         dims: The number of categories of each feature.
         name: How error messages call them.
-
-    Raises:
-        ValueError: If something is wrong. The range is checked on the CPU
-            only, where it costs no synchronisation.
     """
     if x.dtype != torch.long or x.dim() != 2 or x.size(1) != len(dims):
         raise ValueError(

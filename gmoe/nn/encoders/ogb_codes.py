@@ -1,4 +1,4 @@
-"""Tells molecules whose codes are OGB's from those of other origin."""
+"""Refuses molecules whose codes are not OGB's with a :obj:`ValueError`."""
 
 from __future__ import annotations
 
@@ -34,9 +34,6 @@ def check_atoms(x: Tensor) -> None:
     Args:
         x: Atom features in the ranges of
             :obj:`~gmoe.nn.ATOM_FEATURE_DIMS`, int64 :math:`(N, 9)`.
-
-    Raises:
-        ValueError: If the codes are not OGB's.
     """
     if torch.compiler.is_compiling() or x.device.type != 'cpu':
         return
@@ -60,9 +57,6 @@ def check_featurization(data: Any) -> None:
 
     Args:
         data: A graph or a batch of graphs.
-
-    Raises:
-        ValueError: If the codes of its features are not known to be OGB's.
     """
     mark = data.get('featurization')
     if mark is None:

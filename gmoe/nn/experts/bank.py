@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
@@ -20,21 +22,9 @@ from gmoe.nn.encoders.embedding import check_dims
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.routing import ExpertSlots
 
-
-class BankPart(NamedTuple):
-    """The experts of one hop, which a bank computes together.
-
-    Attributes:
-        num_hops: 1 or 2.
-        experts: The experts, as a slice of the bank's.
-        slots: Their slots, whose experts count from zero.
-        hop: The edges that they look at.
-    """
-
-    num_hops: int
-    experts: slice
-    slots: ExpertSlots
-    hop: Neighborhood
+#: For each hop that has experts, its number (1 or 2), the number of its
+#: experts, and its edges.
+Hops = Iterable[tuple[int, int, Neighborhood]]
 
 
 class ExpertBank(nn.Module):
@@ -95,43 +85,21 @@ class ExpertBank(nn.Module):
         Returns:
             Outputs of shape :math:`(S, D_{out})`, ordered as :obj:`slots`.
         """
+        return self.compute(x, slots, self.hops(hop1, hop2))
+
+    def compute(self, x: Tensor, slots: ExpertSlots, hops: Hops) -> Tensor:
+        """Computes the outputs of :meth:`forward` from the hops in use."""
         raise NotImplementedError
 
     def hops(
         self, hop1: Neighborhood | None, hop2: Neighborhood | None
-    ) -> Iterator[tuple[int, int, Neighborhood]]:
-        """Yields, for each hop that has experts, its number (1 or 2), the
-        number of its experts, and its edges.
-
-        Args:
-            hop1: The hop-1 edges.
-            hop2: The hop-2 edges.
-        """
+    ) -> Hops:
+        """The hops that have experts."""
         counts = (self.num_experts_1hop, self.num_experts_2hop)
         for num_hops, hop in enumerate((hop1, hop2), start=1):
             if counts[num_hops - 1] > 0:
                 assert hop is not None
                 yield num_hops, counts[num_hops - 1], hop
-
-    def parts(
-        self,
-        slots: ExpertSlots,
-        hop1: Neighborhood | None,
-        hop2: Neighborhood | None,
-    ) -> Iterator[BankPart]:
-        """Yields the experts of each hop that has any.
-
-        Args:
-            slots: The routed slots, grouped by expert.
-            hop1: The hop-1 edges.
-            hop2: The hop-2 edges.
-        """
-        first = 0
-        for num_hops, count, hop in self.hops(hop1, hop2):
-            last = first + count
-            part = slots.narrow(first, last)
-            yield BankPart(num_hops, slice(first, last), part, hop)
-            first = last
 
     def __repr__(self) -> str:
         return (
@@ -139,6 +107,18 @@ class ExpertBank(nn.Module):
             f'{self.out_channels}, num_experts={self.num_experts}, '
             f'num_experts_1hop={self.num_experts_1hop})'
         )
+
+
+def stacked(*shape: int) -> nn.Parameter:
+    """Parameters of all experts, with any values."""
+    return nn.Parameter(torch.empty(shape))
+
+
+def draw_linear(in_channels: int, *parameters: Tensor) -> None:
+    """Draws the parameters of linear maps as :class:`torch.nn.Linear` does."""
+    bound = 1 / math.sqrt(in_channels)
+    for parameter in parameters:
+        nn.init.uniform_(parameter, -bound, bound)
 
 
 class EdgeEncoders(nn.Module):
@@ -198,7 +178,7 @@ class EdgeEncoders(nn.Module):
     def message_hop(
         self, num_hops: int, count: int, hop: Neighborhood, *weights: Any
     ) -> ops.MessageHop:
-        """A hop as the ops take it.
+        """One of the :data:`Hops` as the ops take it.
 
         Args:
             num_hops: 1 or 2.

@@ -34,11 +34,7 @@ _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 @lru_cache(maxsize=256)
 def signature_of(kind: Any) -> Signature:
-    """The signature of the :meth:`forward` of a class of modules.
-
-    Args:
-        kind: The class.
-    """
+    """The signature of the :meth:`forward` of a class of modules."""
     full = signature(kind.forward)
     # Without the module itself.
     return full.replace(parameters=list(full.parameters.values())[1:])
@@ -118,12 +114,7 @@ def check_takes_graph(module: nn.Module, name: str) -> None:
 
 
 def takes(module: nn.Module, name: str) -> bool:
-    """Whether a convolution has an argument of this name.
-
-    Args:
-        module: The convolution.
-        name: The name.
-    """
+    """Whether a convolution has an argument of this name."""
     arguments = signature_of(class_of(module)).parameters
     return name in arguments or any(
         argument.kind is Parameter.VAR_KEYWORD

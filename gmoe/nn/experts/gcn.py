@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe.nn.experts.bank import EdgeEncoders, ExpertBank
-from gmoe.nn.neighborhood import Neighborhood
+from gmoe.nn.experts.bank import (
+    EdgeEncoders,
+    ExpertBank,
+    Hops,
+    draw_linear,
+    stacked,
+)
 from gmoe.routing import ExpertSlots
 
 
@@ -56,38 +60,28 @@ class GCNExperts(ExpertBank):
         super().__init__(
             in_channels, out_channels, num_experts, num_experts_1hop
         )
-        self.weight = nn.Parameter(
-            torch.empty(num_experts, in_channels, out_channels)
-        )
-        self.bias = nn.Parameter(torch.empty(num_experts, out_channels))
-        self.root = nn.Parameter(torch.empty(num_experts, out_channels))
+        self.weight = stacked(num_experts, in_channels, out_channels)
+        self.bias = stacked(num_experts, out_channels)
+        self.root = stacked(num_experts, out_channels)
         self.edge_encoders = EdgeEncoders(self, edge_dims, out_channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draws the parameters as OGB's example does for one expert."""
-        bound = 1 / math.sqrt(self.in_channels)
-        nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
+        draw_linear(self.in_channels, self.weight, self.bias)
         nn.init.normal_(self.root)
         self.edge_encoders.reset_parameters()
 
-    def forward(
-        self,
-        x: Tensor,
-        slots: ExpertSlots,
-        hop1: Neighborhood | None,
-        hop2: Neighborhood | None,
-    ) -> Tensor:
+    def compute(self, x: Tensor, slots: ExpertSlots, hops: Hops) -> Tensor:
         dtype = torch.promote_types(x.dtype, torch.float32)
-        hops = []
-        for part in self.hops(hop1, hop2):
+        message_hops = []
+        for part in hops:
             hop = part[-1]
             weight, root_weight = hop.gcn_norm(dtype)
             if hop.edge_mask is not None:
                 weight = weight * hop.edge_mask
             message_hop = self.edge_encoders.message_hop
-            hops.append(message_hop(*part, weight, root_weight))
+            message_hops.append(message_hop(*part, weight, root_weight))
         return ops.gcn_experts(
             x,
             self.weight,
@@ -95,6 +89,6 @@ class GCNExperts(ExpertBank):
             self.root,
             slots.node,
             slots.expert,
-            hops,
+            message_hops,
             slots.slots_per_node,
         )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe.nn.experts.bank import EdgeEncoders, ExpertBank
-from gmoe.nn.neighborhood import Neighborhood
+from gmoe.nn.experts.bank import (
+    EdgeEncoders,
+    ExpertBank,
+    Hops,
+    draw_linear,
+    stacked,
+)
 from gmoe.nn.norm import ExpertNorm
 from gmoe.routing import ExpertSlots
 
@@ -59,48 +62,33 @@ class GINExperts(ExpertBank):
             in_channels, out_channels, num_experts, num_experts_1hop
         )
         hidden = 2 * in_channels
-        self.eps = nn.Parameter(torch.empty(num_experts))
-        self.weight1 = nn.Parameter(
-            torch.empty(num_experts, in_channels, hidden)
-        )
-        self.bias1 = nn.Parameter(torch.empty(num_experts, hidden))
+        self.eps = stacked(num_experts)
+        self.weight1 = stacked(num_experts, in_channels, hidden)
+        self.bias1 = stacked(num_experts, hidden)
         self.norm = ExpertNorm(num_experts, hidden, norm)
-        self.weight2 = nn.Parameter(
-            torch.empty(num_experts, hidden, out_channels)
-        )
-        self.bias2 = nn.Parameter(torch.empty(num_experts, out_channels))
+        self.weight2 = stacked(num_experts, hidden, out_channels)
+        self.bias2 = stacked(num_experts, out_channels)
         self.edge_encoders = EdgeEncoders(self, edge_dims, in_channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draws the parameters as OGB's example does for one expert."""
         nn.init.zeros_(self.eps)
-        for weight, bias in (
-            (self.weight1, self.bias1),
-            (self.weight2, self.bias2),
-        ):
-            bound = 1 / math.sqrt(weight.size(1))
-            nn.init.uniform_(weight, -bound, bound)
-            nn.init.uniform_(bias, -bound, bound)
+        draw_linear(self.in_channels, self.weight1, self.bias1)
+        draw_linear(2 * self.in_channels, self.weight2, self.bias2)
         self.norm.reset_parameters()
         self.edge_encoders.reset_parameters()
 
-    def forward(
-        self,
-        x: Tensor,
-        slots: ExpertSlots,
-        hop1: Neighborhood | None,
-        hop2: Neighborhood | None,
-    ) -> Tensor:
-        hops = [
+    def compute(self, x: Tensor, slots: ExpertSlots, hops: Hops) -> Tensor:
+        message_hops = [
             self.edge_encoders.message_hop(*part, part[-1].edge_mask)
-            for part in self.hops(hop1, hop2)
+            for part in hops
         ]
         h = ops.routed_message(
             x,
             slots.node,
             slots.expert,
-            hops,
+            message_hops,
             self_scale=1 + self.eps,
             slots_per_node=slots.slots_per_node,
         )

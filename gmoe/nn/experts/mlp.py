@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from gmoe import ops
 from gmoe.common.arguments import check_at_least, check_choice
+from gmoe.nn.experts.bank import draw_linear, stacked
 from gmoe.ops.routed_mlp import ACTIVATIONS
 from gmoe.routing import Routing
 
@@ -66,20 +66,15 @@ class MLPExperts(nn.Module):
         # takes them as they are.
         weight1 = torch.empty(n, hidden, in_channels).transpose(1, 2)
         self.weight1 = nn.Parameter(weight1)
-        self.bias1 = nn.Parameter(torch.empty(n, hidden))
-        self.weight2 = nn.Parameter(torch.empty(n, hidden, out_channels))
-        self.bias2 = nn.Parameter(torch.empty(n, out_channels))
+        self.bias1 = stacked(n, hidden)
+        self.weight2 = stacked(n, hidden, out_channels)
+        self.bias2 = stacked(n, out_channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draws the parameters as :class:`torch.nn.Linear` does."""
-        for weight, bias in (
-            (self.weight1, self.bias1),
-            (self.weight2, self.bias2),
-        ):
-            bound = 1 / math.sqrt(weight.size(1))
-            nn.init.uniform_(weight, -bound, bound)
-            nn.init.uniform_(bias, -bound, bound)
+        draw_linear(self.weight1.size(1), self.weight1, self.bias1)
+        draw_linear(self.weight2.size(1), self.weight2, self.bias2)
 
     def forward(self, x: Tensor, routing: Routing) -> Tensor:
         """The weighted sums for vectors of shape :math:`(N, D_{in})`."""

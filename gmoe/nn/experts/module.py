@@ -15,7 +15,7 @@ from torch_geometric.nn.inits import reset
 from gmoe.nn.conv.ogb import OGBGINConv
 from gmoe.nn.edge_mask import use_mask
 from gmoe.nn.experts import expert_module
-from gmoe.nn.experts.bank import BankPart, ExpertBank
+from gmoe.nn.experts.bank import ExpertBank
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.routing import ExpertSlots
 
@@ -129,15 +129,16 @@ class ModuleExperts(ExpertBank):
         **kwargs: Any,
     ) -> Tensor:
         self._check_arguments(kwargs, hop1)
-        outs = []
-        for part in self.parts(slots, hop1, hop2):
-            bounds = part.slots.ptr.tolist()
-            experts = self.experts[part.experts]
-            for expert, first, last in zip(experts, bounds, bounds[1:]):
-                node = part.slots.node[first:last]
-                outs.append(
-                    self._forward_expert(x, expert, node, part, kwargs)
-                )
+        hops = [
+            hop
+            for _, count, hop in self.hops(hop1, hop2)
+            for _ in range(count)
+        ]
+        nodes = slots.node.split(slots.ptr.diff().tolist())
+        outs = [
+            self._forward_expert(x, expert, node, hop, kwargs)
+            for expert, node, hop in zip(self.experts, nodes, hops)
+        ]
         return torch.cat(outs)
 
     def _check_arguments(
@@ -172,14 +173,13 @@ class ModuleExperts(ExpertBank):
         x: Tensor,
         expert: nn.Module,
         node: Tensor,
-        part: BankPart,
+        hop: Neighborhood,
         kwargs: Mapping[str, Any],
     ) -> Tensor:
         if node.numel() == 0:
             # In distributed training every parameter needs a gradient.
             unused = sum(p.sum() * 0 for p in expert.parameters())
             return x.new_zeros(0, self.out_channels) + unused
-        hop = part.hop
         if self._is_local(expert, hop, kwargs):
             out = _on_subgraph(expert, x, node, hop, kwargs)
         else:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gmoe import ops
 from gmoe.common.arguments import check_choice
 from gmoe.nn.conv.relational import RELATION_SIZES, compose
-from gmoe.nn.experts.bank import EdgeEncoders, ExpertBank
+from gmoe.nn.experts.bank import (
+    EdgeEncoders,
+    ExpertBank,
+    Hops,
+    draw_linear,
+    stacked,
+)
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.routing import ExpertSlots
 
@@ -75,32 +80,20 @@ class RelationalExperts(ExpertBank):
         )
         check_choice('composition', composition, RELATION_SIZES)
         self.composition = composition
-        shape = (num_experts, in_channels, out_channels)
-        self.weight = nn.Parameter(torch.empty(shape))
-        self.root = nn.Parameter(torch.empty(shape))
-        self.bias = nn.Parameter(torch.empty(num_experts, out_channels))
+        self.weight = stacked(num_experts, in_channels, out_channels)
+        self.root = stacked(num_experts, in_channels, out_channels)
+        self.bias = stacked(num_experts, out_channels)
         size = RELATION_SIZES[composition] * in_channels
         self.edge_encoders = EdgeEncoders(self, edge_dims, size, shared=True)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draws the parameters as those of a linear layer."""
-        bound = 1 / math.sqrt(self.in_channels)
-        for parameter in (self.weight, self.root, self.bias):
-            nn.init.uniform_(parameter, -bound, bound)
+        draw_linear(self.in_channels, self.weight, self.root, self.bias)
         self.edge_encoders.reset_parameters()
 
-    def forward(
-        self,
-        x: Tensor,
-        slots: ExpertSlots,
-        hop1: Neighborhood | None,
-        hop2: Neighborhood | None,
-    ) -> Tensor:
-        means = [
-            self._mean(x, num_hops, hop)
-            for num_hops, _, hop in self.hops(hop1, hop2)
-        ]
+    def compute(self, x: Tensor, slots: ExpertSlots, hops: Hops) -> Tensor:
+        means = [self._mean(x, num_hops, hop) for num_hops, _, hop in hops]
         # The rows of the second hop come after those of the first.
         row = slots.node
         if len(means) == 2:

@@ -109,11 +109,7 @@ class MixtureSettings:
         return Router.from_preset(self.router, *sizes, **kwargs)
 
     def make(self, bank: ExpertBank) -> GMoEConv:
-        """The mixture of a bank of experts.
-
-        Args:
-            bank: The experts.
-        """
+        """The mixture of a bank of experts."""
         return GMoEConv(
             bank,
             router=self.make_router(bank.in_channels),

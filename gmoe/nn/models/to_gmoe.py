@@ -229,9 +229,7 @@ def _mixture(
     in_channels: int | None = None,
     out_channels: int | None = None,
 ) -> GMoEConv:
-    """A mixture of convolutions of a kind, with parameters of their own, and
-    with the sizes that the convolution does not know.
-    """
+    # The sizes are those that the convolution does not know.
     bank = ModuleExperts(
         [copy.deepcopy(conv) for _ in range(settings.num_experts)],
         settings.num_experts_1hop,

@@ -184,9 +184,7 @@ class TripleGNN(LayeredNetwork):
     def _edges(
         self, relation: Tensor, attr: Tensor | None, name: str
     ) -> Tensor:
-        """The features of edges; a hop-2 edge has those of both of its
-        edges, in order.
-        """
+        # A hop-2 edge has the features of both of its edges, in order.
         num_hops = 1 if name == 'edge_attr' else 2
         if attr is None:
             raise ValueError(

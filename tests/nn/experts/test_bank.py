@@ -7,30 +7,23 @@ from gmoe.nn.encoders.edge_encoder import (
     LinearEdgeEncoder,
 )
 from gmoe.nn.experts.bank import EdgeEncoders
-from gmoe.routing import UniformRouter
 
 
-def make_parts(num_experts, num_experts_1hop):
-    bank = ExpertBank(4, 4, num_experts, num_experts_1hop)
-    slots = UniformRouter(num_experts)(torch.zeros(3, 4)).by_expert
+def make_hops():
     empty = torch.zeros(2, 0).long()
-    hops = [Neighborhood.from_edge_index(empty, None, 3) for _ in range(2)]
-    return list(bank.parts(slots, *hops)), hops
+    return [Neighborhood.from_edge_index(empty, None, 3) for _ in range(2)]
 
 
 @pytest.mark.parametrize('m', [0, 1, 2, 4])
-def test_parts(m):
-    parts, hops = make_parts(4, m)
+def test_hops(m):
+    given = make_hops()
+    hops = list(ExpertBank(4, 4, 4, m).hops(*given))
     sizes = {1: m, 2: 4 - m}
     used = [num_hops for num_hops in (1, 2) if sizes[num_hops] > 0]
-    assert [part.num_hops for part in parts] == used
-    for part in parts:
-        size = sizes[part.num_hops]
-        first = 0 if part.num_hops == 1 else m
-        assert part.experts == slice(first, first + size)
-        assert part.hop is hops[part.num_hops - 1]
-        assert part.slots.ptr.tolist() == [3 * o for o in range(size + 1)]
-        assert part.slots.expert.unique().tolist() == list(range(size))
+    assert [num_hops for num_hops, _, _ in hops] == used
+    for num_hops, count, hop in hops:
+        assert count == sizes[num_hops]
+        assert hop is given[num_hops - 1]
 
 
 def test_counts_and_repr():
@@ -76,12 +69,12 @@ def test_edge_encoders():
 
 def test_edge_encoders_without_features_and_reset():
     encoders = EdgeEncoders(ExpertBank(4, 4, 4, 2), None, 4)
-    for part in make_parts(4, 2)[0]:
-        assert encoders(part.num_hops, part.hop) == ([], [])
+    for num_hops, hop in enumerate(make_hops(), start=1):
+        assert encoders(num_hops, hop) == ([], [])
     encoders = EdgeEncoders(ExpertBank(4, 4, 4, 2), (5, 6), 4)
     before = [p.detach().clone() for p in encoders.parameters()]
     encoders.reset_parameters()
     for old, new in zip(before, encoders.parameters()):
         assert not torch.equal(old, new)
     with pytest.raises(ValueError, match="'edge_attr_2hop' must be given"):
-        encoders(2, make_parts(4, 0)[1][1])
+        encoders(2, make_hops()[1])
