@@ -81,13 +81,7 @@ def log_ticks(axis: Axes, low: float, high: float) -> None:
 
 
 def save(figure: Figure, path: Path, dpi: int = 100) -> Path:
-    """Writes and closes a figure.
-
-    Args:
-        figure: The figure.
-        path: The file.
-        dpi: The dots per inch.
-    """
+    """Writes and closes a figure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the version of matplotlib, so that a file stays the same.
     figure.savefig(path, dpi=dpi, metadata={'Software': None})

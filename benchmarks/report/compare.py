@@ -36,11 +36,7 @@ class Comparison:
         return 'worse' if self.high < 0 else 'not decided'
 
     def interval(self, digits: int) -> str:
-        """The confidence interval, in print.
-
-        Args:
-            digits: The number of decimals.
-        """
+        """The confidence interval, in print."""
         return f'[{self.low:+.{digits}f}, {self.high:+.{digits}f}]'
 
 

@@ -88,19 +88,11 @@ class Summary:
         return text
 
     def measured(self, key: str) -> float:
-        """The mean over seeds of what was measured.
-
-        Args:
-            key: The name of it.
-        """
+        """The mean over seeds of what was measured."""
         return float(np.mean([r['measured'][key] for r in self.records]))
 
     def constant(self, key: str) -> float | None:
-        """The mean over seeds of a property of the network.
-
-        Args:
-            key: The name of it.
-        """
+        """The mean over seeds of a property of the network."""
         values = [r[key] for r in self.records]
         return None if None in values else float(np.mean(values))
 

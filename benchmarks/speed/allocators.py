@@ -64,11 +64,7 @@ class Way:
     kernels: bool = False
 
     def variables(self, threads: int) -> dict[str, str]:
-        """The environment variables of the process.
-
-        Args:
-            threads: The number of threads.
-        """
+        """The environment variables of the process."""
         variables = worker_variables(threads)
         if self.jemalloc:
             variables |= _jemalloc()

@@ -54,12 +54,7 @@ def _row(
 
 
 def table(dataset: WebNLGDataset, holdouts: Sequence[int]) -> str:
-    """The parts as a Markdown table.
-
-    Args:
-        dataset: The dataset.
-        holdouts: The held-out parts.
-    """
+    """The parts as a Markdown table."""
 
     def entries(index: Sequence[int]) -> list[WebNLGEntry]:
         return [dataset.entries[i] for i in index]

@@ -52,12 +52,7 @@ def train(job: Job) -> dict[str, Any]:
 
 
 class _Texts:
-    """The texts of each part, and their categories.
-
-    Args:
-        parts: The parts.
-        triples: Which triples are read.
-    """
+    """The texts of each part, and their categories."""
 
     def __init__(self, parts: Parts, triples: str) -> None:
         self.parts = parts

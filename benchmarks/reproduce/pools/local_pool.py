@@ -110,11 +110,7 @@ class LocalPool(Pool):
 def _work(job: Job, slot: int) -> None:
     """Does a run in a process of its own, forked by a server of processes.
     It ends with the runner that asked for it, and with that server.
-
-    Args:
-        job: The run.
-        slot: Its number among those that run at a time, which share the
-            GPUs.
+    Those that run at a time share the GPUs by their slots.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides.
     threading.Thread(

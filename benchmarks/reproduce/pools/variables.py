@@ -8,11 +8,7 @@ from contextlib import contextmanager
 
 
 def worker_variables(threads: int) -> dict[str, str]:
-    """The variables of a run that may be on any machine.
-
-    Args:
-        threads: The number of threads.
-    """
+    """The variables of a run that may be on any machine."""
     return {
         'OMP_NUM_THREADS': str(threads),
         'MKL_NUM_THREADS': str(threads),
