@@ -70,7 +70,7 @@ def make_trainer(
         train_dataset=train,
         eval_dataset=validation,
         compute_metrics=_scores,
-        callbacks=[_SameFolder(folder), *callbacks],
+        callbacks=[_SameFolder(folder), _SameLayout(), *callbacks],
     )
 
 
@@ -86,6 +86,21 @@ class _SameFolder(TrainerCallback):
         if state.best_model_checkpoint is not None:
             name = Path(state.best_model_checkpoint).name
             state.best_model_checkpoint = str(self.folder / name)
+
+
+class _SameLayout(TrainerCallback):
+    """Turns what an optimizer of an earlier version has kept of the experts'
+    first weights, as :math:`(n, H, D_{in})`."""
+
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, **kwargs: Any
+    ) -> None:
+        for parameter, kept in kwargs['optimizer'].state.items():
+            if parameter.dim() != 3 or parameter.is_contiguous():
+                continue
+            for name, value in kept.items():
+                if value.shape == parameter.mT.shape and value.is_contiguous():
+                    kept[name] = value.mT
 
 
 def _scores(prediction: Any) -> dict[str, float]:

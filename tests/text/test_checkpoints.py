@@ -65,6 +65,10 @@ class Act(TrainerCallback):
             self.do()
 
 
+def stop():
+    raise KeyboardInterrupt
+
+
 def fit(encoders, folder, *callbacks, **changes):
     a = {**BASE, **changes}
     training = {'batch_size': 4, 'learning_rate': 1e-2, **a['training']}
@@ -199,9 +203,6 @@ def test_half_a_checkpoint_is_left_aside(encoders, tmp_path):
     folder = tmp_path / 'parts'
     whole = fit(encoders, tmp_path / 'whole').predict_proba(TEXTS)
 
-    def stop():
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         fit(encoders, folder, Act(5, stop))
     half = folder / 'checkpoint-6'
@@ -220,9 +221,6 @@ def test_nothing_to_go_on_from(encoders, tmp_path):
     # A training that never came to a checkpoint stands in nobody's way.
     folder = tmp_path / 'parts'
 
-    def stop():
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         fit(encoders, folder, Act(1, stop), seed=1)
     fit(encoders, folder, Act(99, stop))
@@ -237,6 +235,36 @@ def test_a_moved_folder_finds_its_best(encoders, tmp_path):
     moved = fit(encoders, tmp_path / 'b', **args)
     np.testing.assert_array_equal(
         moved.predict_proba(TEXTS), whole.predict_proba(TEXTS)
+    )
+
+
+@pytest.mark.parametrize('hidden_channels', [8, 16])
+def test_an_optimizer_of_an_earlier_version(
+    encoders, tmp_path, hidden_channels
+):
+    """It has kept the experts' first weights the other way round, for 16 in
+    the same shape."""
+    args = {
+        'settings': {'hidden_channels': hidden_channels},
+        'training': {
+            'epochs': 3,
+            'arguments': {'use_cpu': True, 'optim': 'adamw_torch'},
+        },
+    }
+    whole = fit(encoders, tmp_path / 'a', **args)
+    with pytest.raises(KeyboardInterrupt):
+        fit(encoders, tmp_path / 'b', Act(4, stop), **args)
+    (path,) = (tmp_path / 'b').glob('checkpoint-*/optimizer.pt')
+    kept = torch.load(path, weights_only=True)
+    shape = (4, 16, hidden_channels)
+    for state in kept['state'].values():
+        for name, value in state.items():
+            if value.shape == shape and not value.is_contiguous():
+                state[name] = value.mT.contiguous()
+    torch.save(kept, path)
+    resumed = fit(encoders, tmp_path / 'b', **args)
+    np.testing.assert_array_equal(
+        resumed.predict_proba(TEXTS), whole.predict_proba(TEXTS)
     )
 
 

@@ -100,6 +100,7 @@ class WebNLGDataset(CodedDataset):
         root: str | os.PathLike[str] = 'data/webnlg',
         protocol: Protocol = 'clean',
         features: TextFeatures | Features = 'hashed',
+        *,
         codes: bool = False,
         text: bool = True,
         entity_text: bool = True,

@@ -146,6 +146,8 @@ def test_settings_of_text_features(root: Path):
         make(root, dim=0)
     with pytest.raises(TypeError, match="'color'"):
         make(root, color=1)
+    with pytest.raises(TypeError, match='positional'):
+        WebNLGDataset(root, 'clean', 'hashed', DIM, (2, 3))  # As it was.
 
 
 def test_batches_of_codes(root: Path):
