@@ -1,9 +1,11 @@
-"""Checks of arguments that are names, numbers and shares."""
+"""Checks of arguments that are choices, numbers and shares."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import Any
 
 from gmoe.common.shown import shown
 
@@ -26,36 +28,73 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
         )
 
 
-def check_at_least(low: int, **sizes: object) -> None:
-    """Refuses sizes that are too small, or no integers.
+def check_integer(
+    low: int, high: int | None = None, /, **values: Any
+) -> None:
+    """Refuses what is no integer, or out of range.
 
     Args:
         low: The least that is accepted.
-        **sizes: The arguments.
+        high: The most that is accepted. (default: there is no bound)
+        **values: The arguments.
 
     Raises:
-        ValueError: If one is below.
+        ValueError: If one is refused.
     """
-    for name, size in sizes.items():
+    bounds = f'>= {low}' if high is None else f'from {low} to {high}'
+    for name, value in values.items():
         if (
-            not isinstance(size, Integral)
-            or isinstance(size, bool)
-            or size < low
+            not isinstance(value, Integral)
+            or isinstance(value, bool)
+            or value < low
+            or (high is not None and value > high)
         ):
             raise ValueError(
-                f"'{name}' must be an integer >= {low}, got {shown(size)}"
+                f"'{name}' must be an integer {bounds}, got {shown(value)}"
             )
 
 
-def check_dropout(**shares: float) -> None:
-    """Refuses shares that are not in :math:`[0, 1)`.
+def check_number(
+    low: float = 0, /, *, inclusive: bool = True, **values: Any
+) -> None:
+    """Refuses what is no finite number, and numbers below a bound.
 
     Args:
+        low: The bound.
+        inclusive: Whether the bound itself is accepted.
+        **values: The arguments.
+
+    Raises:
+        ValueError: If one is refused.
+    """
+    for name, value in values.items():
+        if (
+            not isinstance(value, Real)
+            or isinstance(value, bool)
+            or not math.isfinite(value)
+            or not (value >= low if inclusive else value > low)
+        ):
+            sign = '>=' if inclusive else '>'
+            raise ValueError(
+                f"'{name}' must be a number {sign} {low}, got {shown(value)}"
+            )
+
+
+def check_share(*, inclusive: bool = False, **shares: Any) -> None:
+    """Refuses what is no share or probability.
+
+    Args:
+        inclusive: Whether one, as all of it, is accepted.
         **shares: The arguments.
 
     Raises:
-        ValueError: If one is not.
+        ValueError: If one is not from zero to one.
     """
     for name, share in shares.items():
-        if not isinstance(share, Real) or not 0 <= share < 1:
-            raise ValueError(f"'{name}' must be in [0, 1), got {shown(share)}")
+        if not isinstance(share, Real) or not (
+            0 <= share < 1 or (inclusive and share == 1)
+        ):
+            end = ']' if inclusive else ')'
+            raise ValueError(
+                f"'{name}' must be in [0, 1{end}, got {shown(share)}"
+            )

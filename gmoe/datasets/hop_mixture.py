@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gmoe.common.arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_choice, check_integer
 from gmoe.datasets.collated import CollatedDataset
 
 SPLITS = ('train', 'valid', 'test')
@@ -79,8 +79,8 @@ class HopMixture(CollatedDataset):
         split: str | None = None,
         transform: Callable[[Any], Any] | None = None,
     ) -> None:
-        check_at_least(10, num_graphs=num_graphs)
-        check_at_least(0, seed=seed)
+        check_integer(10, num_graphs=num_graphs)
+        check_integer(0, seed=seed)
         self.split = 'valid' if split == 'val' else split
         check_choice('split', self.split, (None, *SPLITS))
         super().__init__(None, transform)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gmoe.common.arguments import check_at_least
+from gmoe.common.arguments import check_integer
 
 #: The size up to which a content may be compressed to any degree.
 SMALL = 16 * 2**20
@@ -36,7 +36,7 @@ class Limits:
     ratio: int = 200
 
     def __post_init__(self) -> None:
-        check_at_least(1, **vars(self))
+        check_integer(1, **vars(self))
 
     def content(self, compressed: int, most: int) -> int:
         """Returns how many bytes a compressed file may hold."""

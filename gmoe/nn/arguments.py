@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gmoe.common.arguments import check_at_least
+from gmoe.common.arguments import check_integer
 from gmoe.nn.edge_check import check_type
 from gmoe.ops.check import check_ids, check_shape
 
@@ -19,7 +19,7 @@ def count_1hop(num_experts: int, num_experts_1hop: int | None) -> int:
         num_experts_1hop: How many of them look at hop-1 edges; :obj:`None`
             for all.
     """
-    check_at_least(1, num_experts=num_experts)
+    check_integer(1, num_experts=num_experts)
     if num_experts_1hop is None:
         return num_experts
     if not 0 <= num_experts_1hop <= num_experts:

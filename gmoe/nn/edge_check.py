@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gmoe.common.arguments import check_at_least
+from gmoe.common.arguments import check_integer
 
 #: How to mend hop-2 edges that are out of date.
 TWO_HOP_LAST = (
@@ -91,7 +91,7 @@ def check_edges(
     if torch.compiler.is_compiling():
         return
     if not isinstance(num_nodes, torch.SymInt):
-        check_at_least(0, num_nodes=num_nodes)
+        check_integer(0, num_nodes=num_nodes)
     if edge_index.device.type != 'cpu':
         return
     if edge_index.numel() > 0:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe.common.arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_choice, check_integer
 from gmoe.ops.noisy_topk import add_noise, select
 from gmoe.routing.normalize import NORMALIZATIONS
 from gmoe.routing.routing import Routing
@@ -93,7 +93,7 @@ class Router(nn.Module):
         topk_first: bool | None = None,
     ) -> None:
         super().__init__()
-        check_at_least(1, in_channels=in_channels, num_experts=num_experts)
+        check_integer(1, in_channels=in_channels, num_experts=num_experts)
         if top_k is not None and (
             isinstance(top_k, bool)
             or not isinstance(top_k, int)

@@ -6,16 +6,17 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-from gmoe.common.arguments import check_choice, check_dropout
+from gmoe.common.arguments import (
+    check_choice,
+    check_integer,
+    check_number,
+    check_share,
+)
 from gmoe.common.require import require
 from gmoe.common.shown import shown
 from gmoe.nn.experts.mlp import ACTIVATIONS
 from gmoe.routing import ROUTER_PRESETS
-from gmoe.text.checks import (
-    check_integer,
-    check_names,
-    check_number,
-)
+from gmoe.text.checks import check_names
 from gmoe.text.old_names import with_new_names
 from gmoe.text.pooling import POOLINGS
 
@@ -142,7 +143,7 @@ class BertMoeConfig(PretrainedConfig):
         super().__init__(**kwargs)
         selects = str(self.router).endswith('topk')
         if self.experts_per_token is None and selects:
-            check_integer('num_experts', self.num_experts, 1)
+            check_integer(1, num_experts=self.num_experts)
             self.experts_per_token = min(2, self.num_experts)
         self.check_settings()
 
@@ -161,15 +162,15 @@ class BertMoeConfig(PretrainedConfig):
         ):
             check_choice(name, getattr(self, name), known)
         for name in ('num_experts', 'hidden_channels', 'num_labels'):
-            check_integer(name, getattr(self, name), 1)
-        check_dropout(dropout=self.dropout)
-        check_number('balance_weight', self.balance_weight)
+            check_integer(1, **{name: getattr(self, name)})
+        check_share(dropout=self.dropout)
+        check_number(balance_weight=self.balance_weight)
         self._check_experts_per_token()
 
     def _check_experts_per_token(self) -> None:
         selected = self.experts_per_token
         if self.router.endswith('topk'):
-            check_integer('experts_per_token', selected, 1, self.num_experts)
+            check_integer(1, self.num_experts, experts_per_token=selected)
         elif selected is not None:
             raise ValueError(
                 f"'experts_per_token' must be None for the router "

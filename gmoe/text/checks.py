@@ -1,9 +1,8 @@
-"""Checks of the texts, categories and settings of text classifiers."""
+"""Checks of the texts, categories and names of settings."""
 
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
@@ -35,11 +34,7 @@ def check_texts(texts: Any, name: str = 'texts') -> list[str]:
                 f"'{name}' must hold texts, got {shown(text)} at position "
                 f'{index}'
             )
-        if not _is_unicode(text):
-            raise ValueError(
-                f"'{name}' must hold valid Unicode, got half of a character "
-                f'(a surrogate) at position {index}: {shown(text)}'
-            )
+        _check_unicode(text, name, index)
     return [str(text) for text in values]
 
 
@@ -66,66 +61,9 @@ def check_labels(labels: Any, name: str = 'labels') -> list[Label]:
                 f"'{name}' must all be of one type, got {shown(values[0])} "
                 f'at position 0 and {shown(label)} at position {index}'
             )
-        if isinstance(label, str) and not _is_unicode(label):
-            raise ValueError(
-                f"'{name}' must hold valid Unicode, got half of a character "
-                f'(a surrogate) at position {index}: {shown(label)}'
-            )
+        if isinstance(label, str):
+            _check_unicode(label, name, index)
     return values
-
-
-def check_number(
-    name: str, value: Any, least: float = 0, inclusive: bool = True
-) -> None:
-    """Refuses what is no finite number, and numbers below a bound.
-
-    Args:
-        name: The setting's name.
-        value: Its value.
-        least: The bound.
-        inclusive: Whether the bound itself is accepted.
-
-    Raises:
-        ValueError: If it is refused.
-    """
-    is_number = isinstance(value, (int, float, np.number))
-    if (
-        not is_number
-        or isinstance(value, bool)
-        or not math.isfinite(value)
-        or not (value >= least if inclusive else value > least)
-    ):
-        sign = '>=' if inclusive else '>'
-        raise ValueError(
-            f"'{name}' must be a number {sign} {least}, got {shown(value)}"
-        )
-
-
-def check_integer(
-    name: str, value: Any, least: int, most: int | None = None
-) -> int:
-    """The value as a plain integer.
-
-    Args:
-        name: The setting's name.
-        value: Its value.
-        least: The least that is accepted.
-        most: The most that is accepted.
-
-    Raises:
-        ValueError: If it is no integer, or out of range.
-    """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, np.integer))
-        or value < least
-        or (most is not None and value > most)
-    ):
-        bounds = f'>= {least}' if most is None else f'from {least} to {most}'
-        raise ValueError(
-            f"'{name}' must be an integer {bounds}, got {shown(value)}"
-        )
-    return int(value)
 
 
 def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -177,9 +115,11 @@ def _plain(label: Any) -> Any:
     return str(label) if isinstance(label, str) else label
 
 
-def _is_unicode(text: str) -> bool:
+def _check_unicode(text: str, name: str, index: int) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        raise ValueError(
+            f"'{name}' must hold valid Unicode, got half of a character "
+            f'(a surrogate) at position {index}: {shown(text)}'
+        ) from None

@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gmoe.common.arguments import check_integer
 from gmoe.common.shown import shown
-from gmoe.text.checks import (
-    Label,
-    check_integer,
-    check_labels,
-    check_texts,
-)
+from gmoe.text.checks import Label, check_labels, check_texts
 from gmoe.text.metrics import classification_scores
 
 if TYPE_CHECKING:
@@ -40,7 +36,8 @@ class TextClassifier(ABC):
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self.seed = check_integer('seed', seed, 0, 2**32 - 1)
+        check_integer(0, 2**32 - 1, seed=seed)
+        self.seed = int(seed)
         self.classes: list[Label] = []
 
     def fit(

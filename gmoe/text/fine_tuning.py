@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gmoe.common.arguments import check_choice
+from gmoe.common.arguments import check_choice, check_integer, check_number
 from gmoe.common.require import require
-from gmoe.text.checks import check_integer, check_names, check_number
+from gmoe.text.checks import check_names
 from gmoe.text.metrics import SCORES
 
 require('accelerate')
@@ -51,11 +51,11 @@ class FineTuning:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_number('epochs', self.epochs, inclusive=False)
-        check_integer('batch_size', self.batch_size, 1)
-        check_number('learning_rate', self.learning_rate, inclusive=False)
-        check_number('weight_decay', self.weight_decay)
-        check_integer('max_length', self.max_length, 1)
+        rates = {'epochs': self.epochs, 'learning_rate': self.learning_rate}
+        check_number(inclusive=False, **rates)
+        check_number(weight_decay=self.weight_decay)
+        check_integer(1, batch_size=self.batch_size)
+        check_integer(1, max_length=self.max_length)
         check_choice('select_by', self.select_by, SCORES)
         known = {f.name for f in fields(TrainingArguments) if f.init}
         # Where checkpoints are is said by 'checkpoints'.

@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from gmoe.common.arguments import check_integer, check_number
 from gmoe.common.files import replace_text
 from gmoe.common.require import require
-from gmoe.text.checks import (
-    check_integer,
-    check_labels,
-    check_number,
-    check_texts,
-)
+from gmoe.text.checks import check_labels, check_texts
 from gmoe.text.classifier import TextClassifier
 
 _SETTINGS, _WEIGHTS = 'tfidf.json', 'tfidf.safetensors'
@@ -51,13 +47,14 @@ class TfidfClassifier(TextClassifier):
         seed: int = 0,
     ) -> None:
         super().__init__(seed)
-        check_number('regularization', regularization, 0, inclusive=False)
+        check_number(regularization=regularization, inclusive=False)
+        check_integer(1, max_ngram=max_ngram, max_iter=max_iter)
         self.settings: dict[str, Any] = {
             'token_pattern': token_pattern,
-            'max_ngram': check_integer('max_ngram', max_ngram, 1),
+            'max_ngram': int(max_ngram),
             'sublinear_tf': bool(sublinear_tf),
             'regularization': float(regularization),
-            'max_iter': check_integer('max_iter', max_iter, 1),
+            'max_iter': int(max_iter),
         }
         self.pipeline = self._pipeline()
 

@@ -14,12 +14,12 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
 
-from gmoe.common.arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_choice, check_integer
 from gmoe.datasets.collated import CollatedDataset
 from gmoe.ops.two_hop import Mode
 from gmoe.training.batches import Batches, as_it_is
-from gmoe.training.losses import MULTICLASS
 from gmoe.training.metrics import METRIC_MODES
+from gmoe.training.task import MULTICLASS
 from gmoe.transforms import DropNodes, TwoHop, check_two_hop
 
 SPLITS = ('train', 'valid', 'test')
@@ -83,10 +83,10 @@ class GraphDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         eval_batch_size = eval_batch_size or batch_size
-        check_at_least(
+        check_integer(
             1, batch_size=batch_size, eval_batch_size=eval_batch_size
         )
-        check_at_least(0, num_workers=num_workers)
+        check_integer(0, num_workers=num_workers)
         check_choice('predict_split', predict_split, (*SPLITS, 'all'))
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size

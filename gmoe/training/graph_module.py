@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from typing_extensions import Self
 
-from gmoe.common.arguments import check_choice
+from gmoe.common.arguments import check_choice, check_number
 from gmoe.common.distributed import is_distributed
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
@@ -85,10 +85,11 @@ class GraphModule(WatchedModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.balance_weight = balance_weight
-        for name in ('learning_rate', 'weight_decay', 'balance_weight'):
-            value = getattr(self, name)
-            if not value >= 0:
-                raise ValueError(f"'{name}' must be at least 0, got {value}")
+        check_number(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            balance_weight=balance_weight,
+        )
         self.schedule = schedule
         self.decoupled = decoupled
         self.gnn = gnn

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch.nn import functional
 
-from gmoe.common.arguments import check_choice, check_dropout
-from gmoe.training.losses import (
-    MULTICLASS,
-    category_entry_loss,
-    category_loss,
-    entry_loss,
-    labelled_loss,
-)
+from gmoe.common.arguments import check_choice, check_share
+from gmoe.common.distributed import is_distributed
 from gmoe.training.metrics import CategoryScore, GraphScore
+from gmoe.training.metrics.category_score import UNKNOWN
 
+#: The type of a task with one of several categories for each graph.
+MULTICLASS = 'multiclass classification'
 TASK_TYPES = ('binary classification', MULTICLASS, 'regression')
 
 
@@ -31,14 +31,15 @@ class Task:
 
     def __init__(self, kind: str, label_smoothing: float = 0.0) -> None:
         check_choice('task_type', kind, TASK_TYPES)
-        check_dropout(label_smoothing=label_smoothing)
+        check_share(label_smoothing=label_smoothing)
         self.is_multiclass = kind == MULTICLASS
         self.is_regression = kind == 'regression'
         self.label_smoothing = label_smoothing
 
     def loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The loss over labelled entries, as their mean over the joint batch
-        of all processes, and its weight: a number of graphs with all labels.
+        of all processes, zero if there are none; and its weight: a process's
+        mean number of graphs with all labels.
 
         Args:
             out: Logits or values of shape ``[num_graphs, num_outputs]``.
@@ -46,16 +47,43 @@ class Task:
                 categories, one integer per graph, -1 where it is not known.
         """
         if self.is_multiclass:
-            return category_loss(out, y, self.label_smoothing)
-        loss, labels = labelled_loss(out, y, self.is_regression)
-        return loss, labels / out.size(1)
+            loss = self._cross_entropy(out, y, 'mean')
+            count = (y != UNKNOWN).sum().to(loss.dtype)
+            joint = _per_process(count)
+            # The mean over no graph is NaN, with gradients of zero.
+            loss = torch.where(count > 0, loss, 0.0)
+            return loss * (count / joint.clamp(min=1e-12)), joint
+        loss, labelled = self.entry_loss(out, y)
+        count = _per_process(labelled.sum().to(loss.dtype))
+        return loss.sum() / count.clamp(min=1e-12), count / out.size(1)
 
     def entry_loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of each entry, zero where there is no label, and where
-        there is one. The arguments are those of :meth:`loss`."""
+        there is one: of shape ``[num_graphs, 1]`` for categories. The
+        arguments are those of :meth:`loss`."""
         if self.is_multiclass:
-            return category_entry_loss(out, y, self.label_smoothing)
-        return entry_loss(out, y, self.is_regression)
+            loss = self._cross_entropy(out, y, 'none')
+            return loss.unsqueeze(1), (y != UNKNOWN).unsqueeze(1)
+        out = _at_least_float32(out)
+        y = y.view(out.shape).to(out.dtype)
+        labelled = ~y.isnan()
+        target = torch.where(labelled, y, torch.zeros_like(y))
+        if self.is_regression:
+            loss = functional.mse_loss(out, target, reduction='none')
+        else:
+            loss = functional.binary_cross_entropy_with_logits(
+                out, target, reduction='none'
+            )
+        return loss * labelled, labelled
+
+    def _cross_entropy(self, out: Tensor, y: Tensor, reduction: str) -> Tensor:
+        return functional.cross_entropy(
+            _at_least_float32(out),
+            y,
+            ignore_index=UNKNOWN,
+            reduction=reduction,
+            label_smoothing=self.label_smoothing,
+        )
 
     def target(self, out: Tensor, y: Tensor) -> Tensor:
         """The targets as the score takes them. The arguments are those of
@@ -81,3 +109,17 @@ class Task:
         if self.is_multiclass:
             return CategoryScore(num_outputs)
         return GraphScore(dataset, metric)
+
+
+def _at_least_float32(out: Tensor) -> Tensor:
+    return out.to(torch.promote_types(out.dtype, torch.float32))
+
+
+def _per_process(count: Tensor) -> Tensor:
+    if is_distributed():
+        # Gradients are averaged over processes, so each divides by the mean
+        # number of labels.
+        count = count.clone()
+        dist.all_reduce(count)
+        count = count / dist.get_world_size()
+    return count

@@ -7,8 +7,8 @@ from typing import Any
 from gmoe.common.arguments import check_choice
 from gmoe.nn import TripleGNN
 from gmoe.training.graph_module import GraphModule
-from gmoe.training.losses import MULTICLASS
 from gmoe.training.metrics import CATEGORY_SCORES
+from gmoe.training.task import MULTICLASS
 
 
 class TriplePredictor(GraphModule):

@@ -2,8 +2,7 @@
 
 from gmoe.transforms.drop_nodes import DropNodes
 from gmoe.transforms.freshness import check_two_hop
-from gmoe.transforms.mask_entities import MaskEntities
-from gmoe.transforms.mask_properties import MaskProperties
+from gmoe.transforms.mask import MaskEntities, MaskProperties
 from gmoe.transforms.two_hop import TwoHop
 
 __all__ = [

@@ -39,19 +39,6 @@ def check_graph(data: Any) -> None:
         )
 
 
-def check_ratio(ratio: float) -> None:
-    """Refuses what is no probability.
-
-    Args:
-        ratio: The probability.
-
-    Raises:
-        ValueError: If it is not from 0 to 1.
-    """
-    if not 0.0 <= ratio <= 1.0:
-        raise ValueError(f"'ratio' must be in [0, 1], got {ratio}")
-
-
 def node_ptr(data: Data) -> Tensor:
     """The first node of each graph, and the number of nodes.
 

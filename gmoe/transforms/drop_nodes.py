@@ -8,7 +8,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
-from gmoe.common.arguments import check_at_least, check_dropout
+from gmoe.common.arguments import check_integer, check_share
 from gmoe.transforms.checks import check_graph, node_ptr
 from gmoe.transforms.two_hop import KEYS as HOP_2_KEYS
 
@@ -48,8 +48,8 @@ class DropNodes(BaseTransform):
         min_nodes: int = 5,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_dropout(ratio=ratio)
-        check_at_least(0, min_nodes=min_nodes)
+        check_share(ratio=ratio)
+        check_integer(0, min_nodes=min_nodes)
         self.ratio = ratio
         self.min_nodes = min_nodes
         self.generator = generator

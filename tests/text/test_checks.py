@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from gmoe.text.checks import (
-    check_integer,
     check_labels,
     check_names,
-    check_number,
     check_texts,
 )
 
@@ -102,21 +100,6 @@ def test_labels(labels, expected):
 def test_no_labels(labels, message):
     with pytest.raises(ValueError, match=message):
         check_labels(labels)
-
-
-@pytest.mark.parametrize('value', [0, -1, float('nan'), 'a', True, None])
-def test_numbers(value):
-    with pytest.raises(ValueError, match="'rate' must be a number > 0, got"):
-        check_number('rate', value, inclusive=False)
-    check_number('rate', 0)
-    check_number('rate', np.float32(0.5))
-
-
-@pytest.mark.parametrize('value', [0, -1, 9, 1.0, '1', True, None])
-def test_integers(value):
-    with pytest.raises(ValueError, match="'size' must be an integer from 1"):
-        check_integer('size', value, 1, 8)
-    assert type(check_integer('size', np.int64(3), 1)) is int
 
 
 def test_names():

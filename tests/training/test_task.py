@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from gmoe.training.losses import MULTICLASS
-from gmoe.training.task import TASK_TYPES, Task
+from gmoe.training.task import MULTICLASS, TASK_TYPES, Task
 
 OUT = torch.tensor([[0.5, -1.0], [2.0, 0.0], [0.0, 3.0]])
 
@@ -49,3 +48,64 @@ def test_refused():
     for value in (-0.1, 1.0):
         with pytest.raises(ValueError, match="'label_smoothing' must be"):
             Task(TASK_TYPES[0], value)
+
+
+@pytest.fixture
+def categories():
+    """Logits and categories, of which the first three are not known."""
+    generator = torch.Generator().manual_seed(0)
+    out = torch.randn(9, 5, generator=generator, requires_grad=True)
+    y = torch.randint(5, (9,), generator=generator)
+    y[:3] = -1
+    return out, y
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_unknown_categories_do_not_count(categories, smoothing):
+    out, y = categories
+    loss, count = Task(MULTICLASS, smoothing).loss(out, y)
+    expected = cross_entropy(out[3:], y[3:], label_smoothing=smoothing)
+    assert torch.allclose(loss, expected)
+    assert count == 6
+    (grad,) = torch.autograd.grad(loss, out)
+    assert (grad[:3] == 0).all()
+    entries, labelled = Task(MULTICLASS, smoothing).entry_loss(out, y)
+    assert labelled.view(-1).tolist() == [False] * 3 + [True] * 6
+    assert torch.allclose(entries.sum() / 6, expected)
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_known_categories_alone_are_plain_cross_entropy(categories, smoothing):
+    out, y = categories
+    loss, _ = Task(MULTICLASS, smoothing).loss(out[3:], y[3:])
+    expected = cross_entropy(out[3:], y[3:], label_smoothing=smoothing)
+    assert torch.equal(loss, expected)
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_no_known_category(categories, smoothing):
+    out, y = categories
+    loss, count = Task(MULTICLASS, smoothing).loss(out[:3], y[:3])
+    (grad,) = torch.autograd.grad(loss, out)
+    assert loss == 0
+    assert count == 0
+    assert (grad == 0).all()
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'expected'),
+    [
+        (torch.float16, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_losses_are_not_narrower_than_float32(dtype, expected):
+    out = torch.randn(4, 3).to(dtype)
+    for kind in TASK_TYPES:
+        y = torch.ones(4, 3)
+        if kind == MULTICLASS:
+            y = y[:, 0].long()
+        for loss in (Task(kind).loss, Task(kind).entry_loss):
+            assert loss(out, y)[0].dtype == expected

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
-from gmoe.transforms.checks import check_graph, check_ratio, node_ptr
+from gmoe.transforms.checks import check_graph, node_ptr
 
 EDGES = torch.tensor([[0, 1], [1, 0]])
 
@@ -27,9 +27,3 @@ def test_first_nodes():
 def test_refused_graphs(data, error, message):
     with pytest.raises(error, match=message):
         check_graph(data)
-
-
-@pytest.mark.parametrize('ratio', [-0.1, 1.1, float('nan')])
-def test_refused_ratios(ratio):
-    with pytest.raises(ValueError, match="'ratio' must be in .0, 1., got"):
-        check_ratio(ratio)

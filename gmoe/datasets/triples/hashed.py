@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gmoe.common.arguments import check_at_least
+from gmoe.common.arguments import check_integer
 
 #: To be raised whenever a text gets other features.
 HASHED_VERSION = 1
@@ -36,7 +36,7 @@ def hashed_features(
     Raises:
         ValueError: If :obj:`dim` or :obj:`ngrams` is out of range.
     """
-    check_at_least(1, dim=dim)
+    check_integer(1, dim=dim)
     if not 1 <= ngrams[0] <= ngrams[1]:
         raise ValueError(
             f"'ngrams' must be a range of positive lengths, got {ngrams}"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gmoe.common.arguments import check_at_least
+from gmoe.common.arguments import check_integer
 
 #: The categories of OGB's nine atom features: atomic number, chirality,
 #: degree, formal charge, hydrogens, radical electrons, hybridisation,
@@ -179,6 +179,6 @@ def make_feature_encoder(
     if dims is None:
         return None
     if isinstance(dims, int):
-        check_at_least(0, **{name: dims})
+        check_integer(0, **{name: dims})
         return LinearEncoder(dims, out_channels)
     return CategoricalEncoder(check_dims(dims, name), out_channels)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from gmoe import ops
-from gmoe.common.arguments import check_at_least
+from gmoe.common.arguments import check_integer
 from gmoe.nn.arguments import count_1hop
 from gmoe.nn.encoders.edge_encoder import (
     CategoricalEdgeEncoder,
@@ -52,7 +52,7 @@ class ExpertBank(nn.Module):
         num_experts_1hop: int | None = None,
     ) -> None:
         super().__init__()
-        check_at_least(1, in_channels=in_channels, out_channels=out_channels)
+        check_integer(1, in_channels=in_channels, out_channels=out_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_experts = num_experts
@@ -142,7 +142,7 @@ class EdgeEncoders(nn.Module):
     ) -> None:
         super().__init__()
         if isinstance(edge_dims, int):
-            check_at_least(0, edge_dims=edge_dims)
+            check_integer(0, edge_dims=edge_dims)
         elif edge_dims is not None:
             edge_dims = check_dims(edge_dims, 'edge_dims')
         self.encoders = nn.ModuleDict()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gmoe import ops
-from gmoe.common.arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_choice, check_integer
 from gmoe.nn.experts.bank import draw_linear, stacked
 from gmoe.ops.routed_mlp import ACTIVATIONS
 from gmoe.routing import Routing
@@ -53,7 +53,7 @@ class MLPExperts(nn.Module):
     ) -> None:
         super().__init__()
         check_choice('activation', activation, ACTIVATIONS)
-        check_at_least(
+        check_integer(
             1,
             in_channels=in_channels,
             hidden_channels=hidden_channels,

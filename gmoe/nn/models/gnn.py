@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import pool
 
-from gmoe.common.arguments import check_at_least, check_choice
+from gmoe.common.arguments import check_choice, check_integer
 from gmoe.nn.encoders.embedding import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,
@@ -110,7 +110,7 @@ class GNN(LayeredNetwork):
     ) -> None:
         check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
         check_choice('pooling', pooling, _POOLINGS)
-        check_at_least(
+        check_integer(
             1,
             out_channels=out_channels,
             hidden_channels=hidden_channels,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from gmoe import ops
-from gmoe.common.arguments import check_at_least, check_dropout
+from gmoe.common.arguments import check_integer, check_share
 from gmoe.nn.arguments import check_batch, check_nodes, count_1hop
 from gmoe.nn.edge_mask import clear_after_failure, masked_hops
 from gmoe.nn.hop_check import check_hop_2
@@ -79,8 +79,8 @@ class LayeredNetwork(nn.Module):
         relu_last: bool,
     ) -> None:
         super().__init__()
-        check_at_least(0, num_layers=num_layers)
-        check_dropout(dropout=dropout)
+        check_integer(0, num_layers=num_layers)
+        check_share(dropout=dropout)
         n = mixture.num_experts
         self.mixture = mixture
         self.num_layers = num_layers

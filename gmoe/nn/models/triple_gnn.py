@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch_geometric.utils import scatter
 
 from gmoe import ops
-from gmoe.common.arguments import check_at_least, check_dropout
+from gmoe.common.arguments import check_integer, check_share
 from gmoe.nn.edge_mask import EdgeMask, masked_hops
 from gmoe.nn.encoders.embedding import check_categories
 from gmoe.nn.encoders.text_table import TextTable
@@ -99,14 +99,14 @@ class TripleGNN(LayeredNetwork):
         readout: Sequence[str] = ('root', 'mean'),
         router_kwargs: dict[str, Any] | None = None,
     ) -> None:
-        check_at_least(
+        check_integer(
             1,
             out_channels=out_channels,
             text_channels=text_channels,
             hidden_channels=hidden_channels,
             edge_channels=edge_channels,
         )
-        check_dropout(text_dropout=text_dropout)
+        check_share(text_dropout=text_dropout)
         mixture = MixtureSettings(
             num_experts,
             num_experts_1hop,

@@ -9,9 +9,10 @@ from torchmetrics.functional.classification import (
     multiclass_f1_score,
 )
 
-from gmoe.training.losses import UNKNOWN
 from gmoe.training.metrics.per_graph import PerGraph, undefined
 
+#: The category of a graph whose category is not known.
+UNKNOWN = -1
 #: The scores of categories; more is better.
 CATEGORY_SCORES = ('weighted_f1', 'accuracy', 'macro_f1')
 
@@ -67,15 +68,9 @@ class CategoryScore(PerGraph):
             reason = 'a prediction is not finite'
         if reason is not None:
             return dict.fromkeys(CATEGORY_SCORES, undefined(reason))
-        size = self.num_classes
+        arguments = prediction, target, self.num_classes
         return {
-            'weighted_f1': multiclass_f1_score(
-                prediction, target, size, average='weighted'
-            ),
-            'accuracy': multiclass_accuracy(
-                prediction, target, size, average='micro'
-            ),
-            'macro_f1': multiclass_f1_score(
-                prediction, target, size, average='macro'
-            ),
+            'weighted_f1': multiclass_f1_score(*arguments, average='weighted'),
+            'accuracy': multiclass_accuracy(*arguments, average='micro'),
+            'macro_f1': multiclass_f1_score(*arguments, average='macro'),
         }
