@@ -28,9 +28,7 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
         )
 
 
-def check_integer(
-    low: int, high: int | None = None, /, **values: Any
-) -> None:
+def check_integer(low: int, high: int | None = None, /, **values: Any) -> None:
     """Refuses what is no integer, or out of range.
 
     Args:
@@ -47,7 +45,7 @@ def check_integer(
             not isinstance(value, Integral)
             or isinstance(value, bool)
             or value < low
-            or (high is not None and value > high)
+            or (high is not None and not value <= high)
         ):
             raise ValueError(
                 f"'{name}' must be an integer {bounds}, got {shown(value)}"
@@ -72,7 +70,7 @@ def check_number(
             not isinstance(value, Real)
             or isinstance(value, bool)
             or not math.isfinite(value)
-            or not (value >= low if inclusive else value > low)
+            or (value < low if inclusive else value <= low)
         ):
             sign = '>=' if inclusive else '>'
             raise ValueError(
@@ -91,9 +89,8 @@ def check_share(*, inclusive: bool = False, **shares: Any) -> None:
         ValueError: If one is not from zero to one.
     """
     for name, share in shares.items():
-        if not isinstance(share, Real) or not (
-            0 <= share < 1 or (inclusive and share == 1)
-        ):
+        is_share = isinstance(share, Real) and not (share < 0)
+        if not is_share or not (share <= 1 if inclusive else share < 1):
             end = ']' if inclusive else ')'
             raise ValueError(
                 f"'{name}' must be in [0, 1{end}, got {shown(share)}"

@@ -82,22 +82,13 @@ def _parts(value: object) -> list[object]:
 def _check(part: object, what: str) -> str:
     name = clean_name(part) if isinstance(part, str) else ''
     if not name:
-        raise ValueError(
-            f'{what} must be a text that is not empty, got {shown(part)}'
-        )
-    if len(name) > MAX_LENGTH:
-        raise ValueError(
-            f'{what} must be of at most {MAX_LENGTH} characters, got '
-            f'{shown(name)}'
-        )
-    if SEPARATOR in name:
-        raise ValueError(
-            f"{what} must be a name without '{SEPARATOR}' in it, got "
-            f'{shown(name)}'
-        )
-    if any('\ud800' <= c <= '\udfff' for c in name):
-        raise ValueError(
-            f'{what} must be a text without halves of characters '
-            f'(surrogates), got {shown(name)}'
-        )
-    return name
+        wanted = 'a text that is not empty'
+    elif len(name) > MAX_LENGTH:
+        wanted = f'of at most {MAX_LENGTH} characters'
+    elif SEPARATOR in name:
+        wanted = f"a name without '{SEPARATOR}' in it"
+    elif any('\ud800' <= c <= '\udfff' for c in name):
+        wanted = 'a text without halves of characters (surrogates)'
+    else:
+        return name
+    raise ValueError(f'{what} must be {wanted}, got {shown(name or part)}')

@@ -23,6 +23,10 @@ class CollatedDataset(InMemoryDataset):
     sent to another process therefore comes without the graphs.
     """
 
+    # PyG itself looks for no files, and keeps none.
+    raw_file_names: tuple[str, ...] = ()
+    processed_file_names: tuple[str, ...] = ()
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_data_list': None}
 
@@ -42,13 +46,7 @@ class CollatedDataset(InMemoryDataset):
         return dataset
 
     def _hold(self, data: Data, num_nodes: Tensor, num_edges: Tensor) -> None:
-        """Makes this the dataset of some graphs.
-
-        Args:
-            data: The tensors of all graphs, one graph after the other.
-            num_nodes: The number of nodes of each graph.
-            num_edges: The number of edges of each graph.
-        """
+        # Keeps the tensors of all graphs, one graph after the other.
         nodes, edges = cumsum(num_nodes), cumsum(num_edges)
         levels = {'x': nodes, 'edge_index': edges, 'edge_attr': edges}
         single = torch.arange(num_nodes.numel() + 1)
@@ -75,8 +73,7 @@ class CollatedDataset(InMemoryDataset):
     def _within(
         self, split: dict[str, Tensor], num_graphs: int
     ) -> dict[str, Tensor]:
-        """Returns the positions in this (part of a) dataset of a split of
-        the whole dataset, which has `num_graphs` graphs."""
+        # The positions in this part of a split of the whole dataset.
         ids = self.graph_ids
         if torch.equal(ids, torch.arange(num_graphs)):
             return split

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -89,23 +90,15 @@ def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _values(values: Any, name: str, what: str) -> list[Any]:
-    if isinstance(values, (str, bytes)):
-        raise ValueError(
-            f"'{name}' must be a sequence of {what}, got the single text "
-            f'{shown(values)}'
-        )
-    axes = getattr(values, 'ndim', 1)
-    if isinstance(values, (Mapping, Set)) or axes != 1:
-        raise ValueError(
-            f"'{name}' must be a sequence of {what} with one axis, got "
-            f'{shown(values)}'
-        )
-    try:
-        return list(values)
-    except TypeError:
-        raise ValueError(
-            f"'{name}' must be a sequence of {what}, got {shown(values)}"
-        ) from None
+    is_text = isinstance(values, (str, bytes))
+    has_order = not isinstance(values, (Mapping, Set))
+    if not is_text and has_order and getattr(values, 'ndim', 1) == 1:
+        with suppress(TypeError):
+            return list(values)
+    raise ValueError(
+        f"'{name}' must be a sequence of {what} with one axis, got "
+        f'{"the single text " if is_text else ""}{shown(values)}'
+    )
 
 
 def _plain(label: Any) -> Any:

@@ -43,9 +43,8 @@ class GraphModule(WatchedModule):
     with :class:`~gmoe.training.TrainingDivergedError`, and is not saved.
 
     Args:
-        gnn: The network, which has :obj:`num_experts`, :obj:`moe_layers` and
-            :obj:`num_hops`.
-        num_outputs: The number of outputs of the network.
+        gnn: The network, which has :obj:`num_experts`, :obj:`moe_layers`,
+            :obj:`num_hops` and :obj:`out_channels`.
         dataset: The dataset's name, which decides on the evaluator.
         task_type: One of :obj:`~gmoe.training.task.TASK_TYPES`.
         metric: The name of the score, a key of
@@ -66,7 +65,6 @@ class GraphModule(WatchedModule):
     def __init__(
         self,
         gnn: GNN | TripleGNN,
-        num_outputs: int,
         dataset: str,
         task_type: str,
         metric: str,
@@ -96,7 +94,7 @@ class GraphModule(WatchedModule):
         self.splits = nn.ModuleDict(
             {
                 split: SplitMetrics(
-                    self.task.score(dataset, metric, num_outputs)
+                    self.task.score(dataset, metric, gnn.out_channels)
                 )
                 for split in ('val', 'test', 'test_curve')
             }

@@ -53,10 +53,8 @@ class GraphPredictor(GraphModule):
                 f"'metric' must be one of {known} for {task_type!r}, got "
                 f'{metric!r}'
             )
-        gnn = GNN(**kwargs)
         super().__init__(
-            gnn,
-            gnn.out_channels,
+            GNN(**kwargs),
             dataset,
             task_type,
             metric,

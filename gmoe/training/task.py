@@ -104,8 +104,13 @@ class Task:
     def score(
         self, dataset: str, metric: str, num_outputs: int
     ) -> GraphScore | CategoryScore:
-        """The score of a split. The arguments are those of
-        :class:`~gmoe.training.GraphModule`."""
+        """The score of a split.
+
+        Args:
+            dataset: The dataset's name.
+            metric: The name of the score.
+            num_outputs: The number of outputs of the network.
+        """
         if self.is_multiclass:
             return CategoryScore(num_outputs)
         return GraphScore(dataset, metric)

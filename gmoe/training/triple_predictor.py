@@ -55,10 +55,8 @@ class TriplePredictor(GraphModule):
     ) -> None:
         check_choice('task_type', task_type, (MULTICLASS,))
         check_choice('metric', metric, CATEGORY_SCORES)
-        gnn = TripleGNN(**kwargs)
         super().__init__(
-            gnn,
-            gnn.head.out_features,
+            TripleGNN(**kwargs),
             dataset,
             task_type,
             metric,
@@ -80,7 +78,7 @@ class TriplePredictor(GraphModule):
                 f"'features' of the data must be {self.features!r}, as the "
                 f'network expects, got {data.features_name!r}'
             )
-        categories, out = data.dataset.categories, self.gnn.head.out_features
+        categories, out = data.dataset.categories, self.gnn.out_channels
         if len(categories) != out:
             raise ValueError(
                 f"'out_channels' must be the number of the data's categories, "

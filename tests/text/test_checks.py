@@ -40,7 +40,7 @@ def test_no_texts():
     [
         ('alpha', "'texts' must be a sequence.*the single text 'alpha'"),
         (b'alpha', "'texts' must be a sequence.*the single text b'alpha'"),
-        (None, "'texts' must be a sequence of texts, got None"),
+        (None, "'texts' must be a sequence of texts.*got None"),
         ({'moon': 1}, "'texts' must be a sequence.*got {'moon': 1}"),
         ({'moon'}, "'texts' must be a sequence.*got {'moon'}"),
         (np.array([TEXTS]), "'texts' must be a sequence.*one axis"),

@@ -6,7 +6,6 @@ suits a job on a cluster. This module gives the two parts of OGB that are
 needed, the table of its datasets and its evaluator, without either.
 """
 
-import csv
 import importlib
 import importlib.util
 import os
@@ -16,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import pandas as pd
 
 from gmoe.common.arguments import check_choice
 
@@ -85,15 +86,8 @@ def import_ogb(name: str = 'ogb') -> ModuleType:
     return importlib.import_module(name)
 
 
-def __getattr__(name: str) -> Any:
-    # Late, since it imports scikit-learn.
-    if name == 'Evaluator':
-        return import_ogb('ogb.graphproppred.evaluate').Evaluator
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
 @lru_cache(maxsize=1)
-def _master_table() -> dict[str, dict[str, str]]:
+def _master_table() -> dict[Any, Any]:
     spec = importlib.util.find_spec('ogb')  # Does not import it.
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(
@@ -101,12 +95,8 @@ def _master_table() -> dict[str, dict[str, str]]:
         )
     folder = Path(spec.submodule_search_locations[0])
     path = folder / 'graphproppred' / 'master.csv'
-    with path.open(newline='') as f:
-        _, *names = (rows := list(csv.reader(f)))[0]
-    return {
-        name: {row[0]: row[i] for row in rows[1:]}
-        for i, name in enumerate(names, start=1)
-    }
+    table = pd.read_csv(path, index_col=0, dtype=str, keep_default_na=False)
+    return table.to_dict()
 
 
 def ogb_mol_names() -> list[str]:

@@ -72,6 +72,7 @@ class OGBMolDataset(CollatedDataset):
     #: The number of categories of each feature of a node, and of an edge.
     node_feature_dims = ATOM_FEATURE_DIMS
     edge_feature_dims = BOND_FEATURE_DIMS
+    raw_file_names = RAW_FILES
 
     def __init__(
         self,
@@ -86,19 +87,22 @@ class OGBMolDataset(CollatedDataset):
     ) -> None:
         self.name = name
         self.limits = limits
-        self.info = ogb_mol_info(name)
+        self.info = info = ogb_mol_info(name)
+        #: The number of target columns of a graph.
+        self.num_tasks = info.num_tasks
+        self.task_type, self.eval_metric = info.task_type, info.eval_metric
         parent = Path(root).expanduser()
-        folder = parent / self.info.dir_name
-        if (parent / f'{self.info.dir_name}_pyg').is_dir():
-            folder = parent / f'{self.info.dir_name}_pyg'
+        folder = parent / f'{info.dir_name}_pyg'
+        if not folder.is_dir():
+            folder = parent / info.dir_name
         if not folder.exists():
             if not download:
                 raise FileNotFoundError(
-                    f"'root' must hold the folder '{self.info.dir_name}' of "
+                    f"'root' must hold the folder '{info.dir_name}' of "
                     f"'{name}', got '{parent}'. Pass 'download=True' to fetch "
-                    f"it from '{url or self.info.url}'"
+                    f"it from '{url or info.url}'"
                 )
-            download_ogb_mol(self.info, folder, url, log, limits)
+            download_ogb_mol(info, folder, url, log, limits)
         super().__init__(str(folder), transform, log=log)
 
         given = given_cache_dir(cache_dir)
@@ -107,33 +111,10 @@ class OGBMolDataset(CollatedDataset):
         raw_dir = Path(self.raw_dir)
         raw = read_raw_bytes(raw_dir, limits)
         cache = TensorCache(folder, fingerprint(raw), given)
-        tensors = cache.get(lambda: parse_raw(raw, raw_dir, self.info, limits))
+        tensors = cache.get(lambda: parse_raw(raw, raw_dir, info, limits))
         self._collate(tensors)
         self._num_graphs = self.len()  # A copied part has fewer.
         self._smiles: list[str] | None = None
-
-    @property
-    def raw_file_names(self) -> list[str]:
-        return list(RAW_FILES)
-
-    @property
-    def processed_file_names(self) -> list[str]:
-        return []  # The cache is not PyG's.
-
-    @property
-    def num_tasks(self) -> int:
-        """The number of target columns of a graph."""
-        return self.info.num_tasks
-
-    @property
-    def task_type(self) -> str:
-        """`"binary classification"` or `"regression"`."""
-        return self.info.task_type
-
-    @property
-    def eval_metric(self) -> str:
-        """The metric of OGB's evaluator."""
-        return self.info.eval_metric
 
     @property
     def num_classes(self) -> int:

@@ -1,6 +1,7 @@
 """Features of a text by an encoder of Hugging Face."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,12 +52,7 @@ def encoder_size(name: str) -> int:
         OSError: If there is no such encoder.
     """
     auto = require('transformers').AutoConfig
-    return int(auto.from_pretrained(_source(name)).hidden_size)
-
-
-def _source(name: str) -> str:
-    folder = Path(name).expanduser()
-    return str(folder) if folder.is_dir() else name
+    return int(auto.from_pretrained(os.path.expanduser(name)).hidden_size)
 
 
 @torch.no_grad()
@@ -84,7 +80,7 @@ def encoder_features(
         ValueError: If it has no tokenizer.
     """
     transformers = require('transformers')
-    source = _source(name)
+    source = os.path.expanduser(name)
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     # Where its files are missing, transformers makes one without words.
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
@@ -92,10 +88,8 @@ def encoder_features(
             "'encoder' must be an encoder with a tokenizer, got "
             f'{name!r}, which has none'
         )
-    model = transformers.AutoModel.from_pretrained(
-        source, use_safetensors=True
-    )
-    model = model.float().eval()
+    load = transformers.AutoModel.from_pretrained
+    model = load(source, use_safetensors=True).float().eval()
     # Texts of one length go together, for little to be padded.
     order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
     out = torch.zeros(len(texts), int(model.config.hidden_size))

@@ -150,14 +150,6 @@ class WebNLGDataset(CodedDataset):
             )
 
     @property
-    def raw_file_names(self) -> list[str]:
-        return []  # The release may be an archive.
-
-    @property
-    def processed_file_names(self) -> list[str]:
-        return []
-
-    @property
     def num_text_features(self) -> int:
         """The number of a node's features that describe its text."""
         return self.node_table.size(1)
@@ -206,20 +198,14 @@ class WebNLGDataset(CodedDataset):
         """
         split = self.split(protocol)
         if holdout is not None:
-            train, valid = held_out_split(split.train, split.dev, holdout)
-            parts = {
-                'train': torch.tensor(train),
-                'valid': torch.tensor(valid),
-            }
+            held_out = held_out_split(split.train, split.dev, holdout)
+            parts = dict(zip(('train', 'valid'), map(torch.tensor, held_out)))
             return self._within(parts, len(self.entries))
-        start = len(split.train) + len(split.dev)
         test = self._positions(split.test)
-        dev = torch.arange(len(split.train), start)
-        parts = {
-            'train': torch.arange(len(split.train)),
-            'valid': dev if split.selection == 'dev' else test,
-            'test': test,
-        }
+        train = torch.arange(len(split.train))
+        dev = torch.arange(len(split.dev)) + len(train)
+        valid = dev if split.selection == 'dev' else test
+        parts = {'train': train, 'valid': valid, 'test': test}
         return self._within(parts, len(self.entries))
 
     def get_idx_subsets(

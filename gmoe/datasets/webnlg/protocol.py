@@ -199,8 +199,10 @@ def _check_categories(
 ) -> None:
     for split in SPLITS:
         known = CATEGORIES + (TEST_CATEGORIES if split == 'test' else ())
+        kept = []
         for entry in release.entries[split]:
             if entry.category in known:
+                kept.append(entry)
                 continue
             error = CorruptDatasetError(
                 path / entry.file,
@@ -211,8 +213,4 @@ def _check_categories(
                 raise error
             errors.append(error)
             release.left_out[f'{split}: unknown category'] += 1
-        release.entries[split] = [
-            entry
-            for entry in release.entries[split]
-            if entry.category in known
-        ]
+        release.entries[split] = kept

@@ -75,16 +75,8 @@ class WebNLGEntry:
         return frozenset(self.triples)
 
 
-def parse_triple(text: str) -> Triple:
-    """Returns subject, property and object of `subject | property | object`.
-
-    Args:
-        text: The triple, as WebNLG writes it.
-
-    Raises:
-        ValueError: If it does not have these three parts.
-    """
-    return to_triple(text)
+#: The name that earlier versions had for :func:`to_triple`.
+parse_triple = to_triple
 
 
 def parse_file(
@@ -209,7 +201,7 @@ def _parse_entry(element: Element, file: str) -> WebNLGEntry:
     sets = element.findall('modifiedtripleset')
     if len(sets) != 1:
         raise ValueError(f"must hold one 'modifiedtripleset', got {len(sets)}")
-    triples = tuple(parse_triple(text) for text in _texts(sets[0], 'mtriple'))
+    triples = tuple(to_triple(text) for text in _texts(sets[0], 'mtriple'))
     if not triples:
         raise ValueError('must hold at least one triple, got none')
     size = element.get('size')

@@ -120,6 +120,7 @@ class TripleGNN(LayeredNetwork):
         super().__init__(
             mixture, num_layers, None, dropout, residual=True, relu_last=True
         )
+        self.out_channels = out_channels
         self.hide_root = hide_root
         self.hide_entities = hide_entities
         self.relation_features = relation_features

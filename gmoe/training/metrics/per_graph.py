@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
@@ -31,11 +32,8 @@ class PerGraph(Metric):
         self.graph_ids.append(graph_id)
 
     def _kept(self) -> tuple[Tensor, Tensor]:
-        graph_id = _cat(self.graph_ids).cpu()
-        order = torch.argsort(graph_id, stable=True)
-        is_first = torch.ones_like(order, dtype=torch.bool)
-        is_first[1:] = graph_id[order].diff() != 0
-        once = order[is_first]
+        graph_id = _cat(self.graph_ids).cpu().numpy()
+        once = np.unique(graph_id, return_index=True)[1]
         return _cat(self.values).cpu()[once], _cat(self.targets).cpu()[once]
 
 
