@@ -117,7 +117,8 @@ class Parser(LightningArgumentParser):
             known = [f'{owner}.{key}' for key in _arguments(path)]
         else:
             parsers = (self, *self.commands)
-            known = [key for parser in parsers for key in _keys(parser)]
+            defaults = [p.get_defaults().as_flat() for p in parsers]
+            known = [key for each in defaults for key in vars(each)]
         group, dot, last = name.rpartition('.')
         # Only the last part counts where the others are right.
         inside = [
@@ -143,10 +144,6 @@ def _options(key: str, linked: frozenset[str]) -> str:
         )
         lines.append(f'{name} (--{key}.help {name}): {options}')
     return '. '.join(lines)
-
-
-def _keys(parser: LightningArgumentParser) -> list[str]:
-    return list(parser.get_defaults().as_flat().__dict__)
 
 
 def _kind(text: str) -> str:

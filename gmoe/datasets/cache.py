@@ -110,12 +110,12 @@ class TensorCache:
                 with replacing(path) as file:
                     torch.save(out, file)
                 return path
-            except (OSError, RuntimeError) as e:  # torch raises the latter.
+            except BaseException as e:
+                remove_empty(created)
+                # torch raises the latter.
+                if not isinstance(e, (OSError, RuntimeError)):
+                    raise
                 error = e
-                remove_empty(created)
-            except BaseException:
-                remove_empty(created)
-                raise
         warnings.warn(
             f'Could not write a cache to any of '
             f'{[str(path) for path in self._writable]} ({error}). What it '

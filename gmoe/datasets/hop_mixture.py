@@ -68,7 +68,7 @@ class HopMixture(CollatedDataset):
     node_feature_dims = (2, 2, 2)
     edge_feature_dims = (3,)
 
-    num_tasks = 1
+    num_tasks, num_classes = 1, 2
     task_type = 'binary classification'
     eval_metric = 'acc'
 
@@ -121,10 +121,6 @@ class HopMixture(CollatedDataset):
                 f"'split' must be None for 'get_idx_split', got {self.split!r}"
             )
         return self._within(self._all_parts(), self.num_graphs)
-
-    @property
-    def num_classes(self) -> int:
-        return 2
 
 
 class _Bits:
@@ -181,17 +177,16 @@ def _generate(bits: _Bits, num_graphs: int) -> dict[str, Tensor]:
     graph, a, b = np.nonzero(np.triu(adj))
     edge = np.stack([a, b, b, a], axis=-1).reshape(-1, 2)
     edge_attr = bits.integers(HopMixture.edge_feature_dims[0], len(a), 1)
-    return {
-        'x': torch.from_numpy(x[is_node].astype(np.int64)),
-        'hop': torch.from_numpy((shown + 1)[is_node]),
-        'edge': torch.from_numpy(edge.astype(np.int64)),
-        'edge_attr': torch.from_numpy(edge_attr.repeat(2, axis=0)),
-        'y': torch.from_numpy(label[:, None].astype(np.float32)),
-        'num_nodes': torch.from_numpy(num_nodes),
-        'num_edges': torch.from_numpy(
-            2 * np.bincount(graph, minlength=num_graphs)
-        ),
+    arrays = {
+        'x': x[is_node].astype(np.int64),
+        'hop': (shown + 1)[is_node],
+        'edge': edge.astype(np.int64),
+        'edge_attr': edge_attr.repeat(2, axis=0),
+        'y': label[:, None].astype(np.float32),
+        'num_nodes': num_nodes,
+        'num_edges': 2 * np.bincount(graph, minlength=num_graphs),
     }
+    return {key: torch.from_numpy(array) for key, array in arrays.items()}
 
 
 def _colors(

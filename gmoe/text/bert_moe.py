@@ -15,8 +15,7 @@ from gmoe.routing import Router, Routing, balance_loss
 from gmoe.text.bert_moe_config import BertMoeConfig
 from gmoe.text.bert_moe_files import register_layout
 from gmoe.text.encoder import check_weights
-from gmoe.text.head import MoeHead
-from gmoe.text.pooling import pool
+from gmoe.text.head import MoeHead, pool
 
 require('transformers')
 
@@ -138,14 +137,6 @@ class BertMoeForSequenceClassification(PreTrainedModel):
         model.encoder = _without_pooler(pretrained)
         model.config.dtype = model.config.encoder_config.dtype = dtype
         return model.to(dtype)
-
-    def get_input_embeddings(self) -> nn.Module:
-        """The encoder's embeddings of tokens."""
-        return self.encoder.get_input_embeddings()
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces the encoder's embeddings of tokens."""
-        self.encoder.set_input_embeddings(value)
 
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
         """Resizes the encoder's embeddings of tokens."""

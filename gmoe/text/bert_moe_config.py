@@ -17,8 +17,8 @@ from gmoe.common.shown import shown
 from gmoe.nn.experts.mlp import ACTIVATIONS
 from gmoe.routing import ROUTER_PRESETS
 from gmoe.text.checks import check_names
+from gmoe.text.head import POOLINGS
 from gmoe.text.old_names import with_new_names
-from gmoe.text.pooling import POOLINGS
 
 require('transformers')
 

@@ -63,9 +63,7 @@ class TextClassifier(ABC):
                 two.
         """
         texts, labels = check_texts(texts), check_labels(labels)
-        known = labels
-        if classes is not None:
-            known = check_labels(classes, 'classes')
+        known = labels if classes is None else check_labels(classes, 'classes')
         names = sorted(set(known))
         numbers = _numbers(texts, labels, names)
         if len(set(numbers)) < 2:

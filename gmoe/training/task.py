@@ -104,13 +104,8 @@ class Task:
     def score(
         self, dataset: str, metric: str, num_outputs: int
     ) -> GraphScore | CategoryScore:
-        """The score of a split.
-
-        Args:
-            dataset: The dataset's name.
-            metric: The name of the score.
-            num_outputs: The number of outputs of the network.
-        """
+        """The score of a split. The dataset and the metric are those of
+        :class:`~gmoe.training.GraphModule`."""
         if self.is_multiclass:
             return CategoryScore(num_outputs)
         return GraphScore(dataset, metric)

@@ -29,8 +29,7 @@ class LossWatch:
     """
 
     def __init__(self) -> None:
-        self._steps: list[int] = []
-        self._losses: list[Tensor] = []
+        self._kept: list[tuple[int, Tensor]] = []
 
     def add(self, step: int, loss: Tensor) -> bool:
         """Keeps the loss of a step.
@@ -42,9 +41,8 @@ class LossWatch:
         Returns:
             Whether it is time to look.
         """
-        self._steps.append(step)
-        self._losses.append(loss.detach())
-        return len(self._steps) >= CHUNK
+        self._kept.append((step, loss.detach()))
+        return len(self._kept) >= CHUNK
 
     def look(self, leaves_out: bool = False) -> int | None:
         """Looks at the losses since the last look, and forgets them.
@@ -57,10 +55,10 @@ class LossWatch:
         Returns:
             The first step whose loss is not finite, if any.
         """
-        if not self._losses:
+        if not self._kept:
             return None
-        steps = self._steps
-        finite = torch.stack(self._losses).isfinite().tolist()
+        steps, losses = zip(*self._kept)
+        finite = torch.stack(losses).isfinite().tolist()
         self.forget()
         if all(finite) or (leaves_out and any(finite)):
             return None
@@ -68,7 +66,7 @@ class LossWatch:
 
     def forget(self) -> None:
         """Forgets all losses."""
-        self._steps, self._losses = [], []
+        self._kept = []
 
 
 def all_finite(state: Mapping[str, Any]) -> bool:

@@ -87,16 +87,13 @@ class WebNLGDataModule(GraphDataModule):
         self.root = root
         self.protocol = protocol
         self.holdout = holdout
-        self.features = features
-        self.dim = dim
-        self.encoder = None if encoder is None else encoder_path(encoder)
         self.mask_entities = MaskEntities(ratio=mask_entities)
         self.mask_properties = MaskProperties(mask_properties)
         self.triples = triples
-        self.cache_dir = cache_dir
         self.download = download
+        path = None if encoder is None else encoder_path(encoder)
         self.text_features = TextFeatures(
-            features, dim, encoder=self.encoder, cache_dir=cache_dir
+            features, dim, encoder=path, cache_dir=cache_dir
         )
 
     @property

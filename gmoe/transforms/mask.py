@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from gmoe.common.arguments import check_share
+from gmoe.common.arguments import check_integer, check_share
 
 
 class _Mask(BaseTransform):
@@ -69,14 +69,8 @@ class MaskEntities(_Mask):
                 f"'node_type' must be of shape [{x.size(0)}], one for each "
                 f'row of x, got {list(data.node_type.shape)}'
             )
-        num_features = self.num_text_features
-        if not x.is_floating_point():
-            num_features = 1
-        if num_features is None or not 1 <= num_features <= x.size(1):
-            raise ValueError(
-                f"'num_text_features' must be from 1 to {x.size(1)}, got "
-                f'{num_features}'
-            )
+        num_features = self.num_text_features if x.is_floating_point() else 1
+        check_integer(1, x.size(1), num_text_features=num_features)
         mask = self._draw(x)
         if not self.literals:
             mask = mask & (data.node_type == 0)

@@ -262,13 +262,5 @@ class WebNLGDataset(CodedDataset):
         return look_up(data)
 
     def _positions(self, test: Sequence[WebNLGEntry]) -> Tensor:
-        whole = self.splits['published']
-        start = len(whole.train) + len(whole.dev)
-        position = {
-            (entry.file, entry.eid): start + i
-            for i, entry in enumerate(whole.test)
-        }
-        return torch.tensor(
-            [position[entry.file, entry.eid] for entry in test],
-            dtype=torch.long,
-        )
+        position = {(e.file, e.eid): i for i, e in enumerate(self.entries)}
+        return torch.tensor([position[e.file, e.eid] for e in test]).long()

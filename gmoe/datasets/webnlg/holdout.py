@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from gmoe.common.arguments import check_integer
 from gmoe.datasets.triples.graph import triples_to_graph
 from gmoe.datasets.webnlg.xml import WebNLGEntry
 
@@ -32,10 +33,7 @@ def held_out_split(
     Raises:
         ValueError: If there is no such part.
     """
-    if not 0 <= holdout < NUM_HOLDOUTS:
-        raise ValueError(
-            f"'holdout' must be from 0 to {NUM_HOLDOUTS - 1}, got {holdout}"
-        )
+    check_integer(0, NUM_HOLDOUTS - 1, holdout=holdout)
     graphs = [triples_to_graph(entry.triples) for entry in (*train, *dev)]
     roots = [graph.node_text[graph.root] for graph in graphs]
     held_out = {root for root in roots if part_of(root) == holdout}

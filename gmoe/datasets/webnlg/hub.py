@@ -13,6 +13,9 @@ from gmoe.datasets.webnlg.protocol import (
 )
 from gmoe.datasets.webnlg.xml import WebNLGEntry
 
+#: What the hub has of a text.
+LEX = ('comment', 'lid', 'text', 'lang')
+
 
 def webnlg_dataset_dict(
     root: str | os.PathLike[str] = 'data/webnlg',
@@ -70,12 +73,7 @@ def hub_features(datasets: Any) -> Any:
             'modified_triple_sets': {'mtriple_set': many(many(string))},
             'shape': string,
             'shape_type': string,
-            'lex': {
-                'comment': many(string),
-                'lid': many(string),
-                'text': many(string),
-                'lang': many(string),
-            },
+            'lex': {key: many(string) for key in LEX},
             'test_category': string,
             'dbpedia_links': many(string),
             'links': many(string),
@@ -99,12 +97,7 @@ def hub_row(entry: WebNLGEntry) -> dict[str, Any]:
         },
         'shape': entry.shape,
         'shape_type': entry.shape_type,
-        'lex': {
-            'comment': [text.comment for text in entry.texts],
-            'lid': [text.lid for text in entry.texts],
-            'text': [text.text for text in entry.texts],
-            'lang': [text.lang for text in entry.texts],
-        },
+        'lex': {key: [getattr(t, key) for t in entry.texts] for key in LEX},
         'test_category': name if is_test else '',
         'dbpedia_links': list(entry.dbpedia_links),
         'links': list(entry.links),

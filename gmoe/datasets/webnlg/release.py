@@ -8,6 +8,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from gmoe.common.shown import shown
@@ -52,13 +53,11 @@ class Release:
         instance_type: The kind of a test entry by file and entry id, as far as
             the release has it.
         left_out: How many malformed entries were left out.
-        checksum: A hash of the names and the content of the files.
     """
 
     entries: dict[str, list[WebNLGEntry]]
     instance_type: dict[tuple[str, str], str]
     left_out: Counter[str] = field(default_factory=Counter)
-    checksum: str = ''
 
 
 def find_release(root: Path) -> Path | None:
@@ -91,7 +90,7 @@ def read_release(
         CorruptDatasetError: If a file does not hold what it should.
     """
     files = _read_zip(path) if path.is_file() else _read_folder(path)
-    release = Release({}, {}, checksum=files_checksum(files))
+    release = Release({}, {})
     for split in SPLITS:
         names = [
             name
@@ -176,6 +175,7 @@ def _read_folder(path: Path) -> dict[str, bytes]:
 
 def _read_zip(path: Path) -> dict[str, bytes]:
     """Reads the files of the release, and writes nothing anywhere."""
+    corrupt = partial(CorruptDatasetError, path)
     out: dict[str, bytes] = {}
     try:
         with open_zip(path) as archive:
@@ -185,10 +185,9 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                     continue
                 check_member(member)
                 if match[1] in out:
-                    raise CorruptDatasetError(
-                        path,
+                    raise corrupt(
                         f'it must hold each file of the release once, '
-                        f'got {match[1]!r} again',
+                        f'got {match[1]!r} again'
                     )
                 with archive.open(member) as f:
                     # The size that a member states may be wrong.
@@ -196,19 +195,16 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                 _check_size(path / member.filename, len(content))
                 out[match[1]] = content
                 if sum(map(len, out.values())) > MAX_TOTAL_SIZE:
-                    raise CorruptDatasetError(
-                        path,
+                    raise corrupt(
                         f'its files must be of at most {MAX_TOTAL_SIZE} '
-                        f'bytes together, got more at {match[1]!r}',
+                        f'bytes together, got more at {match[1]!r}'
                     )
     except (zipfile.BadZipFile, RuntimeError) as e:
-        raise CorruptDatasetError(
-            path, f'it must be a complete archive, got {shown(str(e), 200)}'
+        raise corrupt(
+            f'it must be a complete archive, got {shown(str(e), 200)}'
         ) from e
     if not out:
-        raise CorruptDatasetError(
-            path, "it must hold the folder 'release_v3.0/en', got none"
-        )
+        raise corrupt("it must hold the folder 'release_v3.0/en', got none")
     return out
 
 

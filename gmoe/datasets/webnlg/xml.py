@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -130,10 +131,10 @@ def parse_file(
 
 
 def _parse_xml(content: bytes, path: Path) -> Element:
+    corrupt = partial(CorruptDatasetError, path)
     if len(content) > MAX_FILE_SIZE:
-        raise CorruptDatasetError(
-            path,
-            f'it must be of at most {MAX_FILE_SIZE} bytes, got {len(content)}',
+        raise corrupt(
+            f'it must be of at most {MAX_FILE_SIZE} bytes, got {len(content)}'
         )
     builder, depth, count = TreeBuilder(), 0, 0
     eid: str | None = None
@@ -142,14 +143,13 @@ def _parse_xml(content: bytes, path: Path) -> Element:
         nonlocal depth, count, eid
         depth, count = depth + 1, count + 1
         if depth > MAX_DEPTH:
-            raise CorruptDatasetError(
-                path,
+            raise corrupt(
                 f'its elements must be nested at most {MAX_DEPTH} deep, got '
-                f'more in line {parser.CurrentLineNumber}',
+                f'more in line {parser.CurrentLineNumber}'
             )
         if count > MAX_ELEMENTS:
-            raise CorruptDatasetError(
-                path, f'it must have at most {MAX_ELEMENTS} elements, got more'
+            raise corrupt(
+                f'it must have at most {MAX_ELEMENTS} elements, got more'
             )
         if tag == 'entry':
             eid = attributes.get('eid')
@@ -162,10 +162,9 @@ def _parse_xml(content: bytes, path: Path) -> Element:
 
     def forbid(*_: Any) -> Any:
         # Without declarations there are no entities to expand or to fetch.
-        raise CorruptDatasetError(
-            path,
+        raise corrupt(
             f'it must be without a document type and without entity '
-            f'declarations, got one in line {parser.CurrentLineNumber}',
+            f'declarations, got one in line {parser.CurrentLineNumber}'
         )
 
     parser = expat.ParserCreate()
@@ -183,8 +182,8 @@ def _parse_xml(content: bytes, path: Path) -> Element:
             raise
         where = '' if eid is None else f' at or after entry {shown(eid)}'
         what = str(e)[:100]  # An unknown encoding has any length.
-        raise CorruptDatasetError(
-            path, f'it must be complete, well-formed XML, got {what}{where}'
+        raise corrupt(
+            f'it must be complete, well-formed XML, got {what}{where}'
         ) from e
     return builder.close()
 
@@ -249,9 +248,5 @@ def _links(element: Element, group: str, tag: str) -> tuple[str, ...]:
 
 
 def _parse_text(element: Element) -> WebNLGText:
-    return WebNLGText(
-        text=(element.text or '').strip(),
-        lid=element.get('lid', ''),
-        comment=element.get('comment', ''),
-        lang=element.get('lang', ''),
-    )
+    rest = (element.get(name, '') for name in ('lid', 'comment', 'lang'))
+    return WebNLGText((element.text or '').strip(), *rest)

@@ -12,12 +12,9 @@ class ParameterCount(Callback):
     def on_fit_start(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> None:
-        sizes = [
-            (parameter.numel(), parameter.requires_grad)
-            for parameter in pl_module.parameters()
-        ]
-        total = sum(size for size, _ in sizes)
-        trained = sum(size for size, is_trained in sizes if is_trained)
+        parameters = list(pl_module.parameters())
+        total = sum(p.numel() for p in parameters)
+        trained = sum(p.numel() for p in parameters if p.requires_grad)
         rank_zero_info(
             f'{type(pl_module).__name__}: {total:,} parameters, {trained:,} '
             'of them trained'

@@ -9,6 +9,7 @@ from torchmetrics.functional.classification import (
     multiclass_f1_score,
 )
 
+from gmoe.common.arguments import check_integer
 from gmoe.training.metrics.per_graph import PerGraph, undefined
 
 #: The category of a graph whose category is not known.
@@ -23,8 +24,7 @@ class CategoryScore(PerGraph):
     number of graphs and unweighted. A category that is neither there nor
     predicted is left out of the average.
 
-    Graphs that several processes saw count once, those of unknown category
-    not at all.
+    Graphs of unknown category do not count.
 
     Args:
         num_classes: The number of categories.
@@ -39,10 +39,7 @@ class CategoryScore(PerGraph):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        if num_classes < 2:
-            raise ValueError(
-                f"'num_classes' must be at least 2, got {num_classes}"
-            )
+        check_integer(2, num_classes=num_classes)
         self.num_classes = num_classes
 
     def update(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import binary_accuracy
 
+from gmoe.common.arguments import check_choice
 from gmoe.datasets import import_ogb, ogb_mol_info
 from gmoe.training.metrics.per_graph import PerGraph, undefined
 
@@ -16,9 +17,6 @@ GRAPH_MODES = {'rocauc': 'max', 'ap': 'max', 'acc': 'max', 'rmse': 'min'}
 class GraphScore(PerGraph):
     r"""The score of all graphs of a split: OGB's official Evaluator for its
     datasets, accuracy or the root of the mean squared error for others.
-
-    Graphs that several processes saw, because a distributed sampler fills up
-    its last batch, count once.
 
     Args:
         name: The dataset's name. For ``ogbg-*``, OGB's Evaluator of that
@@ -36,10 +34,7 @@ class GraphScore(PerGraph):
 
     def __init__(self, name: str, metric: str) -> None:
         super().__init__()
-        if metric not in GRAPH_MODES:
-            raise ValueError(
-                f"'metric' must be one of {[*GRAPH_MODES]}, got {metric!r}"
-            )
+        check_choice('metric', metric, GRAPH_MODES)
         of_ogb = name.startswith('ogbg-')
         fits = [ogb_mol_info(name).eval_metric] if of_ogb else ['acc', 'rmse']
         if metric not in fits:

@@ -11,7 +11,7 @@ from gmoe.training.metrics.per_graph import PerGraph
 
 class SplitLoss(PerGraph):
     """The loss of all labels of a split: the same in batches of any size, on
-    any number of processes. Graphs that several processes saw count once.
+    any number of processes.
 
     Shapes:
         - **update:** losses :math:`(B, C)`, zero where there is no label,

@@ -62,5 +62,7 @@ def test_scores_of_categories_are_those_of_sklearn():
     for name, value in expected.items():
         assert float(out[name]) == pytest.approx(value, abs=1e-6)
         assert METRIC_MODES[name] == 'max'
-    with pytest.raises(ValueError, match="'num_classes' must be at least 2"):
+    with pytest.raises(
+        ValueError, match="'num_classes' must be an integer >= 2"
+    ):
         CategoryScore(1)

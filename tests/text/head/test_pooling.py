@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gmoe.text.pooling import POOLINGS, pool
+from gmoe.text.head import POOLINGS, pool
 
 HIDDEN = torch.tensor(
     [[[1.0, -5.0], [3.0, -7.0], [90.0, 90.0]], [[2.0, 2.0]] * 3]
