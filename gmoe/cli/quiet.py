@@ -24,10 +24,8 @@ _WARNINGS = (
 def be_quiet() -> None:
     """Leaves out advertisements, and warnings of Lightning about its own
     code and about batches that are few or quick."""
-    logging.getLogger(_LOGGER).addFilter(_is_no_tip)
+    logging.getLogger(_LOGGER).addFilter(
+        lambda record: not record.getMessage().startswith(_TIP)
+    )
     for message in _WARNINGS:
         warnings.filterwarnings('ignore', message)
-
-
-def _is_no_tip(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith(_TIP)

@@ -67,9 +67,8 @@ def _problem(path: Path) -> str | None:
     except UnicodeDecodeError:
         return 'it is not text in UTF-8'
     except yaml.MarkedYAMLError as error:
-        line = (
-            '' if error.problem_mark is None else error.problem_mark.line + 1
-        )
+        mark = error.problem_mark
+        line = '' if mark is None else mark.line + 1
         return f'line {line}: {error.problem}'
     except (yaml.YAMLError, ValueError):
         return 'it is not YAML'

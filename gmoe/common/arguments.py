@@ -39,7 +39,6 @@ def check_integer(low: int, high: int | None = None, /, **values: Any) -> None:
     Raises:
         ValueError: If one is refused.
     """
-    bounds = f'>= {low}' if high is None else f'from {low} to {high}'
     for name, value in values.items():
         if (
             not isinstance(value, Integral)
@@ -47,6 +46,7 @@ def check_integer(low: int, high: int | None = None, /, **values: Any) -> None:
             or value < low
             or (high is not None and not value <= high)
         ):
+            bounds = f'>= {low}' if high is None else f'from {low} to {high}'
             raise ValueError(
                 f"'{name}' must be an integer {bounds}, got {shown(value)}"
             )

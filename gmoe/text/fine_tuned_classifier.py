@@ -174,6 +174,7 @@ class FineTunedClassifier(TextClassifier):
         training = {**vars(self.training)}
         del training['checkpoints']
         arguments = training.pop('arguments')
+        settings = _settings(self.model.config.to_dict())
         fingerprint = {
             'classifier': type(self).__name__,
             'encoder': encoder,
@@ -181,12 +182,7 @@ class FineTunedClassifier(TextClassifier):
             'classes': self.classes,
             **training,
             **{f'arguments.{k}': v for k, v in arguments.items()},
-            **{
-                f'model.{key}': value
-                for key, value in _settings(
-                    self.model.config.to_dict()
-                ).items()
-            },
+            **{f'model.{k}': v for k, v in settings.items()},
         }
         for name, rows in (('', train), ('validation ', held_out or [])):
             for key, what in (('input_ids', 'texts'), ('labels', 'labels')):
@@ -199,9 +195,6 @@ class FineTunedClassifier(TextClassifier):
         self.tokenizer.save_pretrained(folder)
 
     def _load(self, folder: Path) -> None:
-        wanted = (
-            f"'folder' must be a folder with a saved {type(self).__name__}"
-        )
         try:
             config = AutoConfig.from_pretrained(
                 folder, trust_remote_code=False
@@ -230,7 +223,8 @@ class FineTunedClassifier(TextClassifier):
                 )
         except Exception as error:
             raise ValueError(
-                f"{wanted}, got '{folder}': {str(error):.200}"
+                f"'folder' must be a folder with a saved "
+                f"{type(self).__name__}, got '{folder}': {str(error):.200}"
             ) from error
         encoder = getattr(config, 'encoder_config', config)
         check_max_length(encoder, self.training.max_length)

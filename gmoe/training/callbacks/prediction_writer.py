@@ -88,8 +88,7 @@ class PredictionWriter(BasePredictionWriter):
             for task in range(joined[key].size(1)):
                 columns[f'{key}_{task}'] = joined[key][:, task].float().numpy()
         table = pd.DataFrame(columns)
-        table = table.drop_duplicates('graph_id').sort_values('graph_id')
-        return table
+        return table.drop_duplicates('graph_id').sort_values('graph_id')
 
     def _print(self, table: pd.DataFrame) -> None:
         for _, row in table.iterrows():
