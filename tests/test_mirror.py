@@ -31,7 +31,6 @@ PARTS = {
     'gmoe/ops/message.py': 'tests/ops/test_routed_message.py',
     'gmoe/text/bert_moe_files.py': 'tests/text/test_checkpoints.py',
     'gmoe/text/fine_tuned_classifier.py': 'tests/text/test_classifier.py',
-    'gmoe/text/trainer.py': 'tests/text/test_bert_classifiers.py',
     'gmoe/training/hop_mixture_data_module.py': (
         'tests/training/test_graph_data_module.py'
     ),

@@ -22,10 +22,9 @@ from gmoe.text.encoder import (
     load_tokenizer,
     refuse,
 )
-from gmoe.text.fine_tuning import FineTuning
+from gmoe.text.fine_tuning import FineTuning, make_trainer
 from gmoe.text.linearize import add_special_tokens
 from gmoe.text.offline import encoder_path
-from gmoe.text.trainer import make_trainer
 
 require('accelerate')
 require('transformers')

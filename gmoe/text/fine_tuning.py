@@ -1,7 +1,8 @@
-"""The settings by which a pretrained encoder is trained."""
+"""The settings by which a pretrained encoder is trained, and its Trainer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,17 @@ from typing import Any
 from gmoe.common.arguments import check_choice, check_integer, check_number
 from gmoe.common.require import require
 from gmoe.text.checks import check_names
-from gmoe.text.metrics import SCORES
+from gmoe.text.metrics import SCORES, classification_scores
 
 require('accelerate')
 require('transformers')
 
-from transformers import TrainingArguments  # noqa: E402
+from transformers import (  # noqa: E402
+    DataCollatorWithPadding,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 
 @dataclass(frozen=True)
@@ -61,3 +67,95 @@ class FineTuning:
         # Where checkpoints are is said by 'checkpoints'.
         known.discard('output_dir')
         check_names('arguments', self.arguments, known)
+
+
+def make_trainer(
+    classifier: Any,
+    folder: str,
+    train: Any = None,
+    validation: Any = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Trainer:
+    """A Trainer of a classifier, or one that only predicts.
+
+    Args:
+        classifier: The classifier, which has a model and its tokenizer.
+        folder: Where checkpoints go.
+        train: The encoded texts to train on, if any.
+        validation: Those on which the best epoch is chosen, if any.
+        callbacks: Further callbacks.
+    """
+    settings, seed = classifier.training, classifier.seed
+    each_epoch = 'no' if validation is None else 'epoch'
+    keep = train is not None and settings.checkpoints is not None
+    arguments = {
+        'output_dir': folder,
+        'num_train_epochs': settings.epochs,
+        'per_device_train_batch_size': settings.batch_size,
+        'per_device_eval_batch_size': 4 * settings.batch_size,
+        'learning_rate': settings.learning_rate,
+        'weight_decay': settings.weight_decay,
+        'seed': seed,
+        'data_seed': seed,
+        'eval_strategy': each_epoch,
+        'save_strategy': 'epoch' if keep else each_epoch,
+        'save_total_limit': 1,
+        'save_only_model': not keep,
+        'load_best_model_at_end': validation is not None,
+        'metric_for_best_model': settings.select_by,
+        'greater_is_better': True,
+        'logging_strategy': 'epoch',
+        'report_to': 'none',
+        'disable_tqdm': True,
+        **settings.arguments,
+    }
+    if train is None:
+        # Any other would reorder what is predicted.
+        arguments['train_sampling_strategy'] = 'random'
+    return Trainer(
+        model=classifier.model,
+        args=TrainingArguments(**arguments),
+        data_collator=DataCollatorWithPadding(classifier.tokenizer),
+        train_dataset=train,
+        eval_dataset=validation,
+        compute_metrics=_scores,
+        callbacks=[_SameFolder(folder), _SameLayout(), *callbacks],
+    )
+
+
+class _SameFolder(TrainerCallback):
+    """Finds the best checkpoint where the folder was moved."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, **kwargs: Any
+    ) -> None:
+        if state.best_model_checkpoint is not None:
+            name = Path(state.best_model_checkpoint).name
+            state.best_model_checkpoint = str(self.folder / name)
+
+
+class _SameLayout(TrainerCallback):
+    """Turns what an optimizer of an earlier version has kept of the experts'
+    first weights, as :math:`(n, H, D_{in})`."""
+
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, **kwargs: Any
+    ) -> None:
+        for parameter, kept in kwargs['optimizer'].state.items():
+            if parameter.dim() != 3 or parameter.is_contiguous():
+                continue
+            for name, value in kept.items():
+                if value.shape == parameter.mT.shape and value.is_contiguous():
+                    kept[name] = value.mT
+
+
+def _scores(prediction: Any) -> dict[str, float]:
+    logits = prediction.predictions
+    if isinstance(logits, tuple):
+        logits = logits[0]
+    return classification_scores(
+        prediction.label_ids.tolist(), logits.argmax(axis=-1).tolist()
+    )

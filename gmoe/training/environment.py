@@ -44,19 +44,15 @@ def environment() -> dict[str, str]:
     info = {'gmoe': gmoe.__version__, 'python': platform.python_version()}
     info |= package_versions()
     info['torch'] = torch.__version__  # With its build, unlike the package's.
-    info['back end'] = _back_end()
+    fused = f'fused ops (CPU{", CUDA" if ops.CUDA_AVAILABLE else ""})'
+    eager = 'eager PyTorch (no fused ops)'
+    info['back end'] = fused if ops.AVAILABLE else eager
     info['platform'] = platform.platform()
     info['cpu threads'] = str(torch.get_num_threads())
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     names = [torch.cuda.get_device_name(i) for i in range(count)]
     info['cuda devices'] = ', '.join(names) or 'none'
     return info
-
-
-def _back_end() -> str:
-    if not ops.AVAILABLE:
-        return 'eager PyTorch (no fused ops)'
-    return f'fused ops (CPU{", CUDA" if ops.CUDA_AVAILABLE else ""})'
 
 
 def print_info() -> None:
