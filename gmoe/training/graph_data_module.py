@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
 
-from gmoe.common.arguments import check_choice, check_integer
+from gmoe.common.arguments import check_choice, check_integer, check_share
 from gmoe.datasets.collated import CollatedDataset
-from gmoe.ops.two_hop import Mode
+from gmoe.ops.two_hop import MODES, Mode
 from gmoe.training.batches import Batches, as_it_is
 from gmoe.training.metrics import METRIC_MODES
 from gmoe.training.task import MULTICLASS
@@ -87,6 +87,8 @@ class GraphDataModule(LightningDataModule):
             1, batch_size=batch_size, eval_batch_size=eval_batch_size
         )
         check_integer(0, num_workers=num_workers)
+        check_share(drop_nodes=drop_nodes)
+        check_choice('two_hop', two_hop, (*MODES, None))
         check_choice('predict_split', predict_split, (*SPLITS, 'all'))
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
+from gmoe.common.arguments import check_share
 from gmoe.datasets import (
     TextFeatures,
     TripleDataset,
@@ -87,6 +88,11 @@ class WebNLGDataModule(GraphDataModule):
         self.root = root
         self.protocol = protocol
         self.holdout = holdout
+        check_share(
+            inclusive=True,
+            mask_entities=mask_entities,
+            mask_properties=mask_properties,
+        )
         self.mask_entities = MaskEntities(ratio=mask_entities)
         self.mask_properties = MaskProperties(mask_properties)
         self.triples = triples

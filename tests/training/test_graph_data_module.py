@@ -46,7 +46,8 @@ def set_up(**kwargs):
     ],
 )
 def test_refused_arguments(module, arguments, argument, value):
-    with pytest.raises(ValueError, match=f'got {value!r}'):
+    message = f"'{argument}' must .*, got {value!r}"
+    with pytest.raises(ValueError, match=message):
         module(**arguments, **{argument: value})
 
 

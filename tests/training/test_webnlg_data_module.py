@@ -207,6 +207,13 @@ def test_holdout_has_no_test(root):
         data.test_dataloader()
 
 
+@pytest.mark.parametrize('argument', ['mask_entities', 'mask_properties'])
+def test_shares_are_refused_by_their_names(argument):
+    message = rf"'{argument}' must be in \[0, 1\], got 2"
+    with pytest.raises(ValueError, match=message):
+        WebNLGDataModule(**{argument: 2})
+
+
 def test_names_are_hidden_in_training_only(root):
     class Trainer:
         training = True
