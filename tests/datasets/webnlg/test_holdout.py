@@ -29,7 +29,8 @@ def test_small_release(dataset: WebNLGDataset):
         assert split['valid'].tolist() == out
         kept = [i for i in range(3) if i not in out]
         assert split['train'].tolist() == kept
-    with pytest.raises(ValueError, match="'holdout' must be from 0 to 5"):
+    message = "'holdout' must be an integer from 0 to 5"
+    with pytest.raises(ValueError, match=message):
         dataset.get_idx_split(holdout=6)
 
 
