@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# Before the hub's library is imported, which PyG does, too: tests look for
+# nothing on the network.
+os.environ.setdefault('HF_HUB_OFFLINE', '1')
+
 import torch
 
 from gmoe.ops import AVAILABLE, CUDA_AVAILABLE

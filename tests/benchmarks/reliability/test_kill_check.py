@@ -9,7 +9,7 @@ def test_records_the_same(data_root, tmp_path):
     main(
         data_root / 'ogb',
         kills=2,
-        epochs=80,
+        epochs=30,
         seeds=1,
         longest=1.0,
         random_seed=1,
