@@ -35,7 +35,7 @@ def provenance() -> dict[str, Any]:
         'command': command(),
         'commit': _git('rev-parse', 'HEAD'),
         'uncommitted_changes': bool(
-            _git('status', '--porcelain', '--', 'gmoe', 'benchmarks/**/*.py')
+            _git('status', '--porcelain', '--', 'gmoe', 'benchmarks/*.py')
         ),
         'environment': environment(),
         'processor': _processor(),

@@ -49,25 +49,26 @@ class Job:
         return self.folder / 'checkpoints'
 
 
-def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Writes a result, whole or not at all.
+def write_object(path: Path, value: dict[str, Any]) -> None:
+    """Writes a file of a run's folder, whole or not at all.
 
     Args:
         path: The file.
-        result: The result, as plain values.
+        value: What it holds, as plain values.
     """
-    replace_text(path, json.dumps(result, allow_nan=False))
+    replace_text(path, json.dumps(value, allow_nan=False))
 
 
-def read_result(folder: Path) -> dict[str, Any] | None:
-    """The result of a run, :obj:`None` if there is none, or none that can be
-    read, as when the machine went down while it was written.
+def read_object(path: Path) -> dict[str, Any] | None:
+    """What a file of a run's folder holds, :obj:`None` if it is not there,
+    empty, or cannot be read, as when the machine went down while it was
+    written.
 
     Args:
-        folder: The folder of the run.
+        path: The file.
     """
     try:
-        result = json.loads((folder / RESULT).read_bytes())
+        value = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return result if isinstance(result, dict) and result else None
+    return value if isinstance(value, dict) and value else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gmoe.common.files import replace_text
+from benchmarks.reproduce.job import read_object, write_object
 
 _NAME = 'progress.json'
 
@@ -27,7 +26,7 @@ class Progress:
 
     def write(self, folder: Path) -> None:
         """Writes it into the folder of a run."""
-        replace_text(folder / _NAME, json.dumps(asdict(self)))
+        write_object(folder / _NAME, asdict(self))
 
     @classmethod
     def read(cls, folder: Path) -> Progress:
@@ -37,11 +36,7 @@ class Progress:
         Args:
             folder: The folder of a run.
         """
-        try:
-            found = json.loads((folder / _NAME).read_bytes())
-        except (FileNotFoundError, ValueError, RecursionError):
-            return cls()
-        match found:
+        match read_object(folder / _NAME):
             case {
                 'epochs': int(epochs),
                 'seconds': float() | int() as seconds,

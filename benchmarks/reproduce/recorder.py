@@ -9,8 +9,8 @@ from typing import Any
 from benchmarks.reproduce.job import (
     PREDICTIONS,
     RESULT,
-    read_result,
-    write_result,
+    read_object,
+    write_object,
 )
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.store import Record, Results
@@ -106,7 +106,7 @@ class Recorder:
             record = others.get((run.digest, run.seed))
             if record is not None:
                 rest = {k: v for k, v in record.items() if k not in head}
-                write_result(run.folder(self.runs) / RESULT, rest)
+                write_object(run.folder(self.runs) / RESULT, rest)
 
     def adopt_ensembles(self) -> None:
         """Takes over mean predictions of other tables, where they are those
@@ -128,7 +128,7 @@ class Recorder:
 
     def _result(self, run: Run) -> dict[str, Any] | None:
         """The result of a run that waits to be recorded."""
-        return read_result(run.folder(self.runs))
+        return read_object(run.folder(self.runs) / RESULT)
 
     def _recorded(self) -> list[list[Run]]:
         """The runs of each cell that has several, all of them recorded."""

@@ -19,8 +19,8 @@ from benchmarks.reproduce.job import (
     RESULT,
     SETTINGS,
     Job,
-    read_result,
-    write_result,
+    read_object,
+    write_object,
 )
 
 
@@ -38,7 +38,7 @@ def work(job: Job, patience: float = 0.0) -> bool:
     with _lock(job.folder / 'lock', patience) as is_mine:
         if not is_mine:
             return False
-        if read_result(job.folder) is None:
+        if read_object(job.folder / RESULT) is None:
             _do(job)
     return True
 
@@ -52,7 +52,7 @@ def _do(job: Job) -> None:
     cell = job.run.cell
     identity = {'cell': cell.name, 'seed': job.run.seed}
     settings = {**identity, 'settings': cell.settings}
-    write_result(job.folder / SETTINGS, settings)
+    write_object(job.folder / SETTINGS, settings)
     with _logged(job.folder / LOG), _temporary(temporary):
         # Here, as the process that starts the workers does without them.
         import torch
@@ -64,7 +64,7 @@ def _do(job: Job) -> None:
         result = kinds.train(job)
     record = provenance()
     record['command'] = job.command
-    write_result(job.folder / RESULT, {**result, **record})
+    write_object(job.folder / RESULT, {**result, **record})
     for path in (temporary, job.checkpoints):
         shutil.rmtree(path, ignore_errors=True)
 

@@ -101,7 +101,7 @@ def test_killed_before_the_result(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr(work, 'write_result', refuse)
+        context.setattr(work, 'write_object', refuse)
         with pytest.raises(KeyboardInterrupt):
             do_here(tmp_path, data_root / 'ogb', tiny_gin(EPOCHS), 1)
     do_here(tmp_path, data_root / 'ogb', tiny_gin(EPOCHS), 1)

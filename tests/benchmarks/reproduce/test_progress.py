@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.reproduce.job import RESULT, read_result
+from benchmarks.reproduce.job import RESULT, read_object
 from benchmarks.reproduce.progress import Progress
 
 CUT_OFF = [
@@ -40,6 +40,6 @@ def test_cut_off(tmp_path, content):
 @pytest.mark.parametrize('content', [*CUT_OFF, b'{}'])
 def test_result_that_was_cut_off(tmp_path, content):
     (tmp_path / RESULT).write_bytes(content)
-    assert read_result(tmp_path) is None
+    assert read_object(tmp_path / RESULT) is None
     (tmp_path / RESULT).write_bytes(b'{"metric": "rmse"}')
-    assert read_result(tmp_path) == {'metric': 'rmse'}
+    assert read_object(tmp_path / RESULT) == {'metric': 'rmse'}
