@@ -19,7 +19,7 @@ from gmoe.nn.encoders.ogb_codes import check_atoms
 from gmoe.nn.models.layers import MixtureSettings
 from gmoe.nn.models.network import Graphs, LayeredNetwork
 from gmoe.nn.models.virtual_node import VirtualNode
-from gmoe.routing import Routing
+from gmoe.routing import ROUTER_PRESETS, Routing
 
 _POOLINGS = {
     'mean': pool.global_mean_pool,
@@ -110,6 +110,7 @@ class GNN(LayeredNetwork):
     ) -> None:
         check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
         check_choice('pooling', pooling, _POOLINGS)
+        check_choice('router', router, (*ROUTER_PRESETS, 'uniform'))
         check_integer(
             1,
             out_channels=out_channels,

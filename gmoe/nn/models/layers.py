@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from gmoe.common.arguments import check_choice
+from gmoe.common.shown import shown
 from gmoe.nn.arguments import count_1hop
 from gmoe.nn.conv import OGBGCNConv, OGBGINConv, RelationalConv
 from gmoe.nn.experts import (
@@ -71,6 +72,11 @@ class MixtureSettings:
     def __post_init__(self) -> None:
         count_1hop(self.num_experts, self.num_experts_1hop)
         check_choice('router', self.router, (*ROUTER_PRESETS, 'uniform', None))
+        if not isinstance(self.router_kwargs, Mapping | None):
+            raise ValueError(
+                "'router_kwargs' must be a mapping or None, got "
+                f'{shown(self.router_kwargs)}'
+            )
         for name in self.router_kwargs or {}:
             check_choice('router_kwargs', name, _ROUTER_ARGUMENTS)
         check_choice('norm', self.norm, (*NORMS, None))
@@ -78,7 +84,7 @@ class MixtureSettings:
         check_choice('dispatch', self.dispatch, DISPATCHES)
         if self.num_experts > 1 and self.router == 'uniform':
             for name in ('top_k', 'router_kwargs'):
-                if getattr(self, name):
+                if getattr(self, name) not in (None, {}):
                     raise ValueError(
                         f"'{name}' must be None for router='uniform', which "
                         f'uses every expert, got {getattr(self, name)}'

@@ -10,14 +10,14 @@ from torch.nn import functional
 from torch_geometric.utils import scatter
 
 from gmoe import ops
-from gmoe.common.arguments import check_integer, check_share
+from gmoe.common.arguments import check_choice, check_integer, check_share
 from gmoe.nn.edge_mask import EdgeMask, masked_hops
 from gmoe.nn.encoders.embedding import check_categories
 from gmoe.nn.encoders.text_table import TextTable
 from gmoe.nn.models.layers import MixtureSettings
 from gmoe.nn.models.network import Graphs, LayeredNetwork
 from gmoe.nn.readout import RootReadout
-from gmoe.routing import Routing
+from gmoe.routing import ROUTER_PRESETS, Routing
 
 #: The kinds of nodes: entity, text, number, quantity, date, year.
 NUM_NODE_TYPES = 6
@@ -107,6 +107,7 @@ class TripleGNN(LayeredNetwork):
             edge_channels=edge_channels,
         )
         check_share(text_dropout=text_dropout)
+        check_choice('router', router, (*ROUTER_PRESETS, 'uniform'))
         mixture = MixtureSettings(
             num_experts,
             num_experts_1hop,

@@ -304,6 +304,8 @@ def test_float_features_and_empty_graphs():
         ({'jumping_knowledge': 'cat'}, "'jumping_knowledge' .*'cat'"),
         ({'pooling': 'min'}, "'pooling' must be .*'max'.*, got 'min'"),
         ({'router': 'top'}, "'router' must be .*'uniform'.*, got 'top'"),
+        ({'router': None}, "'router' must be .*'uniform'.*, got None"),
+        ({'router_kwargs': 1}, "'router_kwargs' must be a mapping .*got 1"),
         ({'num_layers': 0}, "'num_layers' must be an integer >= 1, got 0"),
         ({'out_channels': 0}, "'out_channels' must be an integer >= 1, got 0"),
         ({'hidden_channels': 0}, "'hidden_channels' .*, got 0"),
@@ -318,6 +320,7 @@ def test_float_features_and_empty_graphs():
         ({'num_experts': 4, 'top_k': 5}, "'top_k' .*, got 5"),
         ({'num_experts': 4, 'moe_layers': [3]}, "'moe_layers'.*got 3"),
         ({'num_experts': 4, 'router': 'uniform', 'top_k': 2}, "'top_k'"),
+        ({'num_experts': 4, 'router': 'uniform', 'top_k': 0}, "'top_k'"),
         (
             {'router_kwargs': {'foo': 1}},
             r"'router_kwargs' must be one of \['score', .*\], got 'foo'",

@@ -185,6 +185,7 @@ def test_bad_input(change, message):
     [
         ('conv', 'gat'),
         ('router', 'other'),
+        ('router', None),
         ('out_channels', 0),
         ('text_channels', 0),
         ('hidden_channels', 0),
