@@ -19,7 +19,9 @@ class cached_property(functools.cached_property):
         if instance is None:
             return self
         value = self.func(instance)
-        instance.__dict__[self.attrname] = value
+        # Compiled code asks once, and that of PyTorch 2.10 cannot write there.
+        if not torch.compiler.is_compiling():
+            instance.__dict__[self.attrname] = value
         return value
 
 
