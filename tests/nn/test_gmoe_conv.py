@@ -163,7 +163,7 @@ def test_reference_gates(training):
     assert torch.allclose(routing.gates, gates, rtol=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(graphs())
 def test_reference_random_graphs(data):
     for kind in BANKS:
