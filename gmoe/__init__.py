@@ -13,6 +13,7 @@ from gmoe.common.lazy import lazy
 if TYPE_CHECKING:
     from gmoe import (
         datasets,
+        molecules,
         nn,
         ops,
         routing,
@@ -49,6 +50,7 @@ __all__ = [
     'balance_loss',
     'collect_routing',
     'datasets',
+    'molecules',
     'nn',
     'ops',
     'routing',
@@ -78,6 +80,7 @@ __getattr__, __dir__ = lazy(
     },
     subpackages=(
         'datasets',
+        'molecules',
         'nn',
         'ops',
         'routing',

@@ -11,6 +11,7 @@ import gmoe
 
 SUBPACKAGES = (
     'datasets',
+    'molecules',
     'nn',
     'ops',
     'routing',

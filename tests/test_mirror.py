@@ -19,6 +19,8 @@ PARTS = {
     # Of the command.
     'gmoe/cli/__main__.py': 'tests/cli/test_processes.py',
     'gmoe/cli/graph_cli.py': 'tests/cli/test_command.py',
+    'gmoe/cli/info.py': 'tests/cli/test_command.py',
+    'gmoe/cli/own.py': 'tests/cli/test_command.py',
     'gmoe/cli/parser.py': 'tests/cli/test_refusals.py',
     'gmoe/cli/settings.py': 'tests/cli/test_refusals.py',
     # What the package itself is made of.

@@ -12,13 +12,13 @@ from lightning.pytorch.cli import ArgsType
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from gmoe.cli.graph_cli import GMoECLI, SaveFitConfig
+from gmoe.cli.own import OWN, is_own, run_own
 from gmoe.cli.parser import DEBUG, Parser
 from gmoe.cli.quiet import be_quiet
 from gmoe.cli.refusal import refusal
 from gmoe.training import EpochSeed, PredictionWriter
 
 _DESCRIPTION = 'Trains and evaluates graph mixtures of experts.'
-_INFO = 'Prints versions, back end and devices.'
 
 
 def run(args: ArgsType = None) -> GMoECLI | None:
@@ -29,15 +29,12 @@ def run(args: ArgsType = None) -> GMoECLI | None:
 
     Returns:
         The finished command, with its ``trainer``, ``model`` and
-        ``datamodule``; :obj:`None` for ``info``.
+        ``datamodule``; :obj:`None` for the commands that
+        are not Lightning's, such as ``info``.
     """
     arguments = sys.argv[1:] if args is None else args
-    if isinstance(arguments, list) and arguments[:1] == ['info']:
-        from gmoe.training.environment import print_info
-
-        parser = Parser(prog='gmoe info', description=_INFO)
-        parser.parse_args(arguments[1:])
-        print_info()
+    if isinstance(arguments, list) and is_own(arguments):
+        run_own(arguments)
         return None
     be_quiet()
     usage = {
@@ -57,7 +54,10 @@ def run(args: ArgsType = None) -> GMoECLI | None:
         parser_kwargs={
             'prog': 'gmoe',
             'description': _DESCRIPTION,
-            'epilog': f"'gmoe info': {_INFO}",
+            'epilog': '\n'.join(
+                f"'gmoe {name}': {command.help}"
+                for name, command in OWN.items()
+            ),
             **usage,
         },
     )

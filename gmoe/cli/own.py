@@ -1,0 +1,40 @@
+"""The commands that are not Lightning's, each in a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+
+class _Command(NamedTuple):
+    """A command: where its ``main(arguments)`` is, and what it does."""
+
+    module: str
+    help: str
+
+
+#: Read when they are run: most import packages that take seconds.
+OWN = {
+    'info': _Command(
+        'gmoe.cli.info', 'Prints versions, back end and devices.'
+    ),
+}
+
+
+def is_own(arguments: Sequence[str]) -> bool:
+    """Whether a command line is of one of these commands.
+
+    Args:
+        arguments: The command line, without the name of the program.
+    """
+    return bool(arguments) and arguments[0] in OWN
+
+
+def run_own(arguments: Sequence[str]) -> None:
+    """Runs one of these commands.
+
+    Args:
+        arguments: The command line, the command's name first.
+    """
+    import_module(OWN[arguments[0]].module).main(list(arguments[1:]))

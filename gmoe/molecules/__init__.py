@@ -1,0 +1,1 @@
+"""Your own molecules: predictions, uncertainty, explanations, sharing."""
