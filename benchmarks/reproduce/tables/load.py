@@ -18,9 +18,13 @@ TABLES = Path(__file__).parent
 KINDS = {
     'network': ('model', 'data'),
     'forest': ('forest',),
+    'boosting': ('boosting',),
+    'chemprop': ('chemprop',),
     'webnlg_graph': ('model', 'data'),
     'webnlg_text': ('text',),
 }
+#: Those that count epochs.
+_WITH_EPOCHS = ('network', 'webnlg_graph', 'webnlg_text')
 _PARTS = {part for parts in KINDS.values() for part in parts}
 _CELL_KEYS = {'row', 'dataset', 'paper', 'settings_from', *_PARTS}
 _ROW_KEYS = {'label', 'like', 'kind', 'baseline', 'search', 'is_fixed'}
@@ -174,7 +178,7 @@ def _settings(kind: str, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
     if kind == 'webnlg_text':
         return settings['text']
-    if kind != 'forest':
+    if kind in _WITH_EPOCHS:
         epochs = [layer['epochs'] for layer in layers if 'epochs' in layer]
         settings['epochs'] = epochs[-1]
     if kind == 'network':
