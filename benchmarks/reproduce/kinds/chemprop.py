@@ -48,16 +48,12 @@ def train(job: Job) -> dict[str, Any]:
     out = folder / 'out' / 'model_0'
     prediction = np.full_like(molecules.target, np.nan)
     prediction[asked] = _read(out / 'test_predictions.csv')
-    network = require('chemprop.models', 'peers').MPNN
-    model = network.load_from_file(out / 'best.pt', map_location='cpu')
     return {
         'metric': molecules.metric,
         **molecules.scores(job, molecules.filled(prediction)),
-        'best_epoch': _best_epoch(out),
-        'num_parameters': sum(p.numel() for p in model.parameters()),
+        **_about(out),
         'flops_per_graph': None,
         'curve': {},
-        'version': require('chemprop', 'peers').__version__,
         'measured': {
             'seconds': round(seconds, 3),
             'train_seconds': round(seconds, 3),
@@ -141,8 +137,13 @@ def _read(path: Path) -> np.ndarray:
     return np.array([line[1:] for line in lines], dtype=np.float32)
 
 
-def _best_epoch(out: Path) -> int | None:
+def _about(out: Path) -> dict[str, Any]:
     # best-epoch=12-val_loss=0.31.ckpt
-    for path in (out / 'checkpoints').glob('best-epoch=*'):
-        return int(path.name.split('=')[1].split('-')[0])
-    return None
+    (best,) = (out / 'checkpoints').glob('best-epoch=*')
+    network = require('chemprop.models', 'peers').MPNN
+    model = network.load_from_file(out / 'best.pt', map_location='cpu')
+    return {
+        'best_epoch': int(best.name.split('=')[1].split('-')[0]),
+        'num_parameters': sum(p.numel() for p in model.parameters()),
+        'version': require('chemprop', 'peers').__version__,
+    }
