@@ -1,0 +1,5 @@
+"""A table of SMILES strings and targets as a dataset of graphs."""
+
+from gmoe.datasets.molecules.info import MoleculeInfo
+
+__all__ = ['MoleculeInfo']
