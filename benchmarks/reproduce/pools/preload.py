@@ -18,6 +18,9 @@ if 'benchmarks.reproduce.kinds.forest' in sys.modules:
     with suppress(ImportError):
         import sklearn.ensemble  # noqa: F401
         from rdkit.Chem import rdFingerprintGenerator  # noqa: F401
+if 'benchmarks.reproduce.kinds.boosting' in sys.modules:
+    with suppress(ImportError):
+        import lightgbm  # noqa: F401
 if 'benchmarks.reproduce.kinds.chemprop' in sys.modules:
     with suppress(ImportError):
         import chemprop.cli.main  # noqa: F401
