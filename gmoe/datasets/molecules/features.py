@@ -1,0 +1,272 @@
+"""Features of whole molecules: descriptors of RDKit, counts of substructures,
+and columns of a table."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gmoe.common.require import require
+from gmoe.common.shown import shown
+from gmoe.datasets.cache import TensorCache, default_cache_dir, given_cache_dir
+from gmoe.datasets.molecules.parallel import in_parallel
+
+#: RDKit's 217 two-dimensional descriptors, and Morgan's counts.
+DESCRIPTORS, COUNTS = KINDS = ('descriptors', 'counts')
+#: The radius of the substructures that are counted, and how many counts there
+#: are.
+RADIUS = 2
+NUM_COUNTS = 2048
+#: Of what is there more often, this many are counted.
+MAX_COUNT = 255
+#: Larger molecules have no information content: it takes cubic time.
+MAX_ATOMS = 100
+_CUBIC = ('Ipc', 'AvgIpc')
+#: The largest descriptor; beyond are overflows rather than properties.
+MAX_VALUE = 1e6
+#: Part of a cache's key: a new way to compute features makes old ones void.
+FORMAT_VERSION = 1
+
+
+class MoleculeFeatures:
+    """Computes features of whole molecules, beside their graphs.
+
+    - ``'descriptors'``: all of RDKit's ``rdkit.Chem.Descriptors``, such as
+      weight, polar surface and the octanol-water partition. ``Ipc``, which
+      has up to two hundred digits, is given as :math:`\\log(1 + x)`, and what
+      is beyond a million is cut there. ``Ipc`` and ``AvgIpc`` of more than
+      100 atoms are undefined.
+    - ``'counts'``: how often each of the circular substructures of radius 2
+      is there (Morgan), folded into 2,048 counts of at most 255 (`Rogers and
+      Hahn, 2010 <https://doi.org/10.1021/ci100050t>`_).
+
+    What is undefined for a molecule is NaN: what RDKit cannot compute or
+    gives as infinite, and all of a molecule that it cannot read. Needs RDKit.
+
+    Args:
+        kinds: Which ones, in this order.
+
+    Raises:
+        ValueError: If one is not known or given twice.
+    """
+
+    def __init__(self, kinds: Sequence[str] = (DESCRIPTORS,)) -> None:
+        if (
+            isinstance(kinds, str)
+            or not len(kinds)
+            or not all(kind in KINDS for kind in kinds)
+            or len(set(kinds)) != len(kinds)
+        ):
+            raise ValueError(
+                f"'features' must be a list of some of {list(KINDS)}, got "
+                f'{shown(kinds)}'
+            )
+        self.kinds = tuple(kinds)
+        self._descriptors: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({list(self.kinds)})'
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features, in their order."""
+        names: list[str] = []
+        for kind in self.kinds:
+            names += self._names(kind)
+        return tuple(names)
+
+    def _names(self, kind: str) -> list[str]:
+        if kind == COUNTS:
+            return [f'morgan_{i}' for i in range(NUM_COUNTS)]
+        if self._descriptors is None:
+            self._descriptors = tuple(_functions())
+        return list(self._descriptors)
+
+    def compute(
+        self,
+        smiles: Sequence[str],
+        num_workers: int | None = None,
+        is_kept: bool = False,
+        cache_dir: str | Path | None = None,
+    ) -> np.ndarray:
+        """Computes the features.
+
+        Args:
+            smiles: The SMILES strings.
+            num_workers: The number of processes, `0` for none beside this
+                one. (default: one for each core)
+            is_kept: Whether the features are kept in the cache, by the
+                content of ``smiles`` and RDKit's version.
+            cache_dir: The folder of the cache. (default: the environment
+                variable :obj:`GMOE_CACHE_DIR`, or the user's folder of
+                caches)
+
+        Shapes:
+            - **output:** float32 :math:`(N, F)`, NaN where undefined
+        """
+        parts = []
+        for kind in self.kinds:
+            names = tuple(self._names(kind))
+            make = partial(_compute, kind, names, smiles, num_workers)
+            if is_kept:
+                cache = _cache(kind, names, smiles, cache_dir)
+                tensors = cache.get(make)
+            else:
+                tensors = make()
+            part = tensors['values'].numpy().astype(np.float32)
+            part[~tensors['is_read'].numpy()] = np.nan
+            parts.append(part)
+        return np.concatenate(parts, axis=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the settings as plain values, which JSON can hold, with
+        the version of RDKit and the names of its descriptors."""
+        names = self._names(DESCRIPTORS) if DESCRIPTORS in self.kinds else []
+        return {
+            'kinds': list(self.kinds),
+            'descriptors': names,
+            'rdkit': _version(),
+        }
+
+    @classmethod
+    def from_dict(cls, d: Any) -> MoleculeFeatures:
+        """Makes it of what :meth:`to_dict` has returned, and warns where
+        RDKit has another version now, which may give other values.
+
+        Args:
+            d: The settings, as a file may hold them that somebody else has
+                written.
+
+        Raises:
+            ValueError: If they are not what they must be, or RDKit does not
+                have one of the descriptors any more.
+        """
+        known = {'kinds', 'descriptors', 'rdkit'}
+        if not isinstance(d, dict) or d.keys() != known:
+            raise ValueError(
+                "The features' settings must be a dictionary of "
+                f'{sorted(known)}, got {shown(d)}'
+            )
+        features = cls(d['kinds'] if isinstance(d['kinds'], list) else ())
+        names = d['descriptors']
+        available = _functions()
+        if not isinstance(names, list) or (
+            bool(names) != (DESCRIPTORS in features.kinds)
+        ):
+            raise ValueError(
+                f"'descriptors' must be a list of names, got {shown(names)}"
+            )
+        for name in names:
+            if not isinstance(name, str) or name not in available:
+                raise ValueError(
+                    f"'descriptors' must be those of RDKit {_version()}, got "
+                    f'{shown(name)} of RDKit {shown(d["rdkit"])}'
+                )
+        features._descriptors = tuple(names) or None
+        if d['rdkit'] != _version():
+            warnings.warn(
+                f'The features are of RDKit {shown(d["rdkit"])}, and this is '
+                f'{_version()}: some may have other values',
+                stacklevel=2,
+            )
+        return features
+
+
+def _functions() -> dict[str, Any]:
+    descriptors = require('rdkit.Chem.Descriptors', 'mol')
+    return dict(descriptors.descList)
+
+
+def _version() -> str:
+    return require('rdkit', 'mol').__version__
+
+
+def _cache(
+    kind: str,
+    names: tuple[str, ...],
+    smiles: Sequence[str],
+    cache_dir: str | Path | None,
+) -> TensorCache:
+    digest = hashlib.sha256(
+        f'{FORMAT_VERSION} {_version()} {kind} {names}'.encode()
+    )
+    for text in smiles:
+        digest.update(f'\n{text}'.encode())
+    given = given_cache_dir(cache_dir)
+    return TensorCache(
+        Path(f'molecule-{kind}'),
+        digest.hexdigest(),
+        given or default_cache_dir(),
+        is_given=given is not None,
+    )
+
+
+def _compute(
+    kind: str,
+    names: tuple[str, ...],
+    smiles: Sequence[str],
+    num_workers: int | None,
+) -> dict[str, torch.Tensor]:
+    function = _counts
+    dtype = torch.uint8
+    if kind == DESCRIPTORS:
+        function, dtype = partial(_descriptors, names), torch.float32
+    title = f'Computes {kind}'
+    values = [torch.empty(0, len(names), dtype=dtype)]
+    is_read = [torch.empty(0, dtype=torch.bool)]
+    for part, good in in_parallel(function, smiles, num_workers, title):
+        values.append(torch.from_numpy(part))
+        is_read.append(torch.from_numpy(good))
+    return {'values': torch.cat(values), 'is_read': torch.cat(is_read)}
+
+
+def _molecules(smiles: Sequence[str]) -> tuple[list[Any], np.ndarray]:
+    chem = require('rdkit.Chem', 'mol')
+    with require('rdkit.rdBase', 'mol').BlockLogs():
+        molecules = [chem.MolFromSmiles(text) for text in smiles]
+    is_read = np.array([bool(m and m.GetNumAtoms()) for m in molecules])
+    return molecules, is_read
+
+
+def _counts(smiles: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    module = require('rdkit.Chem.rdFingerprintGenerator', 'mol')
+    generator = module.GetMorganGenerator(radius=RADIUS, fpSize=NUM_COUNTS)
+    molecules, is_read = _molecules(smiles)
+    values = np.zeros((len(smiles), NUM_COUNTS), np.uint8)
+    for i in np.flatnonzero(is_read):
+        counts = generator.GetCountFingerprintAsNumPy(molecules[i])
+        values[i] = counts.clip(max=MAX_COUNT)
+    return values, is_read
+
+
+def _descriptors(
+    names: tuple[str, ...], smiles: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    functions = _functions()
+    molecules, is_read = _molecules(smiles)
+    values = np.full((len(smiles), len(names)), np.nan)
+    with require('rdkit.rdBase', 'mol').BlockLogs():
+        for i in np.flatnonzero(is_read):
+            for column, name in enumerate(names):
+                values[i, column] = _value(name, functions[name], molecules[i])
+    values[~np.isfinite(values)] = np.nan
+    return values.clip(-MAX_VALUE, MAX_VALUE).astype(np.float32), is_read
+
+
+def _value(name: str, function: Any, molecule: Any) -> float:
+    if name in _CUBIC and molecule.GetNumAtoms() > MAX_ATOMS:
+        return np.nan
+    try:
+        value = float(function(molecule))
+    except (ValueError, ArithmeticError, RuntimeError, IndexError):
+        # Such as of charges that do not converge, or of elements that a
+        # descriptor does not know.
+        return np.nan
+    return np.log1p(value) if name == 'Ipc' else value
