@@ -60,6 +60,7 @@ DONE = {
     'experts': 30,
     'hops': 120,
     'molecules': 0,
+    'recipe': 0,
     'routers': 35,
     'table1': 60,
     'table2': 80,
