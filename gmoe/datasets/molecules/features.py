@@ -16,7 +16,8 @@ import torch
 from gmoe.common.require import require
 from gmoe.common.shown import shown
 from gmoe.datasets.cache import TensorCache, default_cache_dir, given_cache_dir
-from gmoe.datasets.molecules.parallel import in_parallel
+from gmoe.datasets.molecules.parallel import FEW as FEW_GRAPHS
+from gmoe.datasets.molecules.parallel import default_workers, map_chunks
 
 #: RDKit's 217 two-dimensional descriptors, and Morgan's counts.
 DESCRIPTORS, COUNTS = KINDS = ('descriptors', 'counts')
@@ -31,6 +32,8 @@ MAX_ATOMS = 100
 _CUBIC = ('Ipc', 'AvgIpc')
 #: The largest descriptor; beyond are overflows rather than properties.
 MAX_VALUE = 1e6
+#: Fewer molecules are not worth other processes; how many one takes at once.
+FEW, CHUNK = 200, 50
 #: Part of a cache's key: a new way to compute features makes old ones void.
 FORMAT_VERSION = 1
 
@@ -221,7 +224,9 @@ def _compute(
     title = f'Computes {kind}'
     values = [torch.empty(0, len(names), dtype=dtype)]
     is_read = [torch.empty(0, dtype=torch.bool)]
-    for part, good in in_parallel(function, smiles, num_workers, title):
+    if num_workers is None and len(smiles) >= FEW:
+        num_workers = default_workers(FEW_GRAPHS)
+    for part, good in map_chunks(function, smiles, num_workers, title, CHUNK):
         values.append(torch.from_numpy(part))
         is_read.append(torch.from_numpy(good))
     return {'values': torch.cat(values), 'is_read': torch.cat(is_read)}

@@ -1,124 +1,107 @@
-"""Work on many molecules, by several processes."""
+"""Work on many molecules in several processes."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from rich.console import Console
+from rich.progress import track
+from torch.utils.data import DataLoader, Dataset
+
 from gmoe.common.arguments import check_integer
-from gmoe.common.require import require
 
-Result = TypeVar('Result')
+#: Fewer molecules than this are not worth other processes, nor a bar.
+FEW = 2_000
+CHUNK = 500
 
-#: Below this many molecules, processes take longer to start than they save.
-FEW = 200
-#: Molecules of one task of a process.
-CHUNK = 64
+Out = TypeVar('Out')
 
 
-def num_processes(num_workers: int | None) -> int:
-    """Returns how many processes do the work.
+def map_chunks(
+    function: Callable[[list[Any]], Out],
+    items: Sequence[Any],
+    num_workers: int | None = None,
+    label: str | None = None,
+    size: int = CHUNK,
+) -> Iterator[Out]:
+    """Yields what a function makes of chunks of items, in their order.
+
+    The processes are PyTorch's of loaders: they end with this one, however
+    it ends.
 
     Args:
-        num_workers: As many; `0` for this process alone, :obj:`None` for one
-            for each core that this process may use.
+        function: What is done to a list of items.
+        items: All items.
+        num_workers: The number of other processes. (default: one for each
+            CPU this one may use, or none for a few items)
+        label: What a progress bar on the standard error says; no bar without
+            it, or for a few items.
+        size: The number of items of a chunk.
+
+    Raises:
+        ValueError: If the number of processes is negative.
     """
-    if num_workers is not None:
-        check_integer(0, num_workers=num_workers)
-        return num_workers
+    if num_workers is None:
+        num_workers = default_workers(len(items))
+    check_integer(0, num_workers=num_workers)
+    chunks = _Chunks(function, items, size)
+    num_workers = min(num_workers, len(chunks))
+    if num_workers < 2 or multiprocessing.current_process().daemon:
+        num_workers = 0
+    loader: DataLoader[Out] = DataLoader(
+        chunks,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=num_workers,
+        multiprocessing_context=_context() if num_workers else None,
+    )
+    yield from track(
+        loader,
+        description=label or '',
+        total=len(chunks),
+        console=Console(stderr=True),
+        disable=label is None or len(items) < FEW,
+    )
+
+
+def default_workers(num_items: int) -> int:
+    """The number of processes for a number of molecules.
+
+    Args:
+        num_items: How many there are.
+    """
+    if num_items < FEW:
+        return 0
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def in_parallel(
-    function: Callable[[Sequence[str]], Result],
-    smiles: Sequence[str],
-    num_workers: int | None = None,
-    title: str | None = None,
-) -> Iterator[Result]:
-    """Yields what a function returns for each :obj:`CHUNK` of the SMILES
-    strings, in their order.
-
-    Args:
-        function: A function of a module, or a partial one.
-        smiles: The strings.
-        num_workers: See :func:`num_processes`.
-        title: What a progress bar says; :obj:`None` for no bar.
-
-    Raises:
-        RuntimeError: If a process was ended from outside, such as for its
-            memory.
-    """
-    chunks = [smiles[i : i + CHUNK] for i in range(0, len(smiles), CHUNK)]
-    processes = num_processes(num_workers)
-    is_long = processes > 1 and len(smiles) >= FEW
-    with _bar(title if len(smiles) >= FEW else None, len(smiles)) as advance:
-        results = _processed if is_long else _here
-        for chunk, result in zip(chunks, results(function, chunks, processes)):
-            advance(len(chunk))
-            yield result
+def _context() -> str | None:
+    # Elsewhere the system's own way, for which scripts need a main guard.
+    return 'fork' if sys.platform == 'linux' else None
 
 
-def _here(
-    function: Callable[[Any], Result], chunks: list[Any], processes: int
-) -> Iterator[Result]:
-    return map(function, chunks)
+class _Chunks(Dataset[Any]):
+    def __init__(
+        self,
+        function: Callable[[list[Any]], Any],
+        items: Sequence[Any],
+        size: int,
+    ) -> None:
+        self._function, self._items, self._size = function, items, size
+
+    def __len__(self) -> int:
+        return -(-len(self._items) // self._size)
+
+    def __getitem__(self, i: int) -> Any:
+        start = i * self._size
+        return self._function(list(self._items[start : start + self._size]))
 
 
-def _processed(
-    function: Callable[[Any], Result], chunks: list[Any], processes: int
-) -> Iterator[Result]:
-    # Copies of this process start at once; new ones would read all packages
-    # again.
-    kinds = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context('fork' if 'fork' in kinds else None)
-    pool = ProcessPoolExecutor(processes, context, _ignore_interrupts)
-    try:
-        yield from pool.map(function, chunks)
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            'A process that worked on molecules was ended from outside, '
-            "perhaps for its memory: try 'num_workers' of less than "
-            f'{processes}'
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    # The first process hears of it, and ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-class _bar:
-    """A progress bar of rich, on a terminal only."""
-
-    def __init__(self, title: str | None, total: int) -> None:
-        self.progress: Any = None
-        if title is not None:
-            progress = require('rich.progress')
-            console = require('rich.console').Console(stderr=True)
-            self.progress = progress.Progress(
-                *progress.Progress.get_default_columns(),
-                progress.MofNCompleteColumn(),
-                console=console,
-                disable=not console.is_terminal,
-                transient=True,
-            )
-            self.task = self.progress.add_task(title, total=total)
-
-    def __enter__(self) -> Callable[[int], None]:
-        if self.progress is None:
-            return lambda count: None
-        self.progress.start()
-        return lambda count: self.progress.advance(self.task, count)
-
-    def __exit__(self, *error: Any) -> None:
-        if self.progress is not None:
-            self.progress.stop()
+def _as_it_is(value: Any) -> Any:
+    return value

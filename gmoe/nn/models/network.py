@@ -20,6 +20,7 @@ from gmoe.nn.models.layers import (
     make_layer,
     mixture_layers,
 )
+from gmoe.nn.models.pretrained import Pretrained
 from gmoe.nn.models.virtual_node import VirtualNode
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.routing import Routing
@@ -45,7 +46,7 @@ class Graphs(NamedTuple):
     batch_size: int
 
 
-class LayeredNetwork(nn.Module):
+class LayeredNetwork(Pretrained):
     """The part that networks share whose layers are single convolutions or
     mixtures of experts.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gmoe.datasets.molecules import MoleculeFeatures, parallel
+from gmoe.datasets.molecules import MoleculeFeatures
 from gmoe.datasets.molecules import features as module
 
 pytest.importorskip('rdkit')
@@ -51,10 +51,7 @@ def test_counts_are_those_of_rdkit(real: list[str]):
     assert long.max() == 255
 
 
-def test_processes_change_nothing(
-    real: list[str], monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(parallel, 'FEW', 10)
+def test_processes_change_nothing(real: list[str]):
     features = MoleculeFeatures(['counts', 'descriptors'])
     assert features.names[0] == 'morgan_0'
     smiles = real[:80]

@@ -1,12 +1,15 @@
-"""Work on many molecules, by several processes."""
+"""Work on many molecules in several processes."""
 
 import os
-import signal
 from collections.abc import Sequence
 
 import pytest
 
-from gmoe.datasets.molecules.parallel import in_parallel, num_processes
+from gmoe.datasets.molecules.parallel import (
+    FEW,
+    default_workers,
+    map_chunks,
+)
 
 SMILES = ['C' * (1 + i % 9) for i in range(700)]
 
@@ -19,31 +22,27 @@ def process(smiles: Sequence[str]) -> int:
     return os.getpid()
 
 
-def end(smiles: Sequence[str]) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def refuse(smiles: Sequence[str]) -> None:
     raise ValueError('refused')
 
 
 @pytest.mark.parametrize('num_workers', [0, 1, 2, None])
 def test_keeps_the_order(num_workers: int | None):
-    parts = in_parallel(lengths, SMILES, num_workers, 'Counts')
+    parts = list(map_chunks(lengths, SMILES, num_workers, 'Counts', 64))
+    assert [len(part) for part in parts] == [64] * 10 + [60]
     assert [n for part in parts for n in part] == lengths(SMILES)
 
 
 def test_processes_are_others():
-    assert os.getpid() not in set(in_parallel(process, SMILES, 2))
-    few = in_parallel(process, SMILES[:5], 2)
-    assert set(few) == {os.getpid()}
-    assert list(in_parallel(lengths, [], 2)) == []
+    assert os.getpid() not in set(map_chunks(process, SMILES, 2))
+    assert list(map_chunks(process, SMILES[:5], 2)) == [os.getpid()]
+    assert list(map_chunks(lengths, [], 2)) == []
+    assert default_workers(FEW) >= 1
+    assert default_workers(FEW - 1) == 0
 
 
-def test_errors_come_through():
+def test_refuses():
     with pytest.raises(ValueError, match='refused'):
-        list(in_parallel(refuse, SMILES, 2))
-    with pytest.raises(RuntimeError, match="'num_workers' of less than 2"):
-        list(in_parallel(end, SMILES, 2))
+        list(map_chunks(refuse, SMILES, 2))
     with pytest.raises(ValueError, match="'num_workers' must be"):
-        num_processes(-1)
+        list(map_chunks(lengths, SMILES, -1))
