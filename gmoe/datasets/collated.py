@@ -53,6 +53,26 @@ class CollatedDataset(InMemoryDataset):
         self._data = data
         self.slices = {key: levels.get(key, single) for key, _ in data}
 
+    def hold_graph_attr(self, values: Tensor) -> None:
+        r"""Gives each graph features of its whole, as :obj:`graph_attr`.
+
+        Args:
+            values: The features, of shape :math:`(N, F)` for all graphs of
+                the whole dataset.
+
+        Raises:
+            ValueError: If there is not one row for each graph.
+        """
+        size = self.slices['x'].numel() - 1
+        if values.dim() != 2 or values.size(0) != size:
+            raise ValueError(
+                f"'values' must have one row for each of the {size} graphs, "
+                f'got a shape of {list(values.shape)}'
+            )
+        self._data.graph_attr = values
+        self.slices['graph_attr'] = torch.arange(size + 1)
+        self._data_list = None
+
     def _graph_id(self, idx: int) -> int:
         """Returns the number of a graph in the whole dataset."""
         try:

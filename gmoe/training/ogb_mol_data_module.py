@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gmoe.datasets import OGBMolDataset, ogb_mol_info
+from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.training.graph_data_module import GraphDataModule
 
@@ -21,6 +25,9 @@ class OGBMolDataModule(GraphDataModule):
             dataset's own folder, or, where that cannot be written, one in
             the user's cache)
         download: Whether a missing dataset may be downloaded.
+        features: Features of whole molecules, made of the dataset's SMILES
+            strings: kinds of :class:`~gmoe.datasets.molecules.MoleculeFeatures`, or
+            none. They are kept in the cache.
         **kwargs: Arguments of :class:`GraphDataModule`.
 
     Raises:
@@ -36,6 +43,7 @@ class OGBMolDataModule(GraphDataModule):
         root: str | Path = 'data/ogb',
         cache_dir: str | Path | None = None,
         download: bool = True,
+        features: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -48,11 +56,22 @@ class OGBMolDataModule(GraphDataModule):
         self.num_classes = info.num_classes
         self.task_type = info.task_type
         self.eval_metric = info.eval_metric
+        self.features: MoleculeFeatures | None = None
+        if features is not None:
+            self.features = MoleculeFeatures(features)
+            self.graph_dims = len(self.features.names)
 
     def load(self) -> OGBMolDataset:
-        return OGBMolDataset(
+        dataset = OGBMolDataset(
             self.name,
             self.root,
             cache_dir=self.cache_dir,
             download=self.download,
         )
+        if self.features is not None:
+            smiles = [dataset.smiles(i) for i in range(len(dataset))]
+            values = self.features.compute(
+                smiles, is_kept=True, cache_dir=self.cache_dir
+            )
+            dataset.hold_graph_attr(torch.from_numpy(values))
+        return dataset

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gmoe.datasets.molecules import MoleculeFeatures
 from gmoe.training import OGBMolDataModule
 
 
@@ -37,3 +38,26 @@ def test_molecules_of_the_official_split(data_root):
     ids = [batch.graph_id for loader in loaders for batch in loader]
     order = torch.cat(ids).sort().values
     assert torch.equal(order, torch.arange(len(data.dataset)))
+
+
+def test_features_of_molecules(data_root):
+    root = data_root / 'ogb'
+    data = OGBMolDataModule(
+        'ogbg-molfreesolv', root, download=False, features=['counts']
+    )
+    assert data.graph_dims == 2048
+    data.prepare_data()
+    data.setup()
+    smiles = [data.dataset.smiles(i) for i in range(len(data.dataset))]
+    expected = torch.from_numpy(MoleculeFeatures(['counts']).compute(smiles))
+    for loader in [data.train_dataloader(), *data.val_dataloader()]:
+        batch = next(iter(loader))
+        assert torch.equal(batch.graph_attr, expected[batch.graph_id])
+    part = data.dataset[[5, 3]]
+    assert torch.equal(part[0].graph_attr, expected[5:6])
+    assert torch.equal(part.copy()[1].graph_attr, expected[3:4])
+    assert OGBMolDataModule('ogbg-molfreesolv', root).features is None
+    with pytest.raises(ValueError, match="'features' must be a list of"):
+        OGBMolDataModule('ogbg-molfreesolv', root, features=['bits'])
+    with pytest.raises(ValueError, match='each of the 642 graphs'):
+        data.dataset.hold_graph_attr(torch.zeros(3, 2))
