@@ -61,6 +61,9 @@ def make_data(job: Job) -> OGBMolDataModule:
 
 def make_model(job: Job, data: OGBMolDataModule) -> GraphPredictor:
     """The network of a run."""
+    features = {}
+    if data.graph_dims is not None:
+        features['graph_dims'] = data.graph_dims
     return GraphPredictor(
         data.name,
         data.task_type,
@@ -68,6 +71,7 @@ def make_model(job: Job, data: OGBMolDataModule) -> GraphPredictor:
         out_channels=data.num_tasks,
         node_dims=data.node_dims,
         edge_dims=data.edge_dims,
+        **features,
         **job.run.cell.settings['model'],
     )
 
