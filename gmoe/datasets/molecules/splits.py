@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,8 @@ def split(
         folds: The number of folds, 3 or more. (default: parts of the given
             shares instead)
         fold: Which fold tests, from 0 on.
-        shares: The shares of training, validation and testing.
+        shares: The shares of training, validation and testing, of which the
+            last two may be zero.
 
     Returns:
         The positions of ``'train'``, ``'valid'`` and ``'test'``, in
@@ -107,8 +109,8 @@ def split(
         ]
         index = [torch.cat(others).sort().values, valid, test]
     out = dict(zip(PARTS, index))
-    for part, positions in out.items():
-        if not positions.numel():
+    for (part, positions), share in zip(out.items(), shares):
+        if not positions.numel() and (share > 0 or folds is not None):
             raise ValueError(
                 f"'split' must leave molecules for each part, got none for "
                 f"'{part}' of {len(smiles)} molecules in {len(groups)} "
@@ -118,9 +120,9 @@ def split(
 
 
 def _checked(shares: Sequence[float]) -> Sequence[float]:
-    names = dict(zip(PARTS, shares))
+    names: dict[str, Any] = dict(zip(PARTS, shares))
     check_share(**names)
-    if len(shares) != 3 or abs(sum(shares) - 1) > 1e-6:
+    if len(shares) != 3 or not shares[0] or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(
             "'shares' must be three, of training, validation and testing, "
             f'and sum up to 1, got {list(shares)}'

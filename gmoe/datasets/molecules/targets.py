@@ -171,7 +171,7 @@ def _classes(
     number = {key(name): i for i, name in enumerate(names)}
     y = np.full((len(columns[0].cells), len(columns)), np.nan)
     for t, column in enumerate(columns):
-        for row in np.flatnonzero(~column.is_missing):
+        for row in np.flatnonzero(~column.is_missing).tolist():
             y[row, t] = number[key(column.cells[row])]
     if not is_binary:
         y = np.nan_to_num(y, nan=-1)

@@ -139,7 +139,7 @@ def open_text(
             file = io.BufferedReader(file)
         if file.peek(2)[:2] == _GZIP:
             file = io.BufferedReader(
-                stack.enter_context(gzip.GzipFile(fileobj=file))  # type: ignore[arg-type]
+                stack.enter_context(gzip.GzipFile(fileobj=file))
             )
         start = _start(file, name)
         for mark, kind in _OTHERS.items():

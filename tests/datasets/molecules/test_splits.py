@@ -92,6 +92,12 @@ def test_scaffold_split_is_that_of_ogb(data_root: Path, name: str):
         assert found[part].tolist() == sorted(index.tolist())
 
 
+def test_parts_that_may_be_empty():
+    smiles = ['C' * i for i in range(1, 21)]
+    parts = split('random', smiles, shares=(0.9, 0.1, 0))
+    assert [len(index) for index in parts.values()] == [18, 2, 0]
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
