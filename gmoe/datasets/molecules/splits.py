@@ -109,8 +109,8 @@ def split(
         ]
         index = [torch.cat(others).sort().values, valid, test]
     out = dict(zip(PARTS, index))
-    for (part, positions), share in zip(out.items(), shares):
-        if not positions.numel() and (share > 0 or folds is not None):
+    for (part, positions), wanted in zip(out.items(), shares):
+        if not positions.numel() and (wanted > 0 or folds is not None):
             raise ValueError(
                 f"'split' must leave molecules for each part, got none for "
                 f"'{part}' of {len(smiles)} molecules in {len(groups)} "
