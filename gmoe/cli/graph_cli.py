@@ -50,6 +50,7 @@ _LINKS = {
     'num_outputs': 'out_channels',
     'node_dims': 'node_dims',
     'edge_dims': 'edge_dims',
+    'graph_dims': 'graph_dims',
     'text_channels': 'text_channels',
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerStatus
+from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 from torch_geometric import loader
 from torch_geometric.data import Data, InMemoryDataset
@@ -68,6 +69,8 @@ class GraphDataModule(LightningDataModule):
     eval_metric: str
     node_dims: Sequence[int]
     edge_dims: Sequence[int]
+    #: The number of features of a graph, ``graph_attr``, if it has some.
+    graph_dims: int | None = None
 
     def __init__(
         self,
@@ -100,7 +103,7 @@ class GraphDataModule(LightningDataModule):
         self.keep_two_hop = keep_two_hop
         self.keep_on_gpu = keep_on_gpu
         self.dataset: InMemoryDataset | None = None
-        self.splits: dict[str, torch.Tensor] = {}
+        self.splits: dict[str, Tensor] = {}
 
     @property
     def num_outputs(self) -> int:
@@ -119,6 +122,35 @@ class GraphDataModule(LightningDataModule):
     def monitor_mode(self) -> str:
         """Whether more (``"max"``) or less (``"min"``) of it is better."""
         return METRIC_MODES[self.eval_metric]
+
+    def train_targets(self) -> Tensor:
+        """The targets of the training graphs, after :meth:`setup`: of shape
+        ``[num_graphs, num_tasks]``, NaN where there is none; for categories,
+        one integer per graph, -1 where it is not known.
+        """
+        y = self._train_values('y')
+        assert y is not None
+        return y if self.task_type == MULTICLASS else y.view(len(y), -1)
+
+    def train_graph_attr(self) -> Tensor | None:
+        """The features of the training graphs, raw, of shape
+        ``[num_graphs, graph_dims]``, if graphs have some."""
+        return self._train_values('graph_attr')
+
+    def train_weights(self) -> Tensor | None:
+        """The weights of the training graphs, of shape ``[num_graphs]``, if
+        graphs have some."""
+        weight = self._train_values('weight')
+        return None if weight is None else weight.view(-1)
+
+    def _train_values(self, key: str) -> Tensor | None:
+        assert self.dataset is not None
+        # All graphs of the dataset: a part keeps the tensors of the whole.
+        values = self.dataset._data.get(key)
+        if values is None:
+            return None
+        index = torch.as_tensor(self.dataset.indices())[self.splits['train']]
+        return values[index]
 
     def load(self) -> InMemoryDataset:
         """Loads the dataset."""

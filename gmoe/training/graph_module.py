@@ -15,6 +15,7 @@ from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.routing import Routing, balance_loss
 from gmoe.routing.router import NonFiniteError
+from gmoe.training.graph_data_module import GraphDataModule
 from gmoe.training.metrics import (
     METRIC_MODES,
     ExpertUsage,
@@ -22,6 +23,7 @@ from gmoe.training.metrics import (
     WeightedMean,
 )
 from gmoe.training.optimizer import check_trainer, make_optimizer
+from gmoe.training.target_scale import TargetScale
 from gmoe.training.task import Task
 from gmoe.training.watched_module import WatchedModule
 from gmoe.transforms import check_two_hop
@@ -57,6 +59,9 @@ class GraphModule(WatchedModule):
         schedule: The learning rate over the run: :obj:`"constant"`, or
             :obj:`"linear"` from its value down to zero.
         decoupled: Whether weight decay is that of AdamW.
+        standardize: Whether a regression learns targets of mean zero and
+            standard deviation one in training. Losses then are those of such
+            targets; predictions and scores are in the targets' units.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -74,6 +79,7 @@ class GraphModule(WatchedModule):
         label_smoothing: float = 0.0,
         schedule: str = 'constant',
         decoupled: bool = False,
+        standardize: bool = False,
     ) -> None:
         super().__init__()
         check_choice('schedule', schedule, ('constant', 'linear'))
@@ -91,6 +97,9 @@ class GraphModule(WatchedModule):
         self.schedule = schedule
         self.decoupled = decoupled
         self.gnn = gnn
+        self.target_scale: TargetScale | None = None
+        if standardize and self.task.is_regression:
+            self.target_scale = TargetScale(gnn.out_channels)
         self.splits = nn.ModuleDict(
             {
                 split: SplitMetrics(
@@ -138,6 +147,23 @@ class GraphModule(WatchedModule):
             )
         if stage == 'fit':
             check_trainer(self.trainer)
+            if isinstance(data, GraphDataModule):
+                self._fit_statistics(data)
+
+    def _fit_statistics(self, data: GraphDataModule) -> None:
+        # A network that was trained keeps its own, which its weights fit.
+        scale = self.target_scale
+        if scale is not None and not scale.is_fitted:
+            scale.fit(data.train_targets())
+        features = getattr(self.gnn, 'graph_features', None)
+        values = data.train_graph_attr()
+        if features is not None and not features.is_fitted:
+            if values is None:
+                raise ValueError(
+                    "'graph_dims' must be None for data without features of "
+                    f'graphs, got {self.gnn.graph_dims}'
+                )
+            features.fit(values)
 
     def forward(self, data: Data) -> tuple[Tensor, list[Routing]]:
         """Predicts one row per graph: logits or values, and the routings.
@@ -160,6 +186,7 @@ class GraphModule(WatchedModule):
             data.get('edge_attr_2hop'),
             batch_size=None if data.batch is None else data.num_graphs,
             return_routing=True,
+            graph_attr=data.get('graph_attr') if self.gnn.graph_dims else None,
         )
 
     def task_loss(self, out: Tensor, y: Tensor) -> Tensor:
@@ -171,7 +198,7 @@ class GraphModule(WatchedModule):
             y: Targets of the same shape, NaN where there is none; for
                 categories, one integer per graph, -1 where it is not known.
         """
-        return self.task.loss(out, y)[0]
+        return self.task.loss(out, self._learned(y, out))[0]
 
     def _predict(self, batch: Data) -> tuple[Tensor, list[Routing]]:
         try:
@@ -196,7 +223,7 @@ class GraphModule(WatchedModule):
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
         out, routings = self._predict(batch)
-        task, weight = self.task.loss(out, batch.y)
+        task, weight = self.task.loss(out, self._learned(batch.y, out))
         self.task_mean.update(task, weight)
         loss, means = task, {'train/task_loss': self.task_mean}
         if self.usage is not None:
@@ -239,19 +266,29 @@ class GraphModule(WatchedModule):
     def _evaluate(self, split: str, batch: Data) -> None:
         out, _ = self._predict(batch)
         self._split(split).update(
-            self.task.prediction(out),
+            self.to_prediction(out),
             self.task.target(out, batch.y),
-            self.task.entry_loss(out, batch.y),
+            self.task.entry_loss(out, self._learned(batch.y, out)),
             batch.graph_id,
         )
 
+    def _learned(self, y: Tensor, out: Tensor) -> Tensor:
+        # The targets as the loss takes them.
+        if self.target_scale is None:
+            return y
+        return self.target_scale.to_standard(y.view(out.shape))
+
     def to_prediction(self, out: Tensor) -> Tensor:
-        """Probabilities for classification, values for regression.
+        """Probabilities for classification, values in the targets' units for
+        regression.
 
         Args:
-            out: Logits or values, of shape ``[num_graphs, num_outputs]``.
+            out: The network's output, of shape ``[num_graphs, num_outputs]``.
         """
-        return self.task.prediction(out)
+        prediction = self.task.prediction(out)
+        if self.target_scale is None:
+            return prediction
+        return self.target_scale.to_units(prediction)
 
     def _split(self, name: str) -> SplitMetrics:
         split = self.splits[name]
@@ -302,7 +339,7 @@ class GraphModule(WatchedModule):
         out, _ = self(batch)
         return {
             'graph_id': batch.graph_id,
-            'prediction': self.task.prediction(out),
+            'prediction': self.to_prediction(out),
             'target': self.task.target(out, batch.y).view(out.size(0), -1),
         }
 

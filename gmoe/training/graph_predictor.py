@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from gmoe.common.arguments import check_choice
 from gmoe.nn import GNN
 from gmoe.training.graph_module import GraphModule
@@ -30,6 +32,9 @@ class GraphPredictor(GraphModule):
         learning_rate: Learning rate of Adam.
         weight_decay: Weight decay of Adam.
         balance_weight: The factor of the balance losses.
+        standardize: Whether a regression learns targets of mean zero and
+            standard deviation one in training, which are undone in all that
+            is predicted.
         **kwargs: Arguments of :class:`~gmoe.nn.GNN`.
 
     Raises:
@@ -44,6 +49,7 @@ class GraphPredictor(GraphModule):
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
         balance_weight: float = 0.1,
+        standardize: bool = False,
         **kwargs: Any,
     ) -> None:
         check_choice('task_type', task_type, _METRICS)
@@ -61,5 +67,17 @@ class GraphPredictor(GraphModule):
             learning_rate,
             weight_decay,
             balance_weight,
+            standardize=standardize,
         )
         self.save_hyperparameters()
+
+    @property
+    def target_mean(self) -> Tensor | None:
+        """The mean of each target in training, if they are standardised."""
+        return None if self.target_scale is None else self.target_scale.mean
+
+    @property
+    def target_std(self) -> Tensor | None:
+        """The standard deviation of each target in training, if they are
+        standardised."""
+        return None if self.target_scale is None else self.target_scale.std

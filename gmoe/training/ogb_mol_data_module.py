@@ -26,8 +26,9 @@ class OGBMolDataModule(GraphDataModule):
             the user's cache)
         download: Whether a missing dataset may be downloaded.
         features: Features of whole molecules, made of the dataset's SMILES
-            strings: kinds of :class:`~gmoe.datasets.molecules.MoleculeFeatures`, or
-            none. They are kept in the cache.
+            strings: kinds of
+            :class:`~gmoe.datasets.molecules.MoleculeFeatures`, or none. They
+            are kept in the cache.
         **kwargs: Arguments of :class:`GraphDataModule`.
 
     Raises:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import pool
 
-from gmoe.common.arguments import check_choice, check_integer
+from gmoe.common.arguments import check_choice, check_integer, check_share
 from gmoe.nn.encoders.embedding import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,
     make_feature_encoder,
 )
+from gmoe.nn.encoders.graph_features import GraphFeatures
 from gmoe.nn.encoders.ogb_codes import check_atoms
 from gmoe.nn.models.layers import MixtureSettings
 from gmoe.nn.models.network import Graphs, LayeredNetwork
@@ -70,12 +71,18 @@ class GNN(LayeredNetwork):
             the number of floating-point node features.
         edge_dims: The numbers of categories of categorical edge features, the
             number of floating-point edge features, or :obj:`None`.
+        graph_dims: The number of floating-point features of a graph, such as
+            descriptors of a molecule, which are joined to the pooled ones
+            (see :class:`~gmoe.nn.encoders.graph_features.GraphFeatures`).
+            (default: none)
+        head_dropout: Dropout probability before each linear map of the head.
 
     Shapes:
         - **input:** node features :math:`(N, F)`, edge indices
           :math:`(2, E)`, edge features :math:`(E, F_e)`, graph of each node
           :math:`(N)`, hop-2 edge indices :math:`(2, E_2)`, hop-2 edge
-          features :math:`(E_2, 2 F_e)`
+          features :math:`(E_2, 2 F_e)`, features of the graphs
+          :math:`(B, F_g)`
         - **output:** graph outputs :math:`(B, C)`, or ``(out, routings)``
           with the :class:`~gmoe.routing.Routing` of each mixture layer if
           :obj:`return_routing`
@@ -107,6 +114,8 @@ class GNN(LayeredNetwork):
         num_head_layers: int = 1,
         node_dims: int | Sequence[int] = ATOM_FEATURE_DIMS,
         edge_dims: int | Sequence[int] | None = BOND_FEATURE_DIMS,
+        graph_dims: int | None = None,
+        head_dropout: float = 0.0,
     ) -> None:
         check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
         check_choice('pooling', pooling, _POOLINGS)
@@ -118,6 +127,9 @@ class GNN(LayeredNetwork):
             num_layers=num_layers,
             num_head_layers=num_head_layers,
         )
+        check_share(head_dropout=head_dropout)
+        if graph_dims is not None:
+            check_integer(1, graph_dims=graph_dims)
         mixture = MixtureSettings(
             num_experts,
             num_experts_1hop,
@@ -149,7 +161,17 @@ class GNN(LayeredNetwork):
             self.virtual_node = VirtualNode(
                 hidden_channels, num_layers - 1, dropout, residual
             )
-        self.head = _make_head(hidden_channels, out_channels, num_head_layers)
+        self.graph_dims = graph_dims
+        self.graph_features: GraphFeatures | None = None
+        if graph_dims is not None:
+            self.graph_features = GraphFeatures(graph_dims)
+        self.head = _make_head(
+            hidden_channels + (graph_dims or 0),
+            hidden_channels,
+            out_channels,
+            num_head_layers,
+            head_dropout,
+        )
 
     @property
     def reads_atoms(self) -> bool:
@@ -167,14 +189,26 @@ class GNN(LayeredNetwork):
         if self.jumping_knowledge == 'sum':
             h = torch.stack(hidden).sum(dim=0)
         pooled = _POOLINGS[self.pooling](h, graphs.batch, graphs.batch_size)
+        if self.graph_features is not None:
+            assert graphs.graph_attr is not None
+            features = self.graph_features(graphs.graph_attr)
+            pooled = torch.cat([pooled, features.to(pooled.dtype)], dim=1)
         return self.head(pooled), routings
 
 
 def _make_head(
-    channels: int, out_channels: int, num_layers: int
-) -> nn.Linear | nn.Sequential:
+    in_channels: int,
+    channels: int,
+    out_channels: int,
+    num_layers: int,
+    dropout: float,
+) -> nn.Module:
+    sizes = [in_channels, *[channels] * (num_layers - 1), out_channels]
     maps: list[nn.Module] = []
-    for _ in range(num_layers - 1):
-        maps += [nn.Linear(channels, channels), nn.ReLU()]
-    last = nn.Linear(channels, out_channels)
-    return nn.Sequential(*maps, last) if maps else last
+    for layer in range(num_layers):
+        if layer > 0:
+            maps.append(nn.ReLU())
+        if dropout > 0:
+            maps.append(nn.Dropout(dropout))
+        maps.append(nn.Linear(sizes[layer], sizes[layer + 1]))
+    return nn.Sequential(*maps) if len(maps) > 1 else maps[0]

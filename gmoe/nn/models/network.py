@@ -36,6 +36,8 @@ class Graphs(NamedTuple):
         hop2: The hop-2 edges, where a layer looks at them.
         batch: The graph of each node, int64 of shape :math:`(N)`.
         batch_size: The number of graphs :math:`B`.
+        graph_attr: Features of the graphs, as they are given, of shape
+            :math:`(B, F_g)`.
     """
 
     edge_index: Tensor
@@ -44,6 +46,7 @@ class Graphs(NamedTuple):
     hop2: Neighborhood | None
     batch: Tensor
     batch_size: int
+    graph_attr: Tensor | None = None
 
 
 class LayeredNetwork(Pretrained):
@@ -69,6 +72,8 @@ class LayeredNetwork(Pretrained):
     convs: nn.ModuleList
     norms: nn.ModuleList
     virtual_node: VirtualNode | None
+    #: The number of features of a graph, where a network reads some.
+    graph_dims: int | None = None
 
     def __init__(
         self,
@@ -140,6 +145,7 @@ class LayeredNetwork(Pretrained):
         *,
         batch_size: int | None = None,
         return_routing: bool = False,
+        graph_attr: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, list[Routing]]:
         r"""Predicts one row per graph.
 
@@ -154,6 +160,8 @@ class LayeredNetwork(Pretrained):
             batch_size: The number of graphs. (default: read from
                 :obj:`batch`)
             return_routing: Whether to return the routings too.
+            graph_attr: Features of the graphs, raw, needed where the network
+                has :obj:`graph_dims`.
 
         Raises:
             ValueError: If an input has a wrong shape, type or range, or the
@@ -179,9 +187,30 @@ class LayeredNetwork(Pretrained):
                 edge_index_2hop, edge_2hop, num_nodes, 'edge_index_2hop'
             )
             check_hop_2(hop1, hop2)
-        graphs = Graphs(edge_index, edge, hop1, hop2, batch, batch_size)
+        self._check_graph_attr(graph_attr, batch_size)
+        graphs = Graphs(
+            edge_index, edge, hop1, hop2, batch, batch_size, graph_attr
+        )
         out, routings = self.predict(x, graphs)
         return (out, routings) if return_routing else out
+
+    def _check_graph_attr(
+        self, graph_attr: Tensor | None, batch_size: int
+    ) -> None:
+        if self.graph_dims is None:
+            if graph_attr is not None:
+                raise ValueError(
+                    "'graph_attr' must be None for a network without "
+                    "'graph_dims', got features of graphs"
+                )
+            return
+        expected = batch_size, self.graph_dims
+        shape = getattr(graph_attr, 'shape', None)
+        if shape is None or tuple(shape) != expected:
+            raise ValueError(
+                "'graph_attr' must be features of graphs of shape "
+                f'{expected}, got {None if shape is None else tuple(shape)}'
+            )
 
     def encode_edges(
         self, edge_attr: Tensor | None, edge_attr_2hop: Tensor | None

@@ -171,7 +171,7 @@ class TripleGNN(LayeredNetwork):
     ) -> tuple[Tensor, list[Routing]]:
         dims = (self.node_text.num_texts, NUM_NODE_TYPES, 2)
         check_categories(x, dims, 'x')
-        edge_index, edge, hop1, _, batch, batch_size = graphs
+        edge_index, edge, hop1, _, batch, batch_size, _ = graphs
         assert edge is not None
         mask = masked_hops(self.edge_mask, hop1)[0].edge_mask
         if mask is not None:  # Of what else is made of edges.

@@ -1,48 +1,61 @@
-"""Work on many molecules in several processes."""
-
+import gc
+import multiprocessing
 import os
-from collections.abc import Sequence
 
 import pytest
 
-from gmoe.datasets.molecules.parallel import (
-    FEW,
-    default_workers,
-    map_chunks,
-)
-
-SMILES = ['C' * (1 + i % 9) for i in range(700)]
+from gmoe.datasets.molecules import parallel
+from gmoe.datasets.molecules.parallel import default_workers, map_chunks
 
 
-def lengths(smiles: Sequence[str]) -> list[int]:
-    return [len(text) for text in smiles]
+def squares(numbers):
+    return os.getpid(), [number**2 for number in numbers]
 
 
-def process(smiles: Sequence[str]) -> int:
-    return os.getpid()
+def fail(numbers):
+    raise ValueError('no')
 
 
-def refuse(smiles: Sequence[str]) -> None:
-    raise ValueError('refused')
+@pytest.mark.parametrize('num_workers', [0, 1, 2])
+def test_order_is_kept(num_workers):
+    found = list(map_chunks(squares, range(23), num_workers, size=4))
+    assert [n for _, part in found for n in part] == [i**2 for i in range(23)]
+    is_here = {pid == os.getpid() for pid, _ in found}
+    assert is_here == {num_workers < 2}
+    assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize('num_workers', [0, 1, 2, None])
-def test_keeps_the_order(num_workers: int | None):
-    parts = list(map_chunks(lengths, SMILES, num_workers, 'Counts', 64))
-    assert [len(part) for part in parts] == [64] * 10 + [60]
-    assert [n for part in parts for n in part] == lengths(SMILES)
+def test_nothing_to_do():
+    assert list(map_chunks(squares, [], 2)) == []
 
 
-def test_processes_are_others():
-    assert os.getpid() not in set(map_chunks(process, SMILES, 2))
-    assert list(map_chunks(process, SMILES[:5], 2)) == [os.getpid()]
-    assert list(map_chunks(lengths, [], 2)) == []
-    assert default_workers(FEW) >= 1
-    assert default_workers(FEW - 1) == 0
-
-
-def test_refuses():
-    with pytest.raises(ValueError, match='refused'):
-        list(map_chunks(refuse, SMILES, 2))
+def test_errors_come_through():
+    for num_workers in (0, 2):
+        with pytest.raises(ValueError, match='no'):
+            list(map_chunks(fail, range(9), num_workers, size=2))
+    gc.collect()
+    assert not multiprocessing.active_children()
     with pytest.raises(ValueError, match="'num_workers' must be"):
-        list(map_chunks(lengths, SMILES, -1))
+        list(map_chunks(squares, range(9), -1))
+
+
+def test_stopped_in_the_middle():
+    for _ in map_chunks(squares, range(99), 2, size=1):
+        break
+    assert not multiprocessing.active_children()
+
+
+def test_bar(monkeypatch, capfd):
+    list(map_chunks(squares, range(9), 0, label='Squares'))
+    assert capfd.readouterr() == ('', '')
+    monkeypatch.setattr(parallel, 'FEW', 5)
+    list(map_chunks(squares, range(9), 0, label='Squares'))
+    out, err = capfd.readouterr()
+    assert out == ''
+    assert 'Squares' in err
+    assert '100%' in err
+
+
+def test_few_molecules_need_no_processes():
+    assert default_workers(100) == 0
+    assert default_workers(10**6) >= 1

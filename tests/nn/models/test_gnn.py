@@ -280,6 +280,32 @@ def test_head_of_several_layers():
         GNN(num_head_layers=0)
 
 
+def test_features_of_graphs_are_joined_at_the_readout():
+    torch.manual_seed(0)
+    model = make_gnn(graph_dims=3, head_dropout=0.5, num_head_layers=2).eval()
+    plain = make_gnn(num_head_layers=2)
+    assert not any('graph_features' in name for name in plain.state_dict())
+    data = Batch.from_data_list(molecules())
+    values = torch.randn(data.num_graphs, 3)
+    out = call(model, data, graph_attr=values)
+    assert out.shape == (data.num_graphs, 2)
+    # Each graph is given its own.
+    other = values.clone()
+    other[1] += 1
+    changed = (call(model, data, graph_attr=other) != out).any(dim=1)
+    assert changed.nonzero().tolist() == [[1]]
+    unknown = torch.full_like(values, torch.nan)
+    assert call(model, data, graph_attr=unknown).isfinite().all()
+    shape = rf'\({data.num_graphs}, 3\)'
+    for wrong in (None, values[1:], values[:, 1:]):
+        with pytest.raises(ValueError, match=f"'graph_attr' must.*{shape}"):
+            call(model, data, graph_attr=wrong)
+    with pytest.raises(ValueError, match="'graph_attr' must be None"):
+        call(plain, data, graph_attr=values)
+    with pytest.raises(ValueError, match="'graph_dims' must be .* got 0"):
+        make_gnn(graph_dims=0)
+
+
 def test_float_features_and_empty_graphs():
     torch.manual_seed(0)
     model = GNN(2, D, 2, num_experts=4, top_k=2, node_dims=3, edge_dims=None)

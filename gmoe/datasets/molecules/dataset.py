@@ -1,0 +1,312 @@
+"""A table of molecules as a dataset of graphs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmoe.datasets.collated import CollatedDataset
+from gmoe.datasets.molecules.copies import describe_copies
+from gmoe.datasets.molecules.graphs import (
+    Graphs,
+    cached_graphs,
+    select,
+    whole_data,
+)
+from gmoe.datasets.molecules.info import MULTICLASS
+from gmoe.datasets.molecules.molecule import Molecule, Refused
+from gmoe.datasets.molecules.skipped import Skipped
+from gmoe.datasets.molecules.splits import PARTS, SHARES, split
+from gmoe.datasets.molecules.table import MoleculeTable, read_table
+from gmoe.datasets.molecules.targets import MIN_LABELS
+from gmoe.nn.encoders.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
+
+
+class MoleculeDataset(CollatedDataset):
+    r"""Molecules of a CSV file, with the targets that are to be learned, as
+    graphs of their canonical forms with the codes of OGB.
+
+    What is not given is found, and printed, as is what is left out. Graphs
+    are made once, in parallel, and kept for the next time. Needs RDKit.
+
+    Args:
+        path: The file, as :func:`read_table` takes it.
+        smiles: The column of SMILES strings.
+        targets: The target columns.
+        weights: A column with the weight of each molecule in the loss.
+        split_column: A column with the part of each molecule.
+        task: ``"binary"``, ``"multiclass"`` or ``"regression"``.
+        features: Features of whole molecules, with ``compute(smiles,
+            num_workers)``; none without.
+        transform: Transforms each graph on access.
+        cache_dir: Where graphs are kept. (default: the environment variable
+            :obj:`GMOE_CACHE_DIR`, or a folder in the user's cache)
+        num_workers: The number of processes that make graphs. (default: one
+            for each CPU, or none for a few molecules)
+        log: Whether to print what was decided, on the standard error.
+
+    Shapes:
+        - **graph:** :obj:`x` :math:`(|V|, 9)`, :obj:`edge_index`
+          :math:`(2, |E|)`, :obj:`edge_attr` :math:`(|E|, 3)`, :obj:`y`
+          :math:`(1, T)` with :obj:`NaN` where it is missing, or
+          :math:`(1)`, a class, -1 where it is missing; :obj:`graph_id`
+          :math:`(1)`; :obj:`weight` :math:`(1)` and :obj:`graph_attr`
+          :math:`(1, F)` if there are some
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OSError: If it cannot be read.
+        ValueError: If it is no such table, a column does not hold what it
+            must, or too few molecules are left.
+    """
+
+    #: The number of categories of each feature of a node, and of an edge.
+    node_feature_dims = ATOM_FEATURE_DIMS
+    edge_feature_dims = BOND_FEATURE_DIMS
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        smiles: str | None = None,
+        targets: str | Sequence[str] | None = None,
+        weights: str | None = None,
+        split_column: str | None = None,
+        task: str | None = None,
+        features: Any = None,
+        transform: Callable[[Any], Any] | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        num_workers: int | None = None,
+        log: bool = True,
+    ) -> None:
+        table = read_table(path, smiles, targets, weights, split_column, task)
+        self._read(
+            table,
+            Path(path).name.split('.')[0] or 'molecules',
+            features,
+            transform,
+            cache_dir,
+            num_workers,
+            log,
+        )
+
+    @classmethod
+    def from_table(
+        cls,
+        table: MoleculeTable,
+        features: Any = None,
+        transform: Callable[[Any], Any] | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        num_workers: int | None = None,
+        log: bool = True,
+    ) -> MoleculeDataset:
+        """Makes a dataset of a table. The other arguments are those of the
+        class.
+
+        Args:
+            table: The table.
+        """
+        dataset = cls.__new__(cls)
+        dataset._read(
+            table,
+            'molecules',
+            features,
+            transform,
+            cache_dir,
+            num_workers,
+            log,
+        )
+        return dataset
+
+    def _read(
+        self,
+        table: MoleculeTable,
+        name: str,
+        features: Any,
+        transform: Callable[[Any], Any] | None,
+        cache_dir: str | os.PathLike[str] | None,
+        num_workers: int | None,
+        log: bool,
+    ) -> None:
+        super().__init__(None, transform)
+        label = 'Molecules' if log else None
+        graphs = cached_graphs(
+            table.smiles, name, cache_dir, num_workers, label
+        )
+        #: The rows of the file that are left out, and why.
+        self.skipped: list[Skipped] = []
+        kept, self._canonical = self._choose(table, graphs.found)
+        self._row = [table.row[i] for i in kept]
+        self._part = (
+            None if table.split is None else [table.split[i] for i in kept]
+        )
+        self._y = table.y[kept]
+        #: The columns and the kind of the targets.
+        self.info = table.info
+        #: What was decided, a sentence each.
+        self.said = [
+            *table.said,
+            *_describe(table, graphs.found, self.skipped, len(kept)),
+            *describe_copies(self._canonical, self._row, self._y, self._part),
+        ]
+        if log:
+            print('\n'.join(self.said), file=sys.stderr)
+        self._check(self._y)
+        self._collate(table, graphs, kept)
+        if features is not None:
+            self._data.graph_attr = torch.as_tensor(
+                features.compute(self._canonical, num_workers)
+            ).float()
+            self.slices['graph_attr'] = self.slices['y']
+
+    def _choose(
+        self, table: MoleculeTable, found: Sequence[Molecule | Refused]
+    ) -> tuple[list[int], list[str]]:
+        is_missing = np.isnan(table.y)
+        if table.info.task_type == MULTICLASS:
+            is_missing = table.y == -1
+        kept, canonical = [], []
+        for i, molecule in enumerate(found):
+            reason = None
+            if isinstance(molecule, Refused):
+                reason = molecule.reason
+            elif is_missing[i].all():
+                reason = 'no label'
+            elif table.split is not None and not table.split[i]:
+                reason = 'in no part of the split'
+            if reason is None:
+                kept.append(i)
+                canonical.append(molecule.canonical)  # type: ignore
+            else:
+                self.skipped.append(
+                    Skipped(table.row[i], table.smiles[i], reason)
+                )
+        return kept, canonical
+
+    def _check(self, y: np.ndarray) -> None:
+        if len(y) < MIN_LABELS:
+            raise ValueError(
+                f'The file must have at least {MIN_LABELS} molecules with '
+                f'labels that are kept, got {len(y)}: {len(self.skipped)} '
+                'are left out'
+            )
+        if self.info.num_tasks == 1 and (y == y[0]).all():
+            raise ValueError(
+                f"The target '{self.info.targets[0]}' must have several "
+                'values among the molecules that are kept, got only one'
+            )
+
+    def _collate(
+        self, table: MoleculeTable, graphs: Graphs, kept: list[int]
+    ) -> None:
+        is_kept = np.zeros(len(graphs.found), dtype=bool)
+        is_kept[kept] = True
+        is_graph = [isinstance(m, Molecule) for m in graphs.found]
+        tensors = select(graphs.tensors, torch.from_numpy(is_kept[is_graph]))
+        data = whole_data(tensors)
+        y = torch.from_numpy(self._y)
+        is_class = table.info.task_type == MULTICLASS
+        data.y = y[:, 0].long() if is_class else y.float()
+        data.graph_id = torch.arange(len(kept))
+        if table.weights is not None:
+            data.weight = torch.from_numpy(table.weights[kept]).float()
+        num_edges = 2 * tensors['num_edges'].long()
+        self._hold(data, tensors['num_nodes'].long(), num_edges)
+
+    @property
+    def num_tasks(self) -> int:
+        """The number of target columns."""
+        return self.info.num_tasks
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes of each target, `-1` for regression."""
+        return self.info.num_classes
+
+    @property
+    def task_type(self) -> str:
+        """The kind of the task."""
+        return self.info.task_type
+
+    def smiles(self, idx: int) -> str:
+        """Returns the canonical SMILES string of a graph of this (part of a)
+        dataset.
+
+        Args:
+            idx: The position of the graph.
+
+        Raises:
+            IndexError: If there is no such graph.
+            TypeError: If the position is not an integer.
+        """
+        return self._canonical[self._graph_id(idx)]
+
+    def row(self, idx: int) -> int:
+        """Returns the line in the file of a graph of this (part of a)
+        dataset. The argument and errors are those of :meth:`smiles`."""
+        return self._row[self._graph_id(idx)]
+
+    def get_idx_split(
+        self,
+        kind: str | None = None,
+        seed: int = 0,
+        folds: int | None = None,
+        fold: int = 0,
+        shares: Sequence[float] = SHARES,
+    ) -> dict[str, Tensor]:
+        """Returns the graphs of the parts `train`, `valid` and `test`, by
+        their positions in this (part of a) dataset.
+
+        Args:
+            kind: How molecules are split, as
+                :func:`~gmoe.datasets.molecules.splits.split` takes it with
+                the other arguments. (default: by the column of parts, where
+                one is given, and else ``'scaffold'``)
+            seed: The seed.
+            folds: The number of folds.
+            fold: Which fold tests.
+            shares: The shares of the parts.
+
+        Raises:
+            ValueError: If an argument is out of range, or a part would be
+                empty.
+        """
+        if kind is None and self._part is not None:
+            part = np.array(self._part)
+            found = {
+                name: torch.from_numpy(np.flatnonzero(part == name))
+                for name in PARTS
+            }
+        else:
+            found = split(
+                kind or 'scaffold',
+                self._canonical,
+                self._y,
+                seed,
+                folds,
+                fold,
+                shares,
+            )
+        return self._within(found, len(self._canonical))
+
+
+def _describe(
+    table: MoleculeTable,
+    found: Sequence[Molecule | Refused],
+    skipped: Sequence[Skipped],
+    kept: int,
+) -> list[str]:
+    said = [f'{kept} of {len(found)} molecules are kept']
+    reasons = Counter(row.reason.split(':')[0] for row in skipped)
+    said += [f'  left out: {n}: {why}' for why, n in reasons.most_common()]
+    notes = Counter(
+        note for m in found if isinstance(m, Molecule) for note in m.notes
+    )
+    return said + [f'  {n}: {note}' for note, n in notes.most_common()]
