@@ -12,7 +12,7 @@ from benchmarks.report.summary import Summary
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired t-test over seeds.
+    """A paired t-test over seeds, or over the folds of cross-validations.
 
     Args:
         gain: The mean gain, positive where the mixture is better.
@@ -63,6 +63,9 @@ def compare(mixture: Summary, baseline: Summary) -> Comparison | None:
         mean = float(gain[0])
         p_value = 1.0 if mean == 0 else 0.0
         return Comparison(mean, mean, mean, p_value, len(seeds))
+    split = mixture.cell.settings.get('split')
+    if split is not None:
+        return _corrected(gain, 1 / (split['folds'] - 2))
     test = stats.ttest_1samp(gain, 0.0)
     interval = test.confidence_interval(0.95)
     return Comparison(
@@ -71,4 +74,18 @@ def compare(mixture: Summary, baseline: Summary) -> Comparison | None:
         float(interval.high),
         float(test.pvalue),
         len(seeds),
+    )
+
+
+def _corrected(gain: np.ndarray, share: float) -> Comparison:
+    # Folds have training molecules in common, so their gains do too. Nadeau
+    # and Bengio (2003, https://doi.org/10.1023/A:1024068626366) take test over
+    # training molecules for what their variance lacks.
+    count = len(gain)
+    error = float(np.sqrt(gain.var(ddof=1) * (1 / count + share)))
+    law = stats.t(count - 1, loc=float(gain.mean()), scale=error)
+    low, high = law.interval(0.95)
+    p_value = 2 * stats.t(count - 1).sf(abs(float(gain.mean())) / error)
+    return Comparison(
+        float(gain.mean()), float(low), float(high), float(p_value), count
     )

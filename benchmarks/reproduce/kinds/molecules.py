@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.reproduce.job import PREDICTIONS, Job
+from benchmarks.reproduce.kinds.parts import parts_of
 from benchmarks.reproduce.store import finite
 from gmoe.common.require import require
 from gmoe.datasets import OGBMolDataset
@@ -105,7 +106,7 @@ def load(job: Job) -> Molecules:
         data.task_type == 'regression',
         [data.smiles(i) for i in range(len(data))],
         data._data.y.numpy(),
-        {part: rows.numpy() for part, rows in data.get_idx_split().items()},
+        {part: rows.numpy() for part, rows in parts_of(job, data).items()},
     )
 
 

@@ -12,6 +12,7 @@ from lightning.pytorch import Trainer, seed_everything
 from benchmarks.reproduce.job import PREDICTIONS, Job
 from benchmarks.reproduce.kinds.fitting import fit, make_trainer
 from benchmarks.reproduce.kinds.flops import flops_per_graph
+from benchmarks.reproduce.kinds.parts import parts_of
 from benchmarks.reproduce.kinds.run_log import RunLog
 from gmoe.training import GraphPredictor, OGBMolDataModule
 
@@ -51,12 +52,16 @@ def train(job: Job) -> dict[str, Any]:
 def make_data(job: Job) -> OGBMolDataModule:
     """The data of a run."""
     cell = job.run.cell
-    return OGBMolDataModule(
+    data = OGBMolDataModule(
         f'ogbg-{cell.dataset}',
         job.root,
         download=False,
         **cell.settings['data'],
     )
+    if 'split' in cell.settings:
+        data.setup()
+        data.splits = parts_of(job, data.dataset)
+    return data
 
 
 def make_model(job: Job, data: OGBMolDataModule) -> GraphPredictor:

@@ -183,7 +183,9 @@ def _settings(kind: str, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
         settings['epochs'] = epochs[-1]
     if kind == 'network':
         complete(settings)
-    return settings
+    # Folds in place of the official split.
+    splits = [layer['split'] for layer in layers if 'split' in layer]
+    return {**settings, 'split': splits[-1]} if splits else settings
 
 
 def _check_names(

@@ -271,6 +271,23 @@ def test_compare():
     assert np.isclose(mixture.scores().mean(), 1.09)
 
 
+def test_folds_are_not_independent():
+    table = load_table('table2')
+    summaries, _ = summarise(table, results())
+    pair = [summaries[f'molesol/{row}'] for row in ('gmoe-gcn', 'gcn')]
+    plain = compare(*pair)
+    for summary in pair:
+        summary.cell.settings['split'] = {'folds': 5}
+    found = compare(*pair)
+    assert found.gain == pytest.approx(plain.gain)
+    # The variance of the mean of three folds, and a third for what their
+    # training molecules have in common.
+    wider = np.sqrt((1 / 3 + 1 / 3) / (1 / 3))
+    width = found.high - found.low
+    assert width == pytest.approx((plain.high - plain.low) * wider)
+    assert found.p_value > plain.p_value
+
+
 def test_grid():
     table = load_table('table2', 2)
     cells = search.candidates(table.select(['molfreesolv/gmoe-gcn'], None))
