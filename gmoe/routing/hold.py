@@ -66,7 +66,7 @@ def _selects(router: nn.Module) -> TypeGuard[Router]:
     return isinstance(router, Router) and router.top_k is not None
 
 
-def _selection(held: Routing, top_k: int | None) -> Tensor:
+def _selection(held: Routing, top_k: int) -> Tensor:
     """The selected experts, of shape :math:`(N, k)`."""
     if held.slots_per_node == top_k:
         return held.expert.view(-1, top_k)
@@ -87,6 +87,7 @@ def _held(router: Router, x: Tensor, held: Routing) -> Routing:
         )
     scores = router.score_gate(x.to(torch.promote_types(x.dtype, torch.float)))
     normalize: Any = NORMALIZATIONS[router.normalize]
+    assert router.top_k is not None
     expert = _selection(held, router.top_k).repeat(copies, 1)
     if router.topk_first:
         weight = normalize(scores.gather(1, expert))

@@ -15,8 +15,8 @@ from gmoe.nn import (
     RelationalExperts,
 )
 from gmoe.transforms import TwoHop
+from tests.explained import drawn
 from tests.graphs import random_graph
-from tests.nn.test_explain import drawn
 
 pytest.importorskip('captum')
 

@@ -7,7 +7,7 @@ from torch_geometric.explain import Explainer, GNNExplainer
 from torch_geometric.explain.algorithm import CaptumExplainer
 
 from gmoe.nn import GNN, EncodedGraph
-from tests.nn.test_explain import NETWORKS, arguments, make_gnn, molecule
+from tests.explained import NETWORKS, arguments, make_gnn, molecule
 
 
 def explainer(model, algorithm, node_mask, edge_mask):
