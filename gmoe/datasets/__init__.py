@@ -3,6 +3,14 @@
 from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.hop_mixture import HopMixture
 from gmoe.datasets.limits import Limits
+from gmoe.datasets.molecules import (
+    MoleculeDataset,
+    MoleculeFeatures,
+    MoleculeInfo,
+    MoleculeTable,
+    graphs_of,
+    read_table,
+)
 from gmoe.datasets.ogb.info import (
     OGBMolInfo,
     import_ogb,
@@ -28,6 +36,10 @@ __all__ = [
     'CorruptDatasetError',
     'HopMixture',
     'Limits',
+    'MoleculeDataset',
+    'MoleculeFeatures',
+    'MoleculeInfo',
+    'MoleculeTable',
     'OGBMolDataset',
     'OGBMolInfo',
     'TextFeatures',
@@ -36,9 +48,11 @@ __all__ = [
     'WebNLGDataset',
     'WebNLGEntry',
     'from_smiles',
+    'graphs_of',
     'import_ogb',
     'ogb_mol_info',
     'ogb_mol_names',
+    'read_table',
     'read_triples',
     'webnlg_dataset_dict',
     'webnlg_split',

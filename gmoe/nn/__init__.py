@@ -22,7 +22,13 @@ from gmoe.nn.experts import (
     RelationalExperts,
 )
 from gmoe.nn.gmoe_conv import GMoEConv
-from gmoe.nn.models import GNN, LayeredNetwork, TripleGNN, to_gmoe
+from gmoe.nn.models import (
+    GNN,
+    EncodedGraph,
+    LayeredNetwork,
+    TripleGNN,
+    to_gmoe,
+)
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import ExpertNorm
 from gmoe.nn.readout import RootReadout
@@ -32,6 +38,7 @@ __all__ = [
     'BOND_FEATURE_DIMS',
     'GNN',
     'CategoricalEncoder',
+    'EncodedGraph',
     'ExpertBank',
     'ExpertNorm',
     'GCNExperts',

@@ -138,6 +138,23 @@ def clear_after_failure(model: nn.Module, args: Any, out: Any) -> None:
         clear_masks(model)
 
 
+def forget_masks(model: nn.Module) -> None:
+    """Takes away what is left of the masks of an earlier explanation: PyG
+    leaves a parameter without a value, and gives a later mask, such as
+    Captum's, to a parameter of its own then, which cuts it off its gradient.
+
+    Args:
+        model: The model, while it is not explained.
+    """
+    for conv in model.modules():
+        if (
+            isinstance(conv, MessagePassing)
+            and conv._parameters.get('_edge_mask', conv) is None
+        ):
+            del conv._edge_mask
+            conv._edge_mask = None
+
+
 def _two_hop_mask(
     hop1: Neighborhood, hop2: Neighborhood, mask: Tensor
 ) -> Tensor:

@@ -5,6 +5,7 @@ the losses, such as :func:`balance_loss`, keep in balance.
 """
 
 from gmoe.routing.collect import CollectedRoutings, collect_routing
+from gmoe.routing.hold import hold_selection
 from gmoe.routing.losses import (
     balance_loss,
     importance_loss,
@@ -27,6 +28,7 @@ __all__ = [
     'UniformRouter',
     'balance_loss',
     'collect_routing',
+    'hold_selection',
     'importance_loss',
     'load_loss',
     'router_z_loss',

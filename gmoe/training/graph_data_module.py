@@ -69,8 +69,9 @@ class GraphDataModule(LightningDataModule):
     eval_metric: str
     node_dims: Sequence[int]
     edge_dims: Sequence[int]
-    #: The number of features of a graph, ``graph_attr``, if it has some.
-    graph_dims: int | None = None
+    #: The number of features of a graph, ``graph_attr``, if it has some; left
+    #: out where networks take none.
+    graph_dims: int | None
 
     def __init__(
         self,

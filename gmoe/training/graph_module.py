@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from typing_extensions import Self
 
-from gmoe.common.arguments import check_choice, check_number
+from gmoe.common.arguments import check_number
 from gmoe.common.distributed import is_distributed
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
@@ -22,8 +22,9 @@ from gmoe.training.metrics import (
     SplitMetrics,
     WeightedMean,
 )
+from gmoe.training.objective import Objective
 from gmoe.training.optimizer import check_trainer, make_optimizer
-from gmoe.training.target_scale import TargetScale
+from gmoe.training.schedule import Schedule
 from gmoe.training.task import Task
 from gmoe.training.watched_module import WatchedModule
 from gmoe.transforms import check_two_hop
@@ -56,12 +57,11 @@ class GraphModule(WatchedModule):
         balance_weight: The factor :math:`\lambda`.
         label_smoothing: The share of the label that is spread over all
             categories, where there are several.
-        schedule: The learning rate over the run: :obj:`"constant"`, or
-            :obj:`"linear"` from its value down to zero.
+        schedule: The learning rate over the run: a
+            :class:`~gmoe.training.schedule.Schedule`, or the name of one.
         decoupled: Whether weight decay is that of AdamW.
-        standardize: Whether a regression learns targets of mean zero and
-            standard deviation one in training. Losses then are those of such
-            targets; predictions and scores are in the targets' units.
+        objective: What is learned. (default: the task, with the loss that
+            is its default)
 
     Raises:
         ValueError: If an argument is out of range.
@@ -77,13 +77,14 @@ class GraphModule(WatchedModule):
         weight_decay: float,
         balance_weight: float,
         label_smoothing: float = 0.0,
-        schedule: str = 'constant',
+        schedule: str | Schedule = 'constant',
         decoupled: bool = False,
-        standardize: bool = False,
+        objective: Objective | None = None,
     ) -> None:
         super().__init__()
-        check_choice('schedule', schedule, ('constant', 'linear'))
-        self.task = Task(task_type, label_smoothing)
+        self.objective = objective or Objective(
+            Task(task_type, label_smoothing), gnn.out_channels
+        )
         self.task_type = task_type
         self.metric = metric
         self.learning_rate = learning_rate
@@ -94,12 +95,11 @@ class GraphModule(WatchedModule):
             weight_decay=weight_decay,
             balance_weight=balance_weight,
         )
-        self.schedule = schedule
+        self.schedule = (
+            Schedule(schedule) if isinstance(schedule, str) else schedule
+        )
         self.decoupled = decoupled
         self.gnn = gnn
-        self.target_scale: TargetScale | None = None
-        if standardize and self.task.is_regression:
-            self.target_scale = TargetScale(gnn.out_channels)
         self.splits = nn.ModuleDict(
             {
                 split: SplitMetrics(
@@ -133,6 +133,11 @@ class GraphModule(WatchedModule):
         return super().load_from_checkpoint(*args, **kwargs).eval()
 
     @property
+    def task(self) -> Task:
+        """The task that the network is trained for."""
+        return self.objective.task
+
+    @property
     def mode(self) -> str:
         """``"max"`` or ``"min"``: which score is better."""
         return METRIC_MODES[self.metric]
@@ -147,22 +152,21 @@ class GraphModule(WatchedModule):
             )
         if stage == 'fit':
             check_trainer(self.trainer)
-            if isinstance(data, GraphDataModule):
-                self._fit_statistics(data)
+        if isinstance(data, GraphDataModule):
+            self.objective.fit(data, stage == 'fit')
+            if stage == 'fit' and self.gnn.graph_dims is not None:
+                self._fit_features(data.train_graph_attr())
 
-    def _fit_statistics(self, data: GraphDataModule) -> None:
+    def _fit_features(self, values: Tensor | None) -> None:
+        if values is None:
+            raise ValueError(
+                "'graph_dims' must be None for data without features of "
+                f'graphs, got {self.gnn.graph_dims}'
+            )
+        features = self.gnn.graph_features
+        assert features is not None
         # A network that was trained keeps its own, which its weights fit.
-        scale = self.target_scale
-        if scale is not None and not scale.is_fitted:
-            scale.fit(data.train_targets())
-        features = getattr(self.gnn, 'graph_features', None)
-        values = data.train_graph_attr()
-        if features is not None and not features.is_fitted:
-            if values is None:
-                raise ValueError(
-                    "'graph_dims' must be None for data without features of "
-                    f'graphs, got {self.gnn.graph_dims}'
-                )
+        if not features.is_fitted:
             features.fit(values)
 
     def forward(self, data: Data) -> tuple[Tensor, list[Routing]]:
@@ -198,7 +202,7 @@ class GraphModule(WatchedModule):
             y: Targets of the same shape, NaN where there is none; for
                 categories, one integer per graph, -1 where it is not known.
         """
-        return self.task.loss(out, self._learned(y, out))[0]
+        return self.objective.mean_loss(out, y)
 
     def _predict(self, batch: Data) -> tuple[Tensor, list[Routing]]:
         try:
@@ -223,7 +227,7 @@ class GraphModule(WatchedModule):
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
         out, routings = self._predict(batch)
-        task, weight = self.task.loss(out, self._learned(batch.y, out))
+        task, weight = self.objective.loss(out, batch)
         self.task_mean.update(task, weight)
         loss, means = task, {'train/task_loss': self.task_mean}
         if self.usage is not None:
@@ -268,15 +272,9 @@ class GraphModule(WatchedModule):
         self._split(split).update(
             self.to_prediction(out),
             self.task.target(out, batch.y),
-            self.task.entry_loss(out, self._learned(batch.y, out)),
+            self.objective.entry_loss(out, batch),
             batch.graph_id,
         )
-
-    def _learned(self, y: Tensor, out: Tensor) -> Tensor:
-        # The targets as the loss takes them.
-        if self.target_scale is None:
-            return y
-        return self.target_scale.to_standard(y.view(out.shape))
 
     def to_prediction(self, out: Tensor) -> Tensor:
         """Probabilities for classification, values in the targets' units for
@@ -285,10 +283,7 @@ class GraphModule(WatchedModule):
         Args:
             out: The network's output, of shape ``[num_graphs, num_outputs]``.
         """
-        prediction = self.task.prediction(out)
-        if self.target_scale is None:
-            return prediction
-        return self.target_scale.to_units(prediction)
+        return self.objective.prediction(out)
 
     def _split(self, name: str) -> SplitMetrics:
         split = self.splits[name]

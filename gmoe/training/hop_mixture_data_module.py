@@ -26,6 +26,7 @@ class HopMixtureDataModule(GraphDataModule):
     eval_metric = HopMixture.eval_metric
     node_dims = HopMixture.node_feature_dims
     edge_dims = HopMixture.edge_feature_dims
+    graph_dims = None
 
     def __init__(
         self,

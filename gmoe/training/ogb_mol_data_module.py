@@ -37,6 +37,7 @@ class OGBMolDataModule(GraphDataModule):
 
     node_dims = ATOM_FEATURE_DIMS
     edge_dims = BOND_FEATURE_DIMS
+    graph_dims = None
 
     def __init__(
         self,

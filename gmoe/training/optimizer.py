@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from gmoe.training.schedule import Schedule
+
 #: The precisions that training goes with. Adam's averages of squared
 #: gradients are zero in float16.
 PRECISIONS = ('32-true', '64-true', 'bf16-true', 'bf16-mixed', '16-mixed')
@@ -36,7 +38,7 @@ def make_optimizer(
     module: LightningModule,
     learning_rate: float,
     weight_decay: float,
-    schedule: str,
+    schedule: Schedule,
     decoupled: bool,
 ) -> Any:
     """Adam, in the form that Lightning takes.
@@ -45,7 +47,7 @@ def make_optimizer(
         module: The network that is trained.
         learning_rate: The learning rate.
         weight_decay: The weight decay.
-        schedule: :obj:`"constant"`, or :obj:`"linear"`: down to zero.
+        schedule: The learning rate over the run.
         decoupled: Whether weight decay is that of AdamW.
     """
     optimizer = (torch.optim.AdamW if decoupled else torch.optim.Adam)(
@@ -54,12 +56,11 @@ def make_optimizer(
         weight_decay=weight_decay,
         fused=_can_fuse(module),  # One pass.
     )
-    if schedule == 'constant':
+    if schedule == Schedule():
+        return optimizer  # Without a trainer, too.
+    scheduler = schedule.make(optimizer, module.trainer)
+    if scheduler is None:
         return optimizer
-    steps = int(module.trainer.estimated_stepping_batches)
-    scheduler = torch.optim.lr_scheduler.LinearLR(
-        optimizer, 1.0, 0.0, total_iters=steps
-    )
     return {
         'optimizer': optimizer,
         'lr_scheduler': {'scheduler': scheduler, 'interval': 'step'},

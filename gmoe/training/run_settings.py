@@ -14,7 +14,8 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
-from torch.optim.lr_scheduler import LinearLR
+
+from gmoe.training.schedule import planned_steps
 
 #: What a training that goes on has to keep, besides the network.
 CARRIED = ('seed_everything', 'optimizer', 'lr_scheduler')
@@ -51,16 +52,18 @@ class RunSettings(Callback):
         self, trainer: Trainer, pl_module: LightningModule
     ) -> None:
         for config in trainer.lr_scheduler_configs:
-            scheduler = config.scheduler
+            planned = planned_steps(config.scheduler)
             steps = trainer.estimated_stepping_batches
             # It is restored with the checkpoint, and then is over too early.
-            if isinstance(scheduler, LinearLR) and (
-                config.interval == 'step' and scheduler.total_iters != steps
+            if (
+                planned is not None
+                and config.interval == 'step'
+                and planned[1] != steps
             ):
                 raise ValueError(
                     "'trainer.max_epochs' and 'data.batch_size' must be those "
-                    "of the checkpoint, whose linear 'schedule' has "
-                    f'{scheduler.total_iters} steps, got {steps} steps'
+                    f"of the checkpoint, whose {planned[0]} 'schedule' has "
+                    f'{planned[1]} steps, got {steps} steps'
                 )
 
 

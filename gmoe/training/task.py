@@ -9,12 +9,23 @@ from torch.nn import functional
 
 from gmoe.common.arguments import check_choice, check_share
 from gmoe.common.distributed import is_distributed
-from gmoe.training.metrics import CategoryScore, GraphScore
+from gmoe.training.losses import Loss
+from gmoe.training.metrics import (
+    CATEGORY_SCORES,
+    CategoryScore,
+    GraphScore,
+)
 from gmoe.training.metrics.category_score import UNKNOWN
 
 #: The type of a task with one of several categories for each graph.
 MULTICLASS = 'multiclass classification'
-TASK_TYPES = ('binary classification', MULTICLASS, 'regression')
+#: The scores of each type of task. The first one is the default.
+SCORES: dict[str, tuple[str, ...]] = {
+    'binary classification': ('rocauc', 'ap', 'acc'),
+    MULTICLASS: CATEGORY_SCORES,
+    'regression': ('rmse',),
+}
+TASK_TYPES = tuple(SCORES)
 
 
 class Task:
@@ -24,19 +35,29 @@ class Task:
         kind: One of :obj:`TASK_TYPES`.
         label_smoothing: The share of the label that is spread over all
             categories, where there are several.
+        loss: The loss. (default: squared error or cross entropy)
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self, kind: str, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        kind: str,
+        label_smoothing: float = 0.0,
+        loss: Loss | None = None,
+    ) -> None:
         check_choice('task_type', kind, TASK_TYPES)
         check_share(label_smoothing=label_smoothing)
         self.is_multiclass = kind == MULTICLASS
         self.is_regression = kind == 'regression'
         self.label_smoothing = label_smoothing
+        self.label_loss = loss or Loss()
+        self.label_loss.check(self.is_regression)
 
-    def loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(
+        self, out: Tensor, y: Tensor, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The loss over labelled entries, as their mean over the joint batch
         of all processes, zero if there are none; and its weight: a process's
         mean number of graphs with all labels.
@@ -45,45 +66,57 @@ class Task:
             out: Logits or values of shape ``[num_graphs, num_outputs]``.
             y: Targets of the same shape, NaN where there is none; for
                 categories, one integer per graph, -1 where it is not known.
+            weight: The factors of the losses, of shape ``[num_graphs, 1]`` or
+                that of the entries, one on average. (default: one)
         """
-        if self.is_multiclass:
-            loss = self._cross_entropy(out, y, 'mean')
-            count = (y != UNKNOWN).sum().to(loss.dtype)
-            joint = _per_process(count)
-            # The mean over no graph is NaN, with gradients of zero.
-            loss = torch.where(count > 0, loss, 0.0)
-            return loss * (count / joint.clamp(min=1e-12)), joint
-        loss, labelled = self.entry_loss(out, y)
+        if self.is_multiclass and weight is None and self._is_plain:
+            return self._plain_cross_entropy(out, y)
+        loss, labelled = self.entry_loss(out, y, weight)
         count = _per_process(labelled.sum().to(loss.dtype))
-        return loss.sum() / count.clamp(min=1e-12), count / out.size(1)
+        return loss.sum() / count.clamp(min=1e-12), count / loss.size(1)
 
-    def entry_loss(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def entry_loss(
+        self, out: Tensor, y: Tensor, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The loss of each entry, zero where there is no label, and where
         there is one: of shape ``[num_graphs, 1]`` for categories. The
         arguments are those of :meth:`loss`."""
-        if self.is_multiclass:
-            loss = self._cross_entropy(out, y, 'none')
-            return loss.unsqueeze(1), (y != UNKNOWN).unsqueeze(1)
         out = _at_least_float32(out)
-        y = y.view(out.shape).to(out.dtype)
-        labelled = ~y.isnan()
-        target = torch.where(labelled, y, torch.zeros_like(y))
-        if self.is_regression:
-            loss = functional.mse_loss(out, target, reduction='none')
+        if self.is_multiclass:
+            loss = self.label_loss.categories(
+                out, y, UNKNOWN, self.label_smoothing
+            ).unsqueeze(1)
+            labelled = (y != UNKNOWN).unsqueeze(1)
         else:
-            loss = functional.binary_cross_entropy_with_logits(
-                out, target, reduction='none'
-            )
-        return loss * labelled, labelled
+            y = y.view(out.shape).to(out.dtype)
+            labelled = ~y.isnan()
+            target = torch.where(labelled, y, torch.zeros_like(y))
+            if self.is_regression:
+                loss = self.label_loss.values(out, target)
+            else:
+                loss = self.label_loss.two_classes(out, target)
+            loss = loss * labelled
+        return (loss if weight is None else loss * weight), labelled
 
-    def _cross_entropy(self, out: Tensor, y: Tensor, reduction: str) -> Tensor:
-        return functional.cross_entropy(
+    @property
+    def _is_plain(self) -> bool:
+        return self.label_loss.name in (None, 'cross_entropy')
+
+    def _plain_cross_entropy(
+        self, out: Tensor, y: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        # All in one, which rounds as earlier trainings did.
+        loss = functional.cross_entropy(
             _at_least_float32(out),
             y,
             ignore_index=UNKNOWN,
-            reduction=reduction,
             label_smoothing=self.label_smoothing,
         )
+        count = (y != UNKNOWN).sum().to(loss.dtype)
+        joint = _per_process(count)
+        # The mean over no graph is NaN, with gradients of zero.
+        loss = torch.where(count > 0, loss, 0.0)
+        return loss * (count / joint.clamp(min=1e-12)), joint
 
     def target(self, out: Tensor, y: Tensor) -> Tensor:
         """The targets as the score takes them. The arguments are those of

@@ -13,9 +13,16 @@ from torch_geometric.explain import (
 from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.nn import GAT, GCN, GraphSAGE, SAGEConv
 
-from gmoe.nn import GNN, GCNExperts, GINExperts, GMoEConv, to_gmoe
+from gmoe.nn import GCNExperts, GINExperts, GMoEConv, to_gmoe
 from gmoe.transforms import TwoHop
-from tests.graphs import EDGE_DIMS, random_graph
+from tests.explained import (
+    NETWORKS,
+    arguments,
+    drawn,
+    make_gnn,
+    molecule,
+)
+from tests.graphs import random_graph
 from tests.nn.models.test_triple_gnn import graph as triples
 from tests.nn.models.test_triple_gnn import make as make_triple_gnn
 
@@ -38,14 +45,6 @@ def explainer(model, algorithm, level='node', node_mask='attributes'):
             'return_type': 'raw',
         },
     )
-
-
-def drawn(model):
-    """With experts and routers that differ."""
-    generator = torch.Generator().manual_seed(0)
-    for parameter in model.parameters():
-        parameter.data.normal_(generator=generator)
-    return model.eval()
 
 
 @pytest.mark.parametrize('trained', [False, True])
@@ -133,53 +132,6 @@ def test_attention_is_in_the_order_of_the_edges():
         for m in (model, mixture)
     ]
     assert torch.allclose(*masks)
-
-
-NETWORKS = {
-    'gcn': {'num_experts': 4, 'top_k': 2, 'num_experts_1hop': 2},
-    'gin': {'conv': 'gin', 'num_experts': 4, 'top_k': 2},
-    'relational': {'conv': 'relational', 'num_experts': 4, 'top_k': 2},
-    'single': {'conv': 'gin'},
-    'single_2hop': {'conv': 'gin', 'num_experts_1hop': 0},
-    'one_layer': {
-        'conv': 'gin',
-        'num_experts': 4,
-        'top_k': 2,
-        'num_experts_1hop': 2,
-        'moe_layers': [0],
-    },
-}
-
-
-def make_gnn(name):
-    return drawn(
-        GNN(
-            hidden_channels=8,
-            num_layers=2,
-            node_dims=(5, 3),
-            edge_dims=EDGE_DIMS,
-            **NETWORKS[name],
-        )
-    )
-
-
-def molecule():
-    """Both directions of a bond side by side, as OGB has them."""
-    pairs = torch.tensor([[0, 1], [2, 1], [2, 3], [4, 0], [5, 3], [5, 6]])
-    data = random_graph(7, 6)
-    data.edge_attr = data.edge_attr.repeat_interleave(2, dim=0)
-    both = torch.stack([pairs, pairs.flip(1)], dim=1)
-    data.edge_index = both.view(-1, 2).t().contiguous()
-    data.x = torch.arange(14).view(7, 2) % torch.tensor([5, 3])
-    return TwoHop()(data)
-
-
-def arguments(data):
-    return {
-        'edge_attr': data.edge_attr,
-        'edge_index_2hop': data.edge_index_2hop,
-        'edge_attr_2hop': data.edge_attr_2hop,
-    }
 
 
 @pytest.mark.parametrize('name', NETWORKS)

@@ -66,7 +66,7 @@ def test_constant_prediction_is_the_mean():
     torch.nn.init.zeros_(model.gnn.head.bias)
     trainer = tiny.make_trainer(max_epochs=1, limit_train_batches=0)
     data.setup()
-    model.target_scale.fit(data.train_targets())
+    model.objective.target_scale.fit(data.train_targets())
     (batch,) = trainer.predict(model, data)
     expected = data.train_targets().nanmean(dim=0)
     assert torch.allclose(batch['prediction'], expected.expand(60, 2))

@@ -82,7 +82,7 @@ def test_own_categories(tmp_path, out_channels):
         ('task_type', 'regression'),
         ('metric', 'rocauc'),
         ('label_smoothing', 1.0),
-        ('schedule', 'cosine'),
+        ('schedule', 'step'),
         ('learning_rate', -1.0),
     ],
 )

@@ -162,7 +162,6 @@ class GNN(LayeredNetwork):
                 hidden_channels, num_layers - 1, dropout, residual
             )
         self.graph_dims = graph_dims
-        self.graph_features: GraphFeatures | None = None
         if graph_dims is not None:
             self.graph_features = GraphFeatures(graph_dims)
         self.head = _make_head(

@@ -13,6 +13,7 @@ from gmoe import ops
 from gmoe.common.arguments import check_integer, check_share
 from gmoe.nn.arguments import check_batch, check_nodes, count_1hop
 from gmoe.nn.edge_mask import clear_after_failure, masked_hops
+from gmoe.nn.encoders.graph_features import GraphFeatures
 from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.models.layers import (
     EdgeDims,
@@ -74,6 +75,7 @@ class LayeredNetwork(Pretrained):
     virtual_node: VirtualNode | None
     #: The number of features of a graph, where a network reads some.
     graph_dims: int | None = None
+    graph_features: GraphFeatures | None
 
     def __init__(
         self,
@@ -97,6 +99,7 @@ class LayeredNetwork(Pretrained):
         self.residual = residual
         self.relu_last = relu_last
         self.virtual_node = None
+        self.graph_features = None
         self.register_forward_hook(clear_after_failure, always_call=True)
 
     def add_layers(
