@@ -28,7 +28,7 @@ _WITH_EPOCHS = ('network', 'webnlg_graph', 'webnlg_text')
 _PARTS = {part for parts in KINDS.values() for part in parts}
 _CELL_KEYS = {'row', 'dataset', 'paper', 'settings_from', *_PARTS}
 _ROW_KEYS = {'label', 'like', 'kind', 'baseline', 'search', 'is_fixed'}
-_ROW_KEYS |= {'config', 'epochs', 'settings_from', *_PARTS}
+_ROW_KEYS |= {'config', 'recipe', 'epochs', 'settings_from', *_PARTS}
 
 
 def table_names(report: str | None = None) -> list[str]:
@@ -138,7 +138,8 @@ def _cell(
         what = f"'settings_from: search' for '{name}', which no search has "
         _check(name in chosen, path, f'{what}chosen')
         found = {'model': chosen[name]['model']}
-    layers = [_config(row), protocol, base, row, entry, found]
+    config, recipe = _config(row, 'config'), _config(row, 'recipe')
+    layers = [config, protocol, recipe, base, row, entry, found]
     paper = entry.get('paper')
     return Cell(
         row=entry['row'],
@@ -154,11 +155,12 @@ def _cell(
     )
 
 
-def _config(row: dict[str, Any]) -> dict[str, Any]:
-    # The settings of a configuration of the command line.
-    if 'config' not in row:
+def _config(row: dict[str, Any], key: str) -> dict[str, Any]:
+    # The settings of a configuration of the command line: what a protocol
+    # changes, or, as a recipe, what changes the protocol.
+    if key not in row:
         return {}
-    config = _read(ROOT / row['config'])
+    config = _read(ROOT / row[key])
     data = dict(config['data']['init_args'])
     data.pop('root', None)
     return {
