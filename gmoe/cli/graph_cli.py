@@ -23,6 +23,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from gmoe.cli.parser import Parser
 from gmoe.cli.settings import check_files, expand_home
 from gmoe.common.shown import one_line
+from gmoe.molecules.calibration_writer import CalibrationWriter
 from gmoe.training.callbacks import (
     BestCheckpoint,
     LastCheckpoint,
@@ -264,6 +265,8 @@ class GMoECLI(LightningCLI):
                 TensorBoardLogger(folder, name='', version=''),
                 CSVLogger(folder, name='csv'),
             ]
+        if self.subcommand == 'fit':
+            callbacks.append(CalibrationWriter(folder))
         kwargs.setdefault('default_root_dir', folder)
         plugins = config.trainer.get('plugins') or []
         plugins = plugins if isinstance(plugins, list) else [plugins]

@@ -19,7 +19,16 @@ OWN = {
     'info': _Command(
         'gmoe.cli.info', 'Prints versions, back end and devices.'
     ),
+    'predict': _Command(
+        'gmoe.cli.predict',
+        'Predicts for molecules of a table: gmoe predict MODEL new.csv.',
+    ),
 }
+
+
+#: Of these there is one of Lightning's, too, which has options only: ours has
+#: the model first.
+BOTH = ('predict',)
 
 
 def is_own(arguments: Sequence[str]) -> bool:
@@ -28,7 +37,10 @@ def is_own(arguments: Sequence[str]) -> bool:
     Args:
         arguments: The command line, without the name of the program.
     """
-    return bool(arguments) and arguments[0] in OWN
+    if not arguments or arguments[0] not in OWN:
+        return False
+    has_first = len(arguments) > 1 and not arguments[1].startswith('-')
+    return arguments[0] not in BOTH or has_first
 
 
 def run_own(arguments: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ def fingerprints(smiles: Iterable[str]) -> np.ndarray:
     take 256 MB.
 
     Args:
-        smiles: SMILES strings, each of which RDKit can read.
+        smiles: SMILES strings. Those that RDKit cannot read are left out.
 
     Returns:
         Bytes, of shape ``[n, 256]``.
@@ -29,7 +29,8 @@ def fingerprints(smiles: Iterable[str]) -> np.ndarray:
     Raises:
         ImportError: If RDKit is not installed.
     """
-    made = [_pack(bits) for bits in _bits(smiles)]
+    pack = require('rdkit.DataStructs', 'mol').BitVectToBinaryText
+    made = [pack(bits) for bits in _bits(smiles) if bits is not None]
     packed = np.frombuffer(b''.join(made), dtype=np.uint8)
     return packed.reshape(len(made), NUM_BYTES)
 
@@ -64,20 +65,21 @@ class NearestMolecule:
         """The similarity of each molecule to the nearest one.
 
         Args:
-            smiles: SMILES strings, each of which RDKit can read.
+            smiles: SMILES strings.
 
         Returns:
-            Numbers from 0 to 1, of shape ``[n]``; NaN if there are no others.
+            Numbers from 0 to 1, of shape ``[n]``; NaN if RDKit cannot read it
+            or there are no others.
         """
-        compare = require('rdkit.DataStructs', 'mol').BulkTanimotoSimilarity
         # One molecule at a time: no table of all pairs.
-        return np.array(
-            [
-                max(compare(bits, self._known), default=np.nan)
-                for bits in _bits(smiles)
-            ],
-            dtype=np.float64,
-        )
+        found = [self._most(bits) for bits in _bits(smiles)]
+        return np.array(found, dtype=np.float64)
+
+    def _most(self, bits: Any) -> float:
+        if bits is None:
+            return np.nan
+        compare = require('rdkit.DataStructs', 'mol').BulkTanimotoSimilarity
+        return max(compare(bits, self._known), default=np.nan)
 
 
 def _bits(smiles: Iterable[str]) -> Iterable[Any]:
@@ -86,8 +88,6 @@ def _bits(smiles: Iterable[str]) -> Iterable[Any]:
     generator = make.GetMorganGenerator(radius=RADIUS, fpSize=NUM_BITS)
     with require('rdkit.rdBase', 'mol').BlockLogs():
         for text in smiles:
-            yield generator.GetFingerprint(chem.MolFromSmiles(text))
-
-
-def _pack(bits: Any) -> bytes:
-    return require('rdkit.DataStructs', 'mol').BitVectToBinaryText(bits)
+            molecule = chem.MolFromSmiles(text)
+            known = molecule is not None
+            yield generator.GetFingerprint(molecule) if known else None

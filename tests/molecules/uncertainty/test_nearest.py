@@ -38,6 +38,14 @@ def test_none():
     assert NearestMolecule(fingerprints(['CCO'])).similarity([]).shape == (0,)
 
 
+def test_what_cannot_be_read():
+    packed = fingerprints(['CCO', 'C1CC', 'CCN'])
+    assert len(packed) == 2
+    out = NearestMolecule(packed).similarity(['OCC', 'C1CC'])
+    assert out[0] == 1
+    assert np.isnan(out[1])
+
+
 def test_what_is_refused():
     with pytest.raises(ValueError, match="'packed' must be bytes"):
         NearestMolecule(np.zeros((2, 2048)))

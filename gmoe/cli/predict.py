@@ -1,0 +1,188 @@
+"""The command ``gmoe predict MODEL new.csv``."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from gmoe.cli.parser import Parser
+from gmoe.common.arguments import check_integer
+
+_DESCRIPTION = (
+    'Predicts for molecules: one row for each row of the input, in order, as '
+    'CSV on the standard output.'
+)
+
+
+def main(arguments: list[str]) -> None:
+    """Predicts for the molecules of a table.
+
+    Args:
+        arguments: The rest of the command line.
+
+    Raises:
+        OSError: If a file cannot be read or written.
+        ValueError: If an argument is out of range.
+    """
+    options = _parser().parse_args(arguments)
+    check_integer(1, batch_size=options.batch_size)
+    if options.num_workers is not None:
+        check_integer(0, num_workers=options.num_workers)
+    # Their first import takes seconds: after what is wrong has been said.
+    from gmoe.molecules.trained_model import TrainedModel
+    from gmoe.molecules.uncertainty.conformal import check_level
+
+    if options.interval is not None:
+        check_level(options.interval)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)
+        model = TrainedModel.load(options.model, _device(options.device))
+    if options.interval is not None and model.uncertainty is None:
+        raise ValueError(
+            "'interval' must be left out for a model without "
+            'calibration.safetensors, which its training leaves, got '
+            f'{options.interval}'
+        )
+    for line in model.described(options.interval or 0.9):
+        _say(line)
+    try:
+        _predict(model, options)
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog='gmoe predict',
+        description=_DESCRIPTION,
+        usage='gmoe predict MODEL INPUT [INPUT ...] [options]',
+    )
+    parser.add_argument(
+        'model',
+        type=str,
+        help="A run's folder, a checkpoint, an exported folder, the folder of "
+        'an ensemble, or a name of the hub.',
+    )
+    parser.add_argument(
+        'input',
+        type=str,
+        nargs='+',
+        help="A table in CSV, '-' for one on the standard input, or SMILES "
+        'strings.',
+    )
+    parser.add_argument(
+        '--output',
+        type=str,
+        help='The file to write. (default: the standard output)',
+    )
+    parser.add_argument(
+        '--interval',
+        type=float,
+        help='The share of intervals, or of sets of classes, that are to hold '
+        'the truth. (default: 0.9)',
+    )
+    parser.add_argument(
+        '--calibrate',
+        type=str,
+        default='temperature',
+        help='How probabilities are calibrated: temperature, isotonic or '
+        'none.',
+    )
+    parser.add_argument(
+        '--smiles',
+        type=str,
+        help='The column of SMILES strings. (default: found)',
+    )
+    parser.add_argument(
+        '--batch_size', type=int, default=256, help='Molecules of a batch.'
+    )
+    parser.add_argument(
+        '--num_workers',
+        type=int,
+        help='Other processes, which read SMILES strings. (default: one for '
+        'each core, none for few molecules)',
+    )
+    parser.add_argument(
+        '--device',
+        type=str,
+        default='auto',
+        help="Where networks run: 'cpu', 'cuda', or 'auto' for a GPU if there "
+        'is one.',
+    )
+    return parser
+
+
+def _predict(model: Any, options: Any) -> None:
+    from gmoe.datasets.molecules.parallel import default_workers
+    from gmoe.molecules.prediction_input import open_input
+    from gmoe.molecules.prediction_output import PredictionOutput, open_output
+
+    with open_input(
+        options.input, options.batch_size, options.smiles, model.info.smiles
+    ) as table:
+        chunks, is_short = _looked_ahead(table.chunks)
+        workers = options.num_workers
+        if workers is None and is_short:
+            workers = default_workers(options.batch_size)
+        strings = (
+            (rows, [row[table.column] for row in rows]) for rows in chunks
+        )
+        parts = model.stream(
+            strings,
+            0.9 if options.interval is None else options.interval,
+            options.calibrate,
+            workers,
+        )
+        start, count, refused = time.monotonic(), 0, 0
+        with open_output(options.output) as file:
+            output = PredictionOutput(file, table.header)
+            if is_short is None:  # Names of columns only.
+                output.write([], model.predict([]))
+            for rows, part in parts:
+                output.write(rows, part)
+                count += len(rows)
+                refused += sum(map(bool, part.reasons))
+        seconds = max(time.monotonic() - start, 1e-9)
+    for line in table.said:
+        _say(line)
+    for name in output.replaced:
+        _say(f"the column '{name}' of the input is replaced")
+    _say(
+        f'{count} molecules, {refused} of them refused, '
+        f'{count / seconds:.0f} a second'
+    )
+
+
+def _looked_ahead(chunks: Iterator[Any]) -> tuple[Iterator[Any], bool | None]:
+    """Whether there is one chunk only; :obj:`None` if there is none."""
+    first = [*itertools.islice(chunks, 2)]
+
+    def again() -> Iterator[Any]:
+        yield from first
+        yield from chunks
+
+    return again(), len(first) == 1 if first else None
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == 'auto':
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"'device' must be 'auto', or one of this machine, got {name!r}"
+        ) from error
+    return name
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,38 @@
+"""Networks that were trained on OGB's molecules, as those of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gmoe.datasets import ogb_mol_info
+from gmoe.datasets.molecules.features import MoleculeFeatures
+from gmoe.datasets.molecules.info import BINARY, MoleculeInfo
+
+
+def info_of_ogb(
+    name: str, features: Sequence[str] | None = None
+) -> MoleculeInfo:
+    """What a network predicts that was trained on a dataset of OGB: a target
+    for each task, named after the dataset, and its number where there are
+    several.
+
+    Args:
+        name: The dataset's name, such as ``ogbg-molhiv``.
+        features: The kinds of features that it is given beside graphs, if
+            any.
+
+    Raises:
+        ValueError: If there is no such dataset or kind.
+    """
+    known = ogb_mol_info(name)
+    short = name.removeprefix('ogbg-')
+    targets = [short]
+    if known.num_tasks > 1:
+        targets = [f'{short}_{i}' for i in range(known.num_tasks)]
+    classes = ('0', '1') if known.task_type == BINARY else None
+    settings = None
+    if features is not None:
+        settings = MoleculeFeatures(features).to_dict()
+    return MoleculeInfo(
+        tuple(targets), known.task_type, classes, features=settings
+    )

@@ -1,0 +1,141 @@
+"""Molecules that are to be predicted: a table, or SMILES strings."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gmoe.common.shown import shown
+from gmoe.datasets.molecules.columns import find_smiles, position
+from gmoe.datasets.molecules.molecule import Refused, prepare
+from gmoe.datasets.molecules.rows import open_rows
+
+#: The name that stands for the standard input.
+STDIN = '-'
+
+_ACCEPTED = (
+    "a file with a column of SMILES strings, '-' for the standard input, or "
+    'SMILES strings that RDKit can read'
+)
+
+Cells = list[list[str]]
+
+
+class PredictionInput(NamedTuple):
+    """A table, as far as it has been read.
+
+    Args:
+        header: The names of its columns.
+        column: Which of them has the SMILES strings.
+        chunks: Its rows, some at a time.
+        said: What was decided, complete after the last chunk.
+    """
+
+    header: list[str]
+    column: int
+    chunks: Iterator[Cells]
+    said: list[str]
+
+
+@contextlib.contextmanager
+def open_input(
+    sources: Sequence[str],
+    size: int,
+    smiles: str | None = None,
+    known: str = 'smiles',
+) -> Iterator[PredictionInput]:
+    """Opens molecules that are to be predicted.
+
+    Args:
+        sources: The path of a table, ``'-'`` for one on the standard input,
+            or SMILES strings.
+        size: How many rows a chunk has.
+        smiles: The name of the column of SMILES strings. (default: that of
+            the training, or else one that is found)
+        known: Its name in the training.
+
+    Raises:
+        OSError: If the table cannot be read.
+        ValueError: If it is no table, has no such column, or a source is
+            neither a file nor a SMILES string.
+    """
+    is_table = len(sources) == 1 and (
+        sources[0] == STDIN or _exists(sources[0])
+    )
+    if not is_table:
+        header = [smiles or known]
+        rows = iter([[text] for text in sources])
+        _check_smiles(sources)
+        yield PredictionInput(header, 0, _chunks(rows, size), [])
+        return
+    source = sys.stdin.buffer if sources[0] == STDIN else sources[0]
+    with open_rows(source) as table:
+        header = list(table.header)
+        chunks = _chunks((cells for _, cells in table), size)
+        first = next(chunks, [])
+        column = _column(header, first, smiles, known)
+        said = table.said
+        if smiles is None and header[column] != known:
+            said.append(
+                f'SMILES strings are in the column {shown(header[column])}'
+            )
+        chunks = itertools.chain([first] if first else [], chunks)
+        yield PredictionInput(header, column, chunks, said)
+
+
+def _column(
+    header: list[str], first: Cells, smiles: str | None, known: str
+) -> int:
+    if smiles is not None:
+        return position(header, smiles, 'smiles')
+    lower = [name.lower() for name in header]
+    for name, names in ((known, header), (known.lower(), lower)):
+        if names.count(name) == 1:
+            return names.index(name)
+    try:
+        return find_smiles(header, [*zip(*first)] or [()] * len(header))
+    except ValueError:
+        # The names that are nearest to that of the training.
+        return position(header, known, 'smiles')
+
+
+def _check_smiles(sources: Sequence[str]) -> None:
+    for text in sources:
+        if text == STDIN or _exists(text):
+            raise ValueError(
+                f"'input' must be {_ACCEPTED}, got {shown(text)} beside others"
+            )
+        found = prepare(text)
+        if isinstance(found, Refused):
+            near = _near(Path(text).expanduser())
+            raise ValueError(
+                f"'input' must be {_ACCEPTED}, got {shown(text)}: there is no "
+                f'such file{near}, and as SMILES it is {found.reason}'
+            )
+
+
+def _exists(text: str) -> bool:
+    # No error for what cannot be the name of a file.
+    return os.path.exists(os.path.expanduser(text))
+
+
+def _near(path: Path) -> str:
+    import difflib
+
+    try:
+        names = os.listdir(path.parent)
+    except (OSError, ValueError):
+        return ''
+    near = difflib.get_close_matches(path.name, names, 1, 0.7)
+    return f' (there is {shown(str(path.parent / near[0]))})' if near else ''
+
+
+def _chunks(rows: Iterable[list[str]], size: int) -> Iterator[Cells]:
+    rows = iter(rows)
+    while chunk := list(itertools.islice(rows, size)):
+        yield chunk

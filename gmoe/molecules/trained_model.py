@@ -1,0 +1,322 @@
+"""A trained network, or an ensemble of several, that predicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+
+from gmoe.common.arguments import check_choice, check_integer
+from gmoe.common.shown import one_line, shown
+from gmoe.datasets.molecules.info import BINARY, MULTICLASS, MoleculeInfo
+from gmoe.datasets.molecules.parallel import FEW, default_workers
+from gmoe.molecules.ahead import ahead
+from gmoe.molecules.calibration_data import CalibrationData, mean_and_spread
+from gmoe.molecules.exported import CALIBRATION
+from gmoe.molecules.featurized import Featurized, Featurizer
+from gmoe.molecules.load import Member, load_members
+from gmoe.molecules.predictions import Predictions, by_class
+from gmoe.molecules.uncertain import CALIBRATIONS, Uncertainty
+from gmoe.molecules.uncertainty.conformal import check_level, least_number
+from gmoe.ops.two_hop import Mode
+from gmoe.training.graph_predictor import GraphPredictor
+from gmoe.transforms import TwoHop
+
+Item = TypeVar('Item')
+
+NOT_FINITE = 'the prediction is not finite'
+
+
+class TrainedModel:
+    """Predicts for SMILES strings, in the units of the targets.
+
+    Args:
+        members: The network, or the members of an ensemble.
+        path: Where they are from.
+        device: The device that they are to run on.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        path: Path | None = None,
+        device: torch.device | str = 'cpu',
+    ) -> None:
+        self._members = list(members)
+        self.path = path
+        self.device = torch.device(device)
+        #: What is predicted.
+        self.info: MoleculeInfo = self._members[0].info
+        #: The networks, in evaluation mode.
+        self.members: list[GraphPredictor] = [
+            member.predictor.to(self.device).eval() for member in self._members
+        ]
+
+    @classmethod
+    def load(
+        cls,
+        source: str | os.PathLike[str],
+        device: torch.device | str = 'cpu',
+        **hub: Any,
+    ) -> TrainedModel:
+        """Reads a trained network or an ensemble, with distrust: no code that
+        a file holds is run.
+
+        Args:
+            source: The folder of a run, a checkpoint, an exported folder, the
+                folder of an ensemble with members in ``member_0``,
+                ``member_1``, ..., or a name of the hub such as
+                ``user/model``. Of a folder of runs, the newest.
+            device: The device that it is to run on.
+            **hub: What ``huggingface_hub.snapshot_download`` takes, such as
+                :obj:`revision` and :obj:`token`.
+
+        Raises:
+            ImportError: If a package is missing that the files need.
+            ValueError: If there is no such network, it is damaged, or it is
+                no network for molecules.
+        """
+        path, members = load_members(source, **hub)
+        return cls(members, path, device)
+
+    @cached_property
+    def calibration(self) -> list[CalibrationData]:
+        """What each member has left for the uncertainty of its predictions;
+        nothing if that of one is missing."""
+        paths = [member.calibration for member in self._members]
+        return [
+            CalibrationData.load(path)
+            for path in paths
+            if path is not None and None not in paths
+        ]
+
+    @cached_property
+    def uncertainty(self) -> Uncertainty | None:
+        """How sure the predictions are, if that is known."""
+        if not self.calibration:
+            return None
+        return Uncertainty(self.info, self.calibration)
+
+    @property
+    def is_ogb(self) -> bool:
+        """Whether it was trained on molecules of OGB, which are in an order
+        of their own. Those that are predicted are in the canonical one."""
+        return any(member.is_ogb for member in self._members)
+
+    def described(self, level: float = 0.9) -> list[str]:
+        """What a user has to know of the predictions, a line each.
+
+        Args:
+            level: The share of intervals that are to hold the truth.
+        """
+        info, count = self.info, len(self.members)
+        said = ['' if count == 1 else f'an ensemble of {count} networks; ']
+        said[0] += f'{info.task_type} of {one_line(", ".join(info.targets))}'
+        if info.task_type == BINARY and info.classes is not None:
+            said[0] += f': the probability is that of {info.classes[1]!r}'
+        if self.is_ogb:
+            said.append(
+                'molecules are read in their canonical form, those of the '
+                'training in the order of OGB'
+            )
+        if self.uncertainty is None:
+            said.append(
+                'no intervals or sets, and no similarity to the training: '
+                f'there is no {CALIBRATION}'
+            )
+            return said
+        for name, known in zip(info.targets, self.uncertainty.counts):
+            if known < least_number(level):
+                said.append(
+                    f'{name!r} is known of {known} validation molecules, and '
+                    f'{least_number(level)} are needed: its intervals are '
+                    'infinite, or its sets hold all classes'
+                )
+        return said
+
+    def predict(
+        self,
+        smiles: Sequence[str],
+        level: float | None = 0.9,
+        calibrate: str = 'temperature',
+        num_workers: int | None = None,
+        batch_size: int = 256,
+    ) -> Predictions:
+        """Predicts for molecules, all at once.
+
+        Args:
+            smiles: Their SMILES strings. The same molecule has the same
+                prediction, however it is written.
+            level: The share of intervals and sets that are to hold the truth;
+                there are none without, or where the run has left nothing for
+                them.
+            calibrate: How probabilities are calibrated, by the same:
+                ``'temperature'``, ``'isotonic'`` or ``'none'``.
+            num_workers: The number of other processes, which read SMILES
+                strings. (default: one for each core, none for few molecules)
+            batch_size: The most molecules of a batch.
+
+        Raises:
+            ImportError: If RDKit is not installed.
+            TypeError: If :obj:`smiles` is a single string, or holds what is
+                no string.
+            ValueError: If an argument is out of range.
+        """
+        if isinstance(smiles, str) or not all(
+            isinstance(text, str) for text in smiles
+        ):
+            raise TypeError(
+                f"'smiles' must be a sequence of strings, got {shown(smiles)}"
+            )
+        check_integer(1, batch_size=batch_size)
+        if num_workers is None:
+            num_workers = default_workers(len(smiles))
+        starts = range(0, max(len(smiles), 1), batch_size)
+        chunks = ((None, smiles[i : i + batch_size]) for i in starts)
+        parts = [
+            part
+            for _, part in self.stream(chunks, level, calibrate, num_workers)
+        ]
+        return _joined(parts)
+
+    def stream(
+        self,
+        chunks: Iterable[tuple[Item, Sequence[str]]],
+        level: float | None = 0.9,
+        calibrate: str = 'temperature',
+        num_workers: int | None = None,
+    ) -> Iterator[tuple[Item, Predictions]]:
+        """Predicts for molecules of any number in bounded memory.
+
+        Args:
+            chunks: Anything, and the SMILES strings of some molecules, such
+                as 256 of them.
+            level: See :meth:`predict`, as for the others.
+            calibrate: How probabilities are calibrated.
+            num_workers: The number of processes that read SMILES strings.
+
+        Yields:
+            The same, and the predictions.
+
+        Raises:
+            ImportError: If RDKit is not installed.
+            ValueError: If an argument is out of range.
+        """
+        if level is not None:
+            check_level(level)
+        check_choice('calibrate', calibrate, CALIBRATIONS)
+        workers = default_workers(FEW) if num_workers is None else num_workers
+        check_integer(0, num_workers=workers)
+        work = self._featurizer()
+        for item, made in ahead(work, chunks, workers):
+            yield item, self._predicted(made, level, calibrate)
+
+    def _featurizer(self) -> Featurizer:
+        known = None
+        if self.calibration:
+            each = [part.fingerprints for part in self.calibration]
+            known = np.unique(np.concatenate(each), axis=0)
+        return Featurizer(self.info.features, known)
+
+    def _predicted(
+        self, made: Featurized, level: float | None, calibrate: str
+    ) -> Predictions:
+        outputs = [self._outputs(batch) for batch in made.batches()]
+        count, kept = len(made.reasons), made.kept
+        if not outputs:
+            is_many = self.info.task_type == MULTICLASS
+            width = self.info.num_classes if is_many else self.info.num_tasks
+            outputs = [np.empty((len(self.members), 0, width), np.float32)]
+        stacked = np.concatenate(outputs, axis=1)
+        mean, deviation = mean_and_spread(stacked)
+        spread = deviation if len(self.members) > 1 else None
+        values = by_class(mean, self.info)
+        predictions = Predictions(
+            self.info, _spread_out(values, kept, count), list(made.reasons)
+        )
+        if spread is not None:
+            wide = by_class(spread, self.info)
+            if self.info.task_type == BINARY:
+                wide[..., 0] = spread  # That of both is the same.
+            predictions.spread = _spread_out(wide, kept, count)
+        if made.similarity is not None:
+            predictions.similarity = _spread_out(made.similarity, kept, count)
+        if self.uncertainty is not None:
+            self._add(predictions, values, spread, kept, level, calibrate)
+        finite = np.isfinite(mean).all(axis=1)
+        for i in kept[~finite]:
+            predictions.reasons[i] = NOT_FINITE
+        return predictions
+
+    def _add(
+        self,
+        predictions: Predictions,
+        values: np.ndarray,
+        spread: np.ndarray | None,
+        kept: np.ndarray,
+        level: float | None,
+        calibrate: str,
+    ) -> None:
+        """Adds intervals, sets and calibrated probabilities."""
+        uncertainty, count = self.uncertainty, len(predictions)
+        assert uncertainty is not None
+        if self.info.classes is not None:
+            calibrated = uncertainty.calibrate(values, calibrate)
+            predictions.values = _spread_out(calibrated, kept, count)
+        if level is None:
+            return
+        predictions.level = level
+        if self.info.classes is None:
+            made = uncertainty.intervals(values, level, spread)
+            predictions.intervals = _spread_out(made, kept, count)
+        else:
+            sets = np.zeros((count, *values.shape[1:]), dtype=bool)
+            sets[kept] = uncertainty.sets(values, level)
+            predictions.sets = sets
+
+    @torch.no_grad()
+    def _outputs(self, batch: Any) -> np.ndarray:
+        """Returns the predictions of each member, behind one another."""
+        outputs = []
+        with_hops: dict[str, Any] = {}
+        for member in self._members:
+            network, data = member.predictor, batch
+            if network.gnn.num_hops == 2:
+                mode = member.two_hop
+                if mode not in with_hops:
+                    make = TwoHop(cast(Mode, mode))
+                    with_hops[mode] = make(batch.clone())
+                data = with_hops[mode]
+            out, _ = network(data.to(self.device))
+            outputs.append(network.to_prediction(out).float().cpu().numpy())
+        return np.stack(outputs)
+
+
+def _spread_out(
+    values: np.ndarray, kept: np.ndarray, count: int
+) -> np.ndarray:
+    out = np.full((count, *values.shape[1:]), np.nan)
+    out[kept] = values
+    return out
+
+
+def _joined(parts: list[Predictions]) -> Predictions:
+    def join(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)
+
+    return Predictions(
+        parts[0].info,
+        join('values'),
+        [reason for part in parts for reason in part.reasons],
+        join('spread'),
+        parts[0].level,
+        join('intervals'),
+        join('sets'),
+        join('similarity'),
+    )
