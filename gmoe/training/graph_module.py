@@ -103,7 +103,9 @@ class GraphModule(WatchedModule):
         self.splits = nn.ModuleDict(
             {
                 split: SplitMetrics(
-                    self.task.score(dataset, metric, gnn.out_channels)
+                    self.task.score(
+                        dataset, metric, gnn.out_channels, split != 'test'
+                    )
                 )
                 for split in ('val', 'test', 'test_curve')
             }

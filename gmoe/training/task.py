@@ -12,8 +12,11 @@ from gmoe.common.distributed import is_distributed
 from gmoe.training.losses import Loss
 from gmoe.training.metrics import (
     CATEGORY_SCORES,
+    CLASS_MODES,
+    VALUE_MODES,
     CategoryScore,
     GraphScore,
+    GraphScores,
 )
 from gmoe.training.metrics.category_score import UNKNOWN
 
@@ -21,11 +24,13 @@ from gmoe.training.metrics.category_score import UNKNOWN
 MULTICLASS = 'multiclass classification'
 #: The scores of each type of task. The first one is the default.
 SCORES: dict[str, tuple[str, ...]] = {
-    'binary classification': ('rocauc', 'ap', 'acc'),
+    'binary classification': (*CLASS_MODES, 'acc'),
     MULTICLASS: CATEGORY_SCORES,
-    'regression': ('rmse',),
+    'regression': tuple(VALUE_MODES),
 }
 TASK_TYPES = tuple(SCORES)
+#: Tasks of which all scores take too long for each epoch.
+MANY_TASKS = 50
 
 
 class Task:
@@ -135,13 +140,26 @@ class Task:
         return out if self.is_regression else out.sigmoid()
 
     def score(
-        self, dataset: str, metric: str, num_outputs: int
+        self,
+        dataset: str,
+        metric: str,
+        num_outputs: int,
+        is_often: bool = False,
     ) -> GraphScore | CategoryScore:
-        """The score of a split. The dataset and the metric are those of
-        :class:`~gmoe.training.GraphModule`."""
+        """The scores of a split. The dataset and the metric are those of
+        :class:`~gmoe.training.GraphModule`.
+
+        Args:
+            dataset: The dataset's name.
+            metric: The score that selects.
+            num_outputs: The number of outputs of the network.
+            is_often: Whether they are for each epoch, and not once: of many
+                tasks, then, only that one, as all take seconds.
+        """
         if self.is_multiclass:
             return CategoryScore(num_outputs)
-        return GraphScore(dataset, metric)
+        is_main = is_often and num_outputs > MANY_TASKS
+        return (GraphScore if is_main else GraphScores)(dataset, metric)
 
 
 def _at_least_float32(out: Tensor) -> Tensor:

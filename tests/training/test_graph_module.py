@@ -64,7 +64,7 @@ def test_task_loss_without_labels(task_type):
     ('argument', 'value'),
     [
         ('task_type', 'multiclass'),
-        ('metric', 'f1'),
+        ('metric', 'auc'),
         ('metric', 'rmse'),
         ('learning_rate', -1e-3),
         ('learning_rate', NAN),

@@ -2,6 +2,9 @@ import pytest
 import torch
 
 from gmoe.training import GraphPredictor, GraphScore
+from gmoe.training.task import SCORES
+from tests.training import tiny
+from tests.training.own_graphs import KINDS, OwnGraphs, make_own_model
 
 SMALL = {'hidden_channels': 4, 'num_layers': 1}
 
@@ -33,3 +36,18 @@ def test_regression_on_a_dataset_of_ones_own():
         torch.tensor([0, 1, 2]),
     )
     assert float(score.compute()) == pytest.approx(2**0.5)
+
+
+@pytest.mark.parametrize('kind', list(KINDS))
+@pytest.mark.parametrize('is_first', [True, False])
+def test_every_kind_of_own_data_is_trained(kind, is_first):
+    metric = SCORES[kind][0 if is_first else -1]
+    data = OwnGraphs(kind, eval_metric=metric, num_graphs=100)
+    trainer = tiny.make_trainer(max_epochs=1)
+    trainer.fit(make_own_model(data), data)
+    logged = trainer.callback_metrics
+    assert logged[data.monitor].isfinite()
+    names = {name for name in SCORES[kind] if name != 'acc'} | {metric}
+    assert {f'val/{name}' for name in names} <= set(logged)
+    (batch, *_) = trainer.predict(trainer.lightning_module, data)
+    assert batch['prediction'].shape[1] == data.num_outputs

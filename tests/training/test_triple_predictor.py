@@ -80,7 +80,7 @@ def test_own_categories(tmp_path, out_channels):
     ('argument', 'value'),
     [
         ('task_type', 'regression'),
-        ('metric', 'rocauc'),
+        ('metric', 'auc'),
         ('label_smoothing', 1.0),
         ('schedule', 'step'),
         ('learning_rate', -1.0),

@@ -2,7 +2,12 @@
 
 from gmoe.training.metrics.category_score import CATEGORY_SCORES, CategoryScore
 from gmoe.training.metrics.expert_usage import ExpertUsage
-from gmoe.training.metrics.graph_score import GRAPH_MODES, GraphScore
+from gmoe.training.metrics.graph_score import (
+    GRAPH_MODES,
+    GraphScore,
+    GraphScores,
+)
+from gmoe.training.metrics.label_scores import CLASS_MODES, VALUE_MODES
 from gmoe.training.metrics.split_metrics import SplitLoss, SplitMetrics
 from gmoe.training.metrics.weighted_mean import WeightedMean
 
@@ -11,10 +16,13 @@ METRIC_MODES = {**GRAPH_MODES, **dict.fromkeys(CATEGORY_SCORES, 'max')}
 
 __all__ = [
     'CATEGORY_SCORES',
+    'CLASS_MODES',
     'METRIC_MODES',
+    'VALUE_MODES',
     'CategoryScore',
     'ExpertUsage',
     'GraphScore',
+    'GraphScores',
     'SplitLoss',
     'SplitMetrics',
     'WeightedMean',

@@ -7,22 +7,33 @@ from torch import Tensor
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
     multiclass_f1_score,
+    multiclass_matthews_corrcoef,
 )
 
 from gmoe.common.arguments import check_integer
+from gmoe.training.metrics.label_scores import label_scores
 from gmoe.training.metrics.per_graph import PerGraph, undefined
 
 #: The category of a graph whose category is not known.
 UNKNOWN = -1
 #: The scores of categories; more is better.
-CATEGORY_SCORES = ('weighted_f1', 'accuracy', 'macro_f1')
+CATEGORY_SCORES = (
+    'weighted_f1',
+    'accuracy',
+    'macro_f1',
+    'mcc',
+    'rocauc',
+    'ap',
+)
 
 
 class CategoryScore(PerGraph):
     """The scores of all graphs of a split that have one category each:
     accuracy, and the F1 score averaged over categories, weighted by their
-    number of graphs and unweighted. A category that is neither there nor
-    predicted is left out of the average.
+    number of graphs and unweighted, where a category that is neither there
+    nor predicted is left out of the average; Matthews' correlation; and the
+    areas under the curves of each category against all others, averaged over
+    those that some graphs, but not all, have.
 
     Graphs of unknown category do not count.
 
@@ -47,27 +58,36 @@ class CategoryScore(PerGraph):
     ) -> None:
         """Adds a batch."""
         prediction = prediction.detach()
-        finite = prediction.isfinite().all(dim=1)
-        category = torch.where(finite, prediction.argmax(dim=1), UNKNOWN)
-        self._keep(category, target.detach(), graph_id)
+        self._keep(prediction.float(), target.detach(), graph_id)
 
     def compute(self) -> dict[str, Tensor]:
         """The scores by name; NaN, with a warning, where they are not
         defined.
         """
-        prediction, target = self._kept()
+        probability, target = self._kept()
         known = target != UNKNOWN
-        prediction, target = prediction[known], target[known]
+        probability, target = probability[known], target[known]
         reason = None
         if not known.any():
             reason = 'no category is known'
-        elif (prediction == UNKNOWN).any():
+        elif not probability.isfinite().all():
             reason = 'a prediction is not finite'
         if reason is not None:
             return dict.fromkeys(CATEGORY_SCORES, undefined(reason))
-        arguments = prediction, target, self.num_classes
+        arguments = probability.argmax(dim=1), target, self.num_classes
+        categories = torch.arange(self.num_classes)
+        areas = label_scores(
+            ('rocauc', 'ap'),
+            probability,
+            (target.unsqueeze(1) == categories).double(),
+        )
+        if areas['ap'].isnan():
+            reason = 'rocauc, ap need graphs of two categories'
+            undefined(reason, RuntimeWarning)
         return {
             'weighted_f1': multiclass_f1_score(*arguments, average='weighted'),
             'accuracy': multiclass_accuracy(*arguments, average='micro'),
             'macro_f1': multiclass_f1_score(*arguments, average='macro'),
+            'mcc': multiclass_matthews_corrcoef(*arguments),
+            **areas,
         }

@@ -37,13 +37,14 @@ class PerGraph(Metric):
         return _cat(self.values).cpu()[once], _cat(self.targets).cpu()[once]
 
 
-def undefined(reason: str) -> Tensor:
+def undefined(reason: str, category: type[Warning] = UserWarning) -> Tensor:
     """NaN in place of a score, with a warning.
 
     Args:
         reason: Why there is no score.
+        category: The kind of the warning.
     """
-    rank_zero_warn(f'The score is not defined: {reason}')
+    rank_zero_warn(f'The score is not defined: {reason}', category=category)
     return torch.tensor(float('nan'))
 
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from gmoe.training import METRIC_MODES, CategoryScore
+from gmoe.training.metrics import CATEGORY_SCORES
 
 
 def test_unknown_categories_do_not_count():
@@ -32,7 +33,7 @@ def test_undefined_scores_of_categories(prediction, target, reason):
     )
     with pytest.warns(UserWarning, match=reason):
         values = score.compute()
-    assert set(values) == {'weighted_f1', 'accuracy', 'macro_f1'}
+    assert set(values) == set(CATEGORY_SCORES)
     assert all(value.isnan() for value in values.values())
 
 
@@ -57,12 +58,32 @@ def test_scores_of_categories_are_those_of_sklearn():
             for average in ('weighted', 'macro')
         },
     }
+    expected['mcc'] = metrics.matthews_corrcoef(target, predicted)
+    areas = {
+        'rocauc': metrics.roc_auc_score,
+        'ap': metrics.average_precision_score,
+    }
+    p = logits.softmax(dim=1)
+    for name, area in areas.items():
+        each = [
+            area(target == category, p[:, category]) for category in range(5)
+        ]
+        expected[name] = sum(each) / 5
     out = score.compute()
-    assert set(out) == set(expected)
+    assert set(out) == set(expected) == set(CATEGORY_SCORES)
     for name, value in expected.items():
-        assert float(out[name]) == pytest.approx(value, abs=1e-6)
+        assert float(out[name]) == pytest.approx(value, abs=1e-6), name
         assert METRIC_MODES[name] == 'max'
     with pytest.raises(
         ValueError, match="'num_classes' must be an integer >= 2"
     ):
         CategoryScore(1)
+
+
+def test_graphs_of_one_category_have_no_areas():
+    score = CategoryScore(3)
+    score.update(torch.eye(3)[:2], torch.tensor([0, 0]), torch.arange(2))
+    with pytest.warns(RuntimeWarning, match='rocauc, ap need'):
+        values = score.compute()
+    assert values['rocauc'].isnan()
+    assert values['accuracy'] == 0.5

@@ -3,6 +3,7 @@ import torch
 
 from gmoe.datasets import import_ogb
 from gmoe.training import METRIC_MODES, GraphScore
+from gmoe.training.metrics import CLASS_MODES, VALUE_MODES, GraphScores
 
 # One dataset for each of OGB's metrics.
 DATASETS = {
@@ -85,13 +86,46 @@ def test_other_mistakes_are_no_undefined_score():
 @pytest.mark.parametrize(
     ('name', 'metric', 'accepted'),
     [
+        ('ogbg-molhiv', 'f2', 'rocauc'),
         ('ogbg-molhiv', 'f1', 'rocauc'),
         ('ogbg-molhiv', 'acc', 'rocauc'),
         ('ogbg-molesol', 'rocauc', 'rmse'),
-        ('mine', 'rocauc', 'acc'),
+        ('mine', 'auc', 'acc'),
         ('ogbg-molnope', 'rocauc', 'ogbg-molhiv'),
     ],
 )
 def test_refused_metric(name, metric, accepted):
     with pytest.raises(ValueError, match=f'{accepted}.*got'):
         GraphScore(name, metric)
+
+
+@pytest.mark.parametrize('name', ['mine', *DATASETS])
+def test_other_scores_are_beside_the_one_that_selects(name):
+    metric, num_tasks = DATASETS.get(name, ('mcc', 3))
+    modes = VALUE_MODES if metric == 'rmse' else CLASS_MODES
+    prediction, target = examples(num_tasks, classes=metric != 'rmse')
+    one, all_of_them = GraphScore(name, metric), GraphScores(name, metric)
+    for score in (one, all_of_them):
+        score.update(prediction, target, torch.arange(40))
+    values = all_of_them.compute()
+    assert list(values)[0] == metric
+    assert set(values) == set(modes)
+    assert values[metric] == one.compute()
+    for other in set(modes) - {metric}:
+        plain = GraphScore('mine', other)
+        plain.update(prediction, target, torch.arange(40))
+        assert plain.compute() == values[other]
+
+
+def test_scores_that_are_not_defined_are_named():
+    score = GraphScores('mine', 'accuracy')
+    target = torch.ones(4, 1)
+    score.update(torch.rand(4, 1), target, torch.arange(4))
+    with pytest.warns(RuntimeWarning, match='rocauc, ap, mcc need'):
+        values = score.compute()
+    assert values['rocauc'].isnan()
+    assert not values['accuracy'].isnan()
+    score = GraphScores('mine', 'rmse')
+    score.update(torch.rand(4, 1), torch.full((4, 1), torch.nan), target[:, 0])
+    with pytest.warns(UserWarning, match='no entry is labelled'):
+        assert all(value.isnan() for value in score.compute().values())
