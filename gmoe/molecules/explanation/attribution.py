@@ -11,7 +11,8 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from gmoe.common.arguments import check_integer, check_number
-from gmoe.nn import EncodedGraph
+from gmoe.datasets.molecules.info import MULTICLASS
+from gmoe.nn import GNN, EncodedGraph
 from gmoe.ops.two_hop import Mode
 from gmoe.routing import Routing, hold_selection
 from gmoe.training.graph_predictor import GraphPredictor
@@ -62,7 +63,7 @@ def score(predictor: GraphPredictor, out: Tensor, column: int) -> Tensor:
         The scores of shape :math:`(B)`.
     """
     value = out[:, column]
-    if predictor.task.is_multiclass:
+    if predictor.task_type == MULTICLASS:
         others = torch.arange(out.size(1), device=out.device) != column
         return value - out[:, others].logsumexp(dim=1)
     mean, std = predictor.target_mean, predictor.target_std
@@ -184,7 +185,7 @@ def occlusion(
         def run(atoms: Tensor) -> Tensor:
             graphs = [_without(data, int(atom), add) for atom in atoms]
             batch = Batch.from_data_list(graphs)
-            function = EncodedGraph(predictor.gnn, batch)
+            function = EncodedGraph(_gnn(predictor), batch)
             return function(function.h)
     else:
 
@@ -201,11 +202,16 @@ def occlusion(
     return (whole - left).cpu().double().numpy()
 
 
+def _gnn(predictor: GraphPredictor) -> GNN:
+    assert isinstance(predictor.gnn, GNN)
+    return predictor.gnn
+
+
 def _encode(
     predictor: GraphPredictor, data: Data
 ) -> tuple[Tensor, list[Routing]]:
     """The encoded atoms of a graph, and its routings."""
-    function = EncodedGraph(predictor.gnn, data)
+    function = EncodedGraph(_gnn(predictor), data)
     with torch.no_grad():
         _, routings = function(function.h, return_routing=True)
     return function.h, routings
@@ -214,7 +220,7 @@ def _encode(
 def _copies(
     predictor: GraphPredictor, data: Data, count: int
 ) -> Callable[[Tensor], Tensor]:
-    return EncodedGraph(predictor.gnn, Batch.from_data_list([data] * count))
+    return EncodedGraph(_gnn(predictor), Batch.from_data_list([data] * count))
 
 
 def _along(

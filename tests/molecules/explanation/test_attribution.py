@@ -63,15 +63,15 @@ def test_captum_says_the_same():
 
 def test_units_of_the_target():
     model, data = predictor('top1', standardize=True), graph('CCO')
-    model.target_scale.mean.fill_(5.0)
-    model.target_scale.std.fill_(2.0)
+    model.objective.target_scale.mean.fill_(5.0)
+    model.objective.target_scale.std.fill_(2.0)
     scaled = integrated_gradients(model, data)
     prediction = model.to_prediction(model(data)[0])
     assert scaled.prediction == pytest.approx(prediction.item(), rel=1e-5)
-    model.target_scale.mean.fill_(0.0)
-    model.target_scale.std.fill_(1.0)
+    model.objective.target_scale.mean.fill_(0.0)
+    model.objective.target_scale.std.fill_(1.0)
     plain = integrated_gradients(model, data)
-    model.target_scale.std.fill_(3.0)
+    model.objective.target_scale.std.fill_(3.0)
     assert np.allclose(
         3 * occlusion(predictor('top1'), data), occlusion(model, data)
     )
@@ -92,7 +92,7 @@ def test_several_targets_and_log_odds():
 
 def test_log_odds_of_one_of_several_classes():
     model = predictor('top1', out_channels=3)
-    model.task.is_multiclass = True
+    model.task_type = 'multiclass classification'
     out, _ = model(graph())
     found = score(model, out, 1)
     assert torch.allclose(found, torch.logit(out.softmax(1)[:, 1]))
