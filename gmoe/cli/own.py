@@ -16,6 +16,11 @@ class _Command(NamedTuple):
 
 #: Read when they are run: most import packages that take seconds.
 OWN = {
+    'export': _Command(
+        'gmoe.cli.export',
+        'Writes a trained network to a folder for others: gmoe export RUN '
+        'FOLDER.',
+    ),
     'info': _Command(
         'gmoe.cli.info', 'Prints versions, back end and devices.'
     ),

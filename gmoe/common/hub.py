@@ -69,6 +69,46 @@ def folder_of(
     return Path(copy)
 
 
+def push_folder(
+    folder: Path, repo_id: str, private: bool | None = None, **hub: Any
+) -> str:
+    """Writes the files of a saved network to a repository of the hub, which
+    is made where it is missing.
+
+    Args:
+        folder: The folder.
+        repo_id: The name of the repository, such as ``user/network``.
+        private: Whether a new one is for its owner only. (default: as the
+            owner's settings on the hub say)
+        **hub: What ``huggingface_hub.HfApi`` takes, such as :obj:`token`.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        ImportError: If ``huggingface_hub`` is not installed.
+        ValueError: If the hub refuses it.
+    """
+    library = require('huggingface_hub', 'mol')
+    api = library.HfApi(**hub)
+    try:
+        name = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        return str(
+            api.upload_folder(
+                repo_id=name,
+                folder_path=folder,
+                commit_message='Upload of a network by gmoe',
+                allow_patterns=['*.json', '*.md', '*.safetensors'],
+            )
+        )
+    except Exception as error:  # Of the library for requests, too.
+        raise ValueError(
+            "'hub' must be the name of a repository that can be written to, "
+            f'got {shown(repo_id)}: {type(error).__name__}: '
+            f'{one_line(error, 200)}'
+        ) from error
+
+
 def _is_reached(
     library: Any, repo: str, files: Sequence[str], hub: dict[str, Any]
 ) -> bool:

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 from gmoe.common.lazy import lazy
 
 if TYPE_CHECKING:
+    from gmoe.molecules.export import export_run
+    from gmoe.molecules.molecule_model import MoleculeModel
     from gmoe.molecules.predictions import Predictions
     from gmoe.molecules.trained_model import TrainedModel
 
-__all__ = ['Predictions', 'TrainedModel']
+__all__ = ['MoleculeModel', 'Predictions', 'TrainedModel', 'export_run']
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        'MoleculeModel': 'gmoe.molecules.molecule_model',
         'Predictions': 'gmoe.molecules.predictions',
         'TrainedModel': 'gmoe.molecules.trained_model',
+        'export_run': 'gmoe.molecules.export',
     },
 )

@@ -40,6 +40,7 @@ from gmoe.common.model_folder import (
     write_weights,
 )
 from gmoe.datasets.molecules.info import MoleculeInfo
+from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.training.graph_predictor import GraphPredictor
 
 #: The name of the file for the uncertainty of predictions.
@@ -61,7 +62,8 @@ class Exported:
         two_hop: Which hop-2 edges it reads; see
             :class:`~gmoe.transforms.TwoHop`.
         is_ogb: Whether it was trained on a dataset of OGB.
-        calibration: The file for the uncertainty of its predictions, if any.
+        calibration: What the uncertainty of its predictions is made of, or
+            the file that holds it, if any.
         training: What is known of its training, by name: plain values.
     """
 
@@ -69,7 +71,7 @@ class Exported:
     info: MoleculeInfo
     two_hop: str = 'exact'
     is_ogb: bool = False
-    calibration: Path | None = None
+    calibration: Path | CalibrationData | None = None
     training: dict[str, Any] = field(default_factory=dict)
 
 
@@ -146,8 +148,11 @@ def write_exported(folder: Path, exported: Exported, card: ModelCard) -> None:
             'arguments': arguments,
         },
     )
-    if exported.calibration is not None:
-        shutil.copyfile(exported.calibration, folder / CALIBRATION)
+    calibration = exported.calibration
+    if isinstance(calibration, CalibrationData):
+        calibration.save(folder / CALIBRATION)
+    elif calibration is not None:
+        shutil.copyfile(calibration, folder / CALIBRATION)
     replace_text(folder / CARD, str(card))
 
 

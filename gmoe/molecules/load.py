@@ -13,6 +13,7 @@ from gmoe.common.hub import folder_of
 from gmoe.common.model_folder import CONFIG, WEIGHTS
 from gmoe.common.shown import one_line, shown
 from gmoe.datasets.molecules.info import MoleculeInfo
+from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.molecules.exported import CALIBRATION, read_exported
 from gmoe.molecules.ogb_info import info_of_ogb
 from gmoe.ops.two_hop import MODES
@@ -42,7 +43,8 @@ class Member:
         info: What it predicts.
         two_hop: Which hop-2 edges it reads; see
             :class:`~gmoe.transforms.TwoHop`.
-        calibration: The file for the uncertainty of its predictions, if any.
+        calibration: What the uncertainty of its predictions is made of, or
+            the file that holds it, if any.
         is_ogb: Whether it was trained on a dataset of OGB, whose molecules
             are in an order of their own.
     """
@@ -50,7 +52,7 @@ class Member:
     predictor: GraphPredictor
     info: MoleculeInfo
     two_hop: str = 'exact'
-    calibration: Path | None = None
+    calibration: Path | CalibrationData | None = None
     is_ogb: bool = False
 
 

@@ -88,11 +88,15 @@ class TrainedModel:
     def calibration(self) -> list[CalibrationData]:
         """What each member has left for the uncertainty of its predictions;
         nothing if that of one is missing."""
-        paths = [member.calibration for member in self._members]
+        parts = [member.calibration for member in self._members]
+        if None in parts:
+            return []
         return [
-            CalibrationData.load(path)
-            for path in paths
-            if path is not None and None not in paths
+            part
+            if isinstance(part, CalibrationData)
+            else CalibrationData.load(part)
+            for part in parts
+            if part is not None
         ]
 
     @cached_property

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import torch
 from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
@@ -57,6 +58,8 @@ def map_chunks(
         batch_size=None,
         collate_fn=_as_it_is,
         num_workers=num_workers,
+        # A loader draws a number when it starts: none of the program's.
+        generator=torch.Generator(),
         multiprocessing_context=_context() if num_workers else None,
     )
     yield from track(
