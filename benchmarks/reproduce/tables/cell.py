@@ -53,6 +53,7 @@ class Cell:
         """
         settings = deepcopy(self.settings)
         settings['model'].update(model)
+        settings['model'].pop('hidden_channels', None)
         complete(settings)
         return replace(self, settings=settings)
 
@@ -156,13 +157,14 @@ class Table:
 
 
 def complete(settings: dict[str, Any]) -> None:
-    """Fills in what follows from the numbers of experts.
+    """Fills in what follows from the numbers of experts: the hop-2 edges, and
+    the size of a mixture where it is not given.
 
     Args:
         settings: The settings of a network.
     """
     model, data = settings['model'], settings['data']
-    if 'top_k' in model:
+    if 'top_k' in model and 'hidden_channels' not in model:
         # gmoe.nn.hidden_for_equal_cost, without the time to import it.
         width = HIDDEN_CHANNELS / math.sqrt(model['top_k'])
         model['hidden_channels'] = round(width)
