@@ -36,8 +36,8 @@ class Codes(NamedTuple):
 
 
 def codes(molecule: Any) -> Codes:
-    """Returns the codes that OGB gives the atoms and bonds of a molecule,
-    some five times faster than its own function.
+    """Returns the codes that OGB gives the atoms and bonds of a molecule.
+    OGB's own functions look them up as text, which takes twice as long.
 
     Args:
         molecule: A molecule of RDKit.
@@ -47,21 +47,25 @@ def codes(molecule: Any) -> Codes:
     """
     known = _tables()
     chirality, hybridization = known.chirality, known.hybridization
-    x = [
-        (
-            _below(atom.GetAtomicNum() - 1, _ELEMENTS),
-            chirality.get(atom.GetChiralTag(), len(_CHIRALITY)),
-            _below(atom.GetTotalDegree(), _DEGREES),
-            _below(atom.GetFormalCharge() - _LEAST_CHARGE, _CHARGES),
-            _below(atom.GetTotalNumHs(), _HYDROGENS),
-            _below(atom.GetNumRadicalElectrons(), _RADICALS),
-            hybridization.get(atom.GetHybridization(), len(_HYBRIDIZATION)),
-            atom.GetIsAromatic(),
-            atom.IsInRing(),
+    # Arrays of bytes are made several times faster than of lists.
+    x = bytearray()
+    for atom in molecule.GetAtoms():
+        x += bytes(
+            (
+                _below(atom.GetAtomicNum() - 1, _ELEMENTS),
+                chirality.get(atom.GetChiralTag(), len(_CHIRALITY)),
+                _below(atom.GetTotalDegree(), _DEGREES),
+                _below(atom.GetFormalCharge() - _LEAST_CHARGE, _CHARGES),
+                _below(atom.GetTotalNumHs(), _HYDROGENS),
+                _below(atom.GetNumRadicalElectrons(), _RADICALS),
+                hybridization.get(
+                    atom.GetHybridization(), len(_HYBRIDIZATION)
+                ),
+                atom.GetIsAromatic(),
+                atom.IsInRing(),
+            )
         )
-        for atom in molecule.GetAtoms()
-    ]
-    edge, edge_attr = [], []
+    edge, edge_attr = [], bytearray()
     for bond in molecule.GetBonds():
         stereo = known.stereo.get(bond.GetStereo())
         if stereo is None:
@@ -69,13 +73,13 @@ def codes(molecule: Any) -> Codes:
                 f'A bond must have a stereo of {list(_STEREO)}, for which '
                 f'OGB has codes, got {bond.GetStereo()}'
             )
-        edge.append((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()))
+        edge += [bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()]
         kind = known.bond_type.get(bond.GetBondType(), len(_BOND_TYPE))
-        edge_attr.append((kind, stereo, bond.GetIsConjugated()))
+        edge_attr += bytes((kind, stereo, bond.GetIsConjugated()))
     return Codes(
-        np.array(x, dtype=np.uint8).reshape(-1, 9),
+        np.frombuffer(x, dtype=np.uint8).reshape(-1, 9),
         np.array(edge, dtype=np.int32).reshape(-1, 2),
-        np.array(edge_attr, dtype=np.uint8).reshape(-1, 3),
+        np.frombuffer(edge_attr, dtype=np.uint8).reshape(-1, 3),
     )
 
 

@@ -1,6 +1,10 @@
 import gc
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -59,3 +63,40 @@ def test_bar(monkeypatch, capfd):
 def test_few_molecules_need_no_processes():
     assert default_workers(100) == 0
     assert default_workers(10**6) >= 1
+
+
+SLOW = """
+import os, time
+from gmoe.datasets.molecules.parallel import map_chunks
+def slow(items):
+    time.sleep(0.05)
+    return os.getpid()
+pids = set()
+for pid in map_chunks(slow, range(10_000), 2, size=1):
+    if pid not in pids:
+        pids.add(pid)
+        print(pid, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
+@pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_of_a_killed_process(sign: signal.Signals):
+    process = subprocess.Popen(
+        [sys.executable, '-c', SLOW],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    pids = [int(process.stdout.readline()) for _ in range(2)]
+    if sign == signal.SIGINT:  # As a terminal does, to all of them.
+        os.killpg(process.pid, sign)
+    else:
+        process.kill()
+    assert process.wait(60) != 0
+    deadline = time.monotonic() + 60
+    while any(os.path.exists(f'/proc/{pid}') for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.stdout.close()
