@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from gmoe.cli.graph_cli import GMoECLI, SaveFitConfig
 from gmoe.cli.own import OWN, is_own, run_own
+from gmoe.cli.packaged import COMMANDS
 from gmoe.cli.parser import DEBUG, Parser
 from gmoe.cli.quiet import be_quiet
 from gmoe.cli.refusal import refusal
@@ -38,7 +39,7 @@ def run(args: ArgsType = None) -> GMoECLI | None:
         return None
     be_quiet()
     usage = {
-        name: {'usage': f'gmoe {name} [--config FILE] [options]'}
+        name: {'usage': f'gmoe {name} {_table(name)}[--config FILE] [options]'}
         for name in GMoECLI.subcommands()
     }
     return GMoECLI(
@@ -61,6 +62,10 @@ def run(args: ArgsType = None) -> GMoECLI | None:
             **usage,
         },
     )
+
+
+def _table(command: str) -> str:
+    return '[TABLE.csv] ' if command in COMMANDS else ''
 
 
 def main() -> None:

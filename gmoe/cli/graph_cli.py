@@ -20,6 +20,8 @@ from lightning.pytorch.cli import (
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
 
+from gmoe.cli.finish import finish_fit
+from gmoe.cli.packaged import expanded
 from gmoe.cli.parser import Parser
 from gmoe.cli.settings import check_files, expand_home
 from gmoe.common.shown import one_line
@@ -28,6 +30,7 @@ from gmoe.training.callbacks import (
     BestCheckpoint,
     LastCheckpoint,
     ParameterCount,
+    SkippedRows,
 )
 from gmoe.training.checkpoint import check_weights, read_checkpoint
 from gmoe.training.run_dir import RunDir
@@ -160,10 +163,14 @@ class GMoECLI(LightningCLI):
     def parse_arguments(
         self, parser: LightningArgumentParser, args: ArgsType
     ) -> None:
-        arguments = sys.argv[1:] if args is None else args
-        if isinstance(arguments, list):
-            check_files(arguments)
-        super().parse_arguments(parser, args)
+        args = sys.argv[1:] if args is None else args
+        if isinstance(args, list):
+            args = expanded(args)
+            check_files(args)
+        # Lightning's own would warn that arguments are given twice.
+        is_object = isinstance(args, (dict, Namespace))
+        parse = parser.parse_object if is_object else parser.parse_args
+        self.config = parse(args)
         expand_home(self.config)
         command = self.config.subcommand
         config = self.config[command]
@@ -241,6 +248,11 @@ class GMoECLI(LightningCLI):
         if self.checkpoint is not None:
             check_weights(self.model, self.checkpoint, self._ckpt_path)
 
+    def after_fit(self) -> None:
+        """Scores the test part of molecules, and says where the run is."""
+        assert self.run_dir is not None
+        finish_fit(self.trainer, self.model, self.datamodule, self.run_dir)
+
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """The trainer, with what each run of gmoe has."""
         assert self.run_dir is not None
@@ -253,6 +265,7 @@ class GMoECLI(LightningCLI):
             callbacks.append(config.checkpoint)
             # After the one for the best epoch, whose state it saves.
             callbacks.append(LastCheckpoint(config.checkpoint.dirpath))
+        callbacks.append(SkippedRows(folder))
         if config.trainer.get('enable_progress_bar') is not False:
             callbacks.append(RichProgressBar())
         if config.trainer.get('enable_model_summary') is not False:

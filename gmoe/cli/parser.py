@@ -18,7 +18,12 @@ from gmoe.common.shown import one_line
 DEBUG = 'GMOE_DEBUG'
 _CLASSES = {
     'model': ('GraphPredictor', 'TriplePredictor'),
-    'data': ('OGBMolDataModule', 'HopMixtureDataModule', 'WebNLGDataModule'),
+    'data': (
+        'MoleculeDataModule',
+        'OGBMolDataModule',
+        'HopMixtureDataModule',
+        'WebNLGDataModule',
+    ),
 }
 _CKPT_PATH = (
     "The checkpoint: 'last' or 'best' of the newest run below --run_dir, or a "

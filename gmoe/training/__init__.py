@@ -16,6 +16,7 @@ from gmoe.training.metrics import (
     ExpertUsage,
     GraphScore,
 )
+from gmoe.training.molecule_data_module import MoleculeDataModule
 from gmoe.training.ogb_mol_data_module import OGBMolDataModule
 from gmoe.training.triple_predictor import TriplePredictor
 from gmoe.training.watched_module import TrainingDivergedError
@@ -33,6 +34,7 @@ __all__ = [
     'GraphScore',
     'HopMixtureDataModule',
     'LastCheckpoint',
+    'MoleculeDataModule',
     'OGBMolDataModule',
     'PredictionWriter',
     'TrainingDivergedError',

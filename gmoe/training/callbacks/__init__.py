@@ -5,6 +5,7 @@ from gmoe.training.callbacks.epoch_seed import EpochSeed
 from gmoe.training.callbacks.last_checkpoint import LastCheckpoint
 from gmoe.training.callbacks.parameter_count import ParameterCount
 from gmoe.training.callbacks.prediction_writer import PredictionWriter
+from gmoe.training.callbacks.skipped_rows import SkippedRows
 
 __all__ = [
     'BestCheckpoint',
@@ -12,4 +13,5 @@ __all__ = [
     'LastCheckpoint',
     'ParameterCount',
     'PredictionWriter',
+    'SkippedRows',
 ]

@@ -1,0 +1,45 @@
+"""What a training on molecules ends with: its test scores, and what is next."""
+
+from __future__ import annotations
+
+import shlex
+
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from gmoe.training.molecule_data_module import MoleculeDataModule
+from gmoe.training.ogb_mol_data_module import OGBMolDataModule
+from gmoe.training.run_dir import RunDir
+
+
+def finish_fit(
+    trainer: Trainer,
+    model: LightningModule,
+    data: LightningDataModule,
+    run_dir: RunDir,
+) -> None:
+    """Scores the test part of a table of molecules by the selected epoch, and
+    prints where the run is and how to predict with it.
+
+    Args:
+        trainer: The trainer, which has finished.
+        model: The network.
+        data: The data; of others than molecules, nothing is said.
+        run_dir: The run's folder.
+    """
+    best = getattr(trainer.checkpoint_callback, 'best_model_path', '')
+    if not best:
+        return
+    if isinstance(data, MoleculeDataModule) and data.score_test:
+        if data.splits['test'].numel():
+            trainer.test(
+                model, datamodule=data, ckpt_path=best, weights_only=True
+            )
+    if isinstance(data, (MoleculeDataModule, OGBMolDataModule)):
+        _say(str(run_dir.path))
+
+
+@rank_zero_only
+def _say(folder: str) -> None:
+    print(f'The run is in {folder}')
+    print(f'Predict with it: gmoe predict {shlex.quote(folder)} new.csv')
