@@ -24,6 +24,13 @@ from benchmarks.common.record import ROOT
 NEEDED = {
     'gmoe/_C.so': 'the compiler made no library of fused ops',
     'gmoe/py.typed': 'type checkers would not see its types',
+    **dict.fromkeys(
+        (
+            f'gmoe/molecules/configs/{path.name}'
+            for path in (ROOT / 'gmoe/molecules/configs').glob('*.yaml')
+        ),
+        "'gmoe fit my.csv' would have no settings",
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""What a training on molecules ends with: its test scores, and what is next."""
+"""What a training on molecules ends with: its scores, and what is next."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def finish_fit(
     best = getattr(trainer.checkpoint_callback, 'best_model_path', '')
     if not best:
         return
-    if isinstance(data, MoleculeDataModule) and data.score_test:
-        if data.splits['test'].numel():
+    if isinstance(data, MoleculeDataModule):
+        if data.score_test and data.splits['test'].numel():
             trainer.test(
                 model, datamodule=data, ckpt_path=best, weights_only=True
             )
-    if isinstance(data, (MoleculeDataModule, OGBMolDataModule)):
-        _say(str(run_dir.path))
+    elif not isinstance(data, OGBMolDataModule):
+        return
+    _say(str(run_dir.path))
 
 
 @rank_zero_only

@@ -168,9 +168,10 @@ class GMoECLI(LightningCLI):
             args = expanded(args)
             check_files(args)
         # Lightning's own would warn that arguments are given twice.
-        is_object = isinstance(args, (dict, Namespace))
-        parse = parser.parse_object if is_object else parser.parse_args
-        self.config = parse(args)
+        if isinstance(args, (dict, Namespace)):
+            self.config = parser.parse_object(args)
+        else:
+            self.config = parser.parse_args(args)
         expand_home(self.config)
         command = self.config.subcommand
         config = self.config[command]

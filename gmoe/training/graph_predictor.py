@@ -9,13 +9,14 @@ from torch import Tensor
 from gmoe.common.arguments import check_choice
 from gmoe.nn import GNN
 from gmoe.training.graph_module import GraphModule
+from gmoe.training.kept_molecules import KeepsMolecules
 from gmoe.training.losses import Loss
 from gmoe.training.objective import Objective
 from gmoe.training.schedule import Schedule
 from gmoe.training.task import SCORES, Task
 
 
-class GraphPredictor(GraphModule):
+class GraphPredictor(KeepsMolecules, GraphModule):
     """Trains a :class:`~gmoe.nn.GNN` to predict properties of graphs; see
     :class:`GraphModule`.
 

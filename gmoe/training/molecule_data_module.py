@@ -112,15 +112,16 @@ class MoleculeDataModule(GraphDataModule):
         if features is not None:
             self.features = MoleculeFeatures(features)
             self.graph_dims = len(self.features.names)
-        is_column = split is not None and split not in KINDS
-        self._table: MoleculeTable | None = read_table(
-            path,
-            smiles,
-            targets,
-            weights,
-            split if is_column else None,
-            task,
-        )
+        column = None if split in KINDS else split
+        self._table: MoleculeTable | None = None
+        try:
+            self._table = read_table(
+                path, smiles, targets, weights, column, task
+            )
+        except ValueError as error:
+            either = f"'split' must be one of {list(KINDS)}, or"
+            message = str(error).replace("'split_column' must be", either)
+            raise ValueError(message) from error
         settings = None if self.features is None else self.features.to_dict()
         #: What a trained network needs to know again.
         self.info = replace(self._table.info, features=settings)
@@ -201,9 +202,7 @@ def _lacks(dataset: MoleculeDataset, parts: dict[str, Tensor]) -> str | None:
     return None
 
 
-def _with_validation(
-    dataset: MoleculeDataset, seed: int
-) -> dict[str, Tensor]:
+def _with_validation(dataset: MoleculeDataset, seed: int) -> dict[str, Tensor]:
     """The parts of a column. Without a validation part, a tenth of training
     is taken, as an epoch is selected on it."""
     parts = dataset.get_idx_split()

@@ -44,8 +44,8 @@ class MoleculeDataset(CollatedDataset):
         weights: A column with the weight of each molecule in the loss.
         split_column: A column with the part of each molecule.
         task: ``"binary"``, ``"multiclass"`` or ``"regression"``.
-        features: Features of whole molecules, with ``compute(smiles,
-            num_workers)``; none without.
+        features: Features of whole molecules, a
+            :class:`~gmoe.datasets.molecules.MoleculeFeatures`; none without.
         transform: Transforms each graph on access.
         cache_dir: Where graphs are kept. (default: the environment variable
             :obj:`GMOE_CACHE_DIR`, or a folder in the user's cache)
@@ -161,10 +161,10 @@ class MoleculeDataset(CollatedDataset):
         self._check(self._y)
         self._collate(table, graphs, kept)
         if features is not None:
-            self._data.graph_attr = torch.as_tensor(
-                features.compute(self._canonical, num_workers)
-            ).float()
-            self.slices['graph_attr'] = self.slices['y']
+            values = features.compute(
+                self._canonical, num_workers, True, cache_dir
+            )
+            self.hold_graph_attr(torch.as_tensor(values).float())
 
     def _choose(
         self, table: MoleculeTable, found: Sequence[Molecule | Refused]

@@ -84,7 +84,7 @@ def test_weights_and_parts(path: Path):
 
 def test_features(path: Path):
     class Features:
-        def compute(self, smiles, num_workers=None):
+        def compute(self, smiles, *settings):
             return np.array([[len(text), np.nan] for text in smiles])
 
     dataset = MoleculeDataset(path, targets='y', features=Features())

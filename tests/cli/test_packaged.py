@@ -1,0 +1,72 @@
+"""Configurations of the package by name, and a table in place of one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gmoe.cli.packaged import FOLDER, expanded
+
+ROOT = Path(__file__).parents[2]
+CSV = str(FOLDER / 'csv.yaml')
+
+
+@pytest.mark.parametrize(
+    ('given', 'written'),
+    [
+        (
+            ['fit', 'my.csv'],
+            ['fit', '--config', CSV, '--data.path', 'my.csv']
+            + ['--run_dir', 'runs/my'],
+        ),
+        (
+            ['fit', '/a/b c.csv.gz', '--run_dir=x', '--data.task', 'binary'],
+            ['fit', '--config', CSV, '--run_dir=x', '--data.task', 'binary']
+            + ['--data.path', '/a/b c.csv.gz'],
+        ),
+        (
+            ['fit', 'my.csv', '--config', 'molecules/csv'],
+            ['fit', '--config', CSV, '--data.path', 'my.csv']
+            + ['--run_dir', 'runs/my'],
+        ),
+        (
+            ['fit', '--config=molecules/csv.yaml', '--data.path=x'],
+            ['fit', f'--config={CSV}', '--data.path=x'],
+        ),
+        (
+            ['validate', '-c', 'configs/molecules/csv.yaml'],
+            ['validate', '-c', CSV],
+        ),
+        (['fit', '.csv'], None),
+        (['fit', '--config', 'mine.yaml'], 0),
+        (['fit', '--help'], 0),
+        (['fit'], 0),
+        (['test', 'my.csv'], 0),
+        ([], 0),
+    ],
+)
+def test_written_out(given, written, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if written is None:
+        assert expanded(given)[-1] == 'runs/molecules'
+    else:
+        assert expanded(given) == (written or given)
+
+
+def test_files_come_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'molecules').mkdir()
+    (tmp_path / 'molecules/csv').write_text('seed_everything: 1')
+    given = ['fit', '--config', 'molecules/csv']
+    assert expanded(given) == given
+
+
+def test_unknown_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"'config' must be .*'csv'.*nope"):
+        expanded(['fit', '--config', 'molecules/nope'])
+
+
+def test_checkout_shows_them():
+    folder = ROOT / 'configs' / 'molecules'
+    assert os.path.samefile(folder, FOLDER)
