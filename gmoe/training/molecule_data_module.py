@@ -77,6 +77,7 @@ class MoleculeDataModule(GraphDataModule):
     name = 'molecules'
     node_dims = ATOM_FEATURE_DIMS
     edge_dims = BOND_FEATURE_DIMS
+    graph_dims = None
 
     def __init__(
         self,

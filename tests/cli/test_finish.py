@@ -11,7 +11,13 @@ from gmoe import cli
 from tests.cli.test_checkpoints import one_error
 
 pytest.importorskip('rdkit')
-TINY = ['--model.hidden_channels=16', '--model.num_layers=2']
+TINY = [
+    '--model.hidden_channels=16',
+    '--model.num_layers=2',
+    '--data.features=null',
+    '--model.schedule=constant',
+    '--model.warmup_epochs=0',
+]
 
 
 @pytest.fixture(scope='module')

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gmoe.cli.packaged import FOLDER, expanded
 
@@ -70,3 +71,16 @@ def test_unknown_name(tmp_path, monkeypatch):
 def test_checkout_shows_them():
     folder = ROOT / 'configs' / 'molecules'
     assert os.path.samefile(folder, FOLDER)
+
+
+def test_table_gets_the_default_recipe():
+    """Apart from what the file says of tables."""
+    of_table, default = (
+        yaml.safe_load((FOLDER / f'{name}.yaml').read_text())
+        for name in ('csv', 'default')
+    )
+    data = of_table['data']['init_args']
+    given = {key: value for key, value in data.items() if value is not None}
+    assert given == default['data']['init_args']
+    assert of_table['model'] == default['model']
+    assert of_table['trainer'] == default['trainer']
