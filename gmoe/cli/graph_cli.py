@@ -27,7 +27,9 @@ from gmoe.cli.settings import check_files, expand_home
 from gmoe.common.shown import one_line
 from gmoe.molecules.calibration_writer import CalibrationWriter
 from gmoe.training.callbacks import (
+    AveragedWeights,
     BestCheckpoint,
+    EarlyStop,
     LastCheckpoint,
     ParameterCount,
     SkippedRows,
@@ -110,6 +112,8 @@ class GMoECLI(LightningCLI):
         parser.add_class_arguments(
             BestCheckpoint, 'checkpoint', fail_untyped=False, sub_configs=True
         )
+        parser.add_class_arguments(EarlyStop, 'early_stopping')
+        parser.add_class_arguments(AveragedWeights, 'averaging')
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -137,12 +141,16 @@ class GMoECLI(LightningCLI):
                 compute_fn=partial(self._link, target),
                 apply_on='instantiate',
             )
-        parser.link_arguments(
-            'data.monitor', 'checkpoint.monitor', apply_on='instantiate'
-        )
-        parser.link_arguments(
-            'data.monitor_mode', 'checkpoint.mode', apply_on='instantiate'
-        )
+        for group in ('checkpoint', 'early_stopping'):
+            for source, target in (
+                ('monitor', 'monitor'),
+                ('monitor_mode', 'mode'),
+            ):
+                parser.link_arguments(
+                    f'data.{source}',
+                    f'{group}.{target}',
+                    apply_on='instantiate',
+                )
 
     def _link(self, target: str, value: Any) -> Any:
         """Passes on what the model needs to know of the data."""
@@ -262,6 +270,11 @@ class GMoECLI(LightningCLI):
         callbacks = self.trainer_defaults['callbacks']
         settings = plain(self.config[self.subcommand])
         callbacks.append(RunSettings(settings, self.subcommand == 'fit'))
+        callbacks += [
+            callback
+            for callback in (config.early_stopping, config.averaging)
+            if callback.is_on
+        ]
         if config.trainer.get('enable_checkpointing') is not False:
             callbacks.append(config.checkpoint)
             # After the one for the best epoch, whose state it saves.

@@ -35,6 +35,8 @@ _GROUPS = {
     'data': 'The data',
     'ckpt_path': 'The checkpoint to start from',
     'checkpoint': 'How the best checkpoint is kept',
+    'early_stopping': 'When a training ends early',
+    'averaging': 'How weights are averaged',
     'trainer': 'The trainer of Lightning',
 }
 

@@ -18,9 +18,9 @@ from lightning.pytorch.utilities import rank_zero_info
 from gmoe.training.schedule import planned_steps
 
 #: What a training that goes on has to keep, besides the network.
-CARRIED = ('seed_everything', 'optimizer', 'lr_scheduler')
+CARRIED = ('seed_everything', 'optimizer', 'lr_scheduler', 'averaging')
 #: What it may change; a change is printed.
-FREE = ('trainer', 'data')
+FREE = ('trainer', 'data', 'early_stopping')
 
 
 class RunSettings(Callback):
@@ -174,7 +174,9 @@ def as_setting(value: Any) -> Any:
     Args:
         value: A value, or a class and its arguments.
     """
-    if isinstance(value, dict) and 'class_path' in value:
+    if isinstance(value, dict):
+        if 'class_path' not in value:
+            return Namespace(value)
         arguments = value.get('init_args') or {}
         return Namespace({**value, 'init_args': Namespace(arguments)})
     return value
