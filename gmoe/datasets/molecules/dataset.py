@@ -29,6 +29,13 @@ from gmoe.datasets.molecules.table import MoleculeTable, read_table
 from gmoe.datasets.molecules.targets import MIN_LABELS
 from gmoe.nn.encoders.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
+#: The shares of parts where a column of parts has none to validate on.
+WITHOUT_TEST = (0.9, 0.1, 0.0)
+NO_VALID = (
+    "the split has no part 'valid': a tenth of 'train' is drawn for it, at "
+    'random'
+)
+
 
 class MoleculeDataset(CollatedDataset):
     r"""Molecules of a CSV file, with the targets that are to be learned, as
@@ -156,6 +163,8 @@ class MoleculeDataset(CollatedDataset):
             *_describe(table, graphs.found, self.skipped, len(kept)),
             *describe_copies(self._canonical, self._row, self._y, self._part),
         ]
+        if self._part is not None and 'valid' not in self._part:
+            self.said.append(NO_VALID)
         if log:
             print('\n'.join(self.said), file=sys.stderr)
         self._check(self._y)
@@ -268,7 +277,8 @@ class MoleculeDataset(CollatedDataset):
             kind: How molecules are split, as
                 :func:`~gmoe.datasets.molecules.splits.split` takes it with
                 the other arguments. (default: by the column of parts, where
-                one is given, and else ``'scaffold'``)
+                one is given, and else ``'scaffold'``; a column without a part
+                to validate on gives a tenth of training for it)
             seed: The seed.
             folds: The number of folds.
             fold: Which fold tests.
@@ -279,11 +289,7 @@ class MoleculeDataset(CollatedDataset):
                 empty.
         """
         if kind is None and self._part is not None:
-            part = np.array(self._part)
-            found = {
-                name: torch.from_numpy(np.flatnonzero(part == name))
-                for name in PARTS
-            }
+            found = self._given_split(seed)
         else:
             found = split(
                 kind or 'scaffold',
@@ -295,6 +301,20 @@ class MoleculeDataset(CollatedDataset):
                 shares,
             )
         return self._within(found, len(self._canonical))
+
+    def _given_split(self, seed: int) -> dict[str, Tensor]:
+        part = np.array(self._part)
+        found = {
+            name: torch.from_numpy(np.flatnonzero(part == name))
+            for name in PARTS
+        }
+        if not found['valid'].numel():
+            train = found['train']
+            smiles = [self._canonical[i] for i in train.tolist()]
+            drawn = split('random', smiles, seed=seed, shares=WITHOUT_TEST)
+            found['train'] = train[drawn['train']]
+            found['valid'] = train[drawn['valid']]
+        return found
 
 
 def _describe(

@@ -7,7 +7,7 @@ import torch
 from torch_geometric.loader import DataLoader
 
 from gmoe.datasets import from_smiles
-from gmoe.datasets.molecules.dataset import MoleculeDataset
+from gmoe.datasets.molecules.dataset import NO_VALID, MoleculeDataset
 from gmoe.datasets.molecules.table import read_table
 
 pytest.importorskip('rdkit')
@@ -80,6 +80,23 @@ def test_weights_and_parts(path: Path):
     assert any('LEAK: 1 molecules' in said for said in dataset.said)
     parts = dataset.get_idx_split('random', seed=3)
     assert sum(map(len, parts.values())) == len(dataset)
+
+
+def test_parts_without_one_to_validate_on(tmp_path: Path):
+    path = tmp_path / 'a.csv'
+    rows = [f'{"C" * (i % 25 + 1)},{i},train' for i in range(40)]
+    path.write_text('\n'.join(['smiles,y,part', *rows, 'CCO,1,test']))
+    dataset = MoleculeDataset(
+        path, targets='y', split_column='part', log=False
+    )
+    assert NO_VALID in dataset.said
+    parts = dataset.get_idx_split(seed=1)
+    assert parts['test'].tolist() == [40]
+    assert 3 <= len(parts['valid']) <= 5
+    joined = torch.cat([parts['train'], parts['valid']])
+    assert joined.sort().values.tolist() == list(range(40))
+    train = {dataset.smiles(i) for i in parts['train']}
+    assert not train & {dataset.smiles(i) for i in parts['valid']}
 
 
 def test_features(path: Path):
