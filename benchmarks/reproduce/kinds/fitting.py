@@ -12,6 +12,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.kinds.run_log import EpochLog
 from gmoe.training import EpochSeed, LastCheckpoint
+from gmoe.training.callbacks import AveragedWeights
 
 
 def make_trainer(job: Job, log: EpochLog, **kwargs: Any) -> Trainer:
@@ -30,6 +31,7 @@ def make_trainer(job: Job, log: EpochLog, **kwargs: Any) -> Trainer:
         callbacks=[
             EpochSeed(job.run.seed),
             log,
+            *_averaging(job),
             LastCheckpoint(job.checkpoints, job.save_seconds),
         ],
         default_root_dir=job.folder,
@@ -39,6 +41,11 @@ def make_trainer(job: Job, log: EpochLog, **kwargs: Any) -> Trainer:
         num_sanity_val_steps=0,
         **kwargs,
     )
+
+
+def _averaging(job: Job) -> list[AveragedWeights]:
+    arguments = job.run.cell.settings.get('averaging')
+    return [] if arguments is None else [AveragedWeights(**arguments)]
 
 
 def fit(

@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from benchmarks.common.memory import peak_memory, reset_peak_memory
 from benchmarks.reproduce.progress import Progress
 from benchmarks.reproduce.store import finite
+from gmoe.training.callbacks import AveragedWeights
 
 
 class EpochLog(Callback):
@@ -130,9 +131,19 @@ class RunLog(EpochLog):
             'weights': {
                 # A copy, on the GPU too.
                 name: value.detach().to('cpu', copy=True)
-                for name, value in pl_module.state_dict().items()
+                for name, value in _validated(trainer, pl_module)
+                .state_dict()
+                .items()
             },
         }
+
+
+def _validated(trainer: Trainer, pl_module: Any) -> Any:
+    # The network whose score it is: the average, where weights are averaged.
+    for callback in trainer.callbacks:
+        if isinstance(callback, AveragedWeights) and callback.average:
+            return callback.average
+    return pl_module
 
 
 def _usage(pl_module: Any) -> list[list[float]] | None:

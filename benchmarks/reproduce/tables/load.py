@@ -25,10 +25,20 @@ KINDS = {
 }
 #: Those that count epochs.
 _WITH_EPOCHS = ('network', 'webnlg_graph', 'webnlg_text')
+#: Settings that most cells go without: folds in place of the official split,
+#: and how weights are averaged.
+_OPTIONAL = ('split', 'averaging')
 _PARTS = {part for parts in KINDS.values() for part in parts}
 _CELL_KEYS = {'row', 'dataset', 'paper', 'settings_from', *_PARTS}
 _ROW_KEYS = {'label', 'like', 'kind', 'baseline', 'search', 'is_fixed'}
-_ROW_KEYS |= {'config', 'recipe', 'epochs', 'settings_from', *_PARTS}
+_ROW_KEYS |= {
+    'config',
+    'recipe',
+    'averaging',
+    'epochs',
+    'settings_from',
+    *_PARTS,
+}
 
 
 def table_names(report: str | None = None) -> list[str]:
@@ -167,6 +177,7 @@ def _config(row: dict[str, Any], key: str) -> dict[str, Any]:
         'model': config['model']['init_args'],
         'data': data,
         'epochs': config['trainer']['max_epochs'],
+        **{key: config[key] for key in _OPTIONAL if key in config},
     }
 
 
@@ -185,9 +196,11 @@ def _settings(kind: str, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
         settings['epochs'] = epochs[-1]
     if kind == 'network':
         complete(settings)
-    # Folds in place of the official split.
-    splits = [layer['split'] for layer in layers if 'split' in layer]
-    return {**settings, 'split': splits[-1]} if splits else settings
+    for key in _OPTIONAL:
+        values = [layer[key] for layer in layers if key in layer]
+        if values and values[-1] is not None:
+            settings[key] = values[-1]
+    return settings
 
 
 def _check_names(

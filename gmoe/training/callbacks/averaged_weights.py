@@ -126,9 +126,16 @@ class AveragedWeights(WeightAveraging):
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
     @property
-    def _has_average(self) -> bool:
+    def average(self) -> LightningModule | None:
+        """The network with the averaged weights, if there are some yet."""
         average = self._average_model
-        return average is not None and int(average.n_averaged) > 0
+        if average is None or int(average.n_averaged) == 0:
+            return None
+        return average.module
+
+    @property
+    def _has_average(self) -> bool:
+        return self.average is not None
 
     def _average(
         self,

@@ -145,3 +145,16 @@ def test_refused():
     )
     with pytest.raises(ValueError, match="'trainer.max_epochs' must be set"):
         trainer.fit(tiny.make_model(), tiny.make_data())
+
+
+def test_average_is_there_once_there_is_one(tmp_path):
+    averaging = AveragedWeights(last_epochs=1)
+    seen = []
+
+    class Look(Callback):
+        def on_train_epoch_end(self, trainer, pl_module):
+            seen.append(averaging.average is not None)
+
+    trainer = tiny.make_trainer(tmp_path, 3, [averaging, Look()])
+    trainer.fit(tiny.make_model(), tiny.make_data())
+    assert seen == [False, False, True]

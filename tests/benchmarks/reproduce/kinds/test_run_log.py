@@ -8,7 +8,16 @@ import torch
 from torch import nn
 
 from benchmarks.reproduce.kinds.run_log import RunLog
+from gmoe.training.callbacks import AveragedWeights
 from gmoe.training.metrics import ExpertUsage
+
+
+def trainer_at(epoch, score, *callbacks):
+    return SimpleNamespace(
+        current_epoch=epoch,
+        callback_metrics={'val/rmse': torch.tensor(score)},
+        callbacks=callbacks,
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,11 +38,7 @@ def test_best(tmp_path, mode, scores, best):
         nn.init.constant_(model.weight, epoch)
         model.usage.reset()
         model.usage.counts += torch.tensor([1, epoch])
-        trainer = SimpleNamespace(
-            current_epoch=epoch,
-            callback_metrics={'val/rmse': torch.tensor(score)},
-        )
-        log.on_train_epoch_end(trainer, model)
+        log.on_train_epoch_end(trainer_at(epoch, score), model)
         # As after a checkpoint.
         state, log = log.state_dict(), RunLog(tmp_path)
         log.load_state_dict(state)
@@ -42,3 +47,15 @@ def test_best(tmp_path, mode, scores, best):
     share = round(1 / (1 + best), 4)
     assert log.best['usage'] == [[share, pytest.approx(1 - share)]]
     assert len(log.curve['valid']) == len(scores)
+
+
+def test_weights_are_those_that_were_validated(tmp_path):
+    model, average = nn.Linear(1, 1), nn.Linear(1, 1)
+    model.metric, model.mode, model.usage = 'rmse', 'min', None
+    averaging = AveragedWeights(decay=0.9)
+    log = RunLog(tmp_path)
+    log.on_train_epoch_end(trainer_at(0, 2.0, averaging), model)
+    assert log.best['weights']['weight'] == model.weight
+    averaging._average_model = SimpleNamespace(module=average, n_averaged=1)
+    log.on_train_epoch_end(trainer_at(1, 1.0, averaging), model)
+    assert log.best['weights']['weight'] == average.weight
