@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import ArgsType
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from gmoe.cli.ensemble import fit_ensemble, is_ensemble
 from gmoe.cli.graph_cli import GMoECLI, SaveFitConfig
 from gmoe.cli.own import OWN, is_own, run_own
 from gmoe.cli.packaged import COMMANDS
@@ -36,6 +37,9 @@ def run(args: ArgsType = None) -> GMoECLI | None:
     arguments = sys.argv[1:] if args is None else args
     if isinstance(arguments, list) and is_own(arguments):
         run_own(arguments)
+        return None
+    if isinstance(arguments, list) and is_ensemble(arguments):
+        fit_ensemble(arguments, run)
         return None
     be_quiet()
     usage = {
