@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from gmoe.datasets.molecules.molecule import Molecule, prepare
@@ -31,11 +32,20 @@ class SplitAgain(OGBMolDataModule):
         if self.dataset is not None:
             return
         super().setup(stage)
-        dataset: Any = self.dataset
-        smiles = []
-        for i in range(len(dataset)):
-            text = dataset.smiles(i)
-            found = prepare(text)
-            is_read = isinstance(found, Molecule)
-            smiles.append(found.canonical if is_read else text)
+        smiles = _canonical(self.name, Path(self.root), self.dataset)
         self.splits = split(self.kind, smiles, seed=self.split_seed)
+
+
+#: Canonical SMILES strings by dataset, which all of its splits share.
+_known: dict[tuple[str, Path], list[str]] = {}
+
+
+def _canonical(name: str, root: Path, dataset: Any) -> list[str]:
+    if (name, root) not in _known:
+        given = [dataset.smiles(i) for i in range(len(dataset))]
+        found = [prepare(text) for text in given]
+        _known[name, root] = [
+            molecule.canonical if isinstance(molecule, Molecule) else text
+            for molecule, text in zip(found, given)
+        ]
+    return _known[name, root]
