@@ -41,13 +41,11 @@ def table(result: dict[str, Any]) -> str:
     for (name, kind), trials in _groups(result).items():
         cells = [name.removeprefix('ogbg-'), kind, str(len(trials))]
         cells += [
-            _mean([100 * t[label]['coverage'] for t in trials], 1)
+            _mean([100 * _average(t[label], 'coverage') for t in trials], 1)
             for label in ('single', 'ensemble')
         ]
         cells += [
-            _mean(
-                [t[label].get('width', t[label].get('size')) for t in trials]
-            )
+            _mean([_average(t[label], 'width', 'size') for t in trials])
             for label in ('single', 'ensemble')
         ]
         lines.append(f'| {" | ".join(cells)} |')
@@ -68,7 +66,7 @@ def draw_coverage(result: dict[str, Any], path: Path) -> None:
     draw = np.random.default_rng(0)
     for place, trials in enumerate(groups.values()):
         for shift, label in ((-0.15, 'single'), (0.15, 'ensemble')):
-            y = [100 * t[label]['coverage'] for t in trials]
+            y = [100 * part['coverage'] for t in trials for part in t[label]]
             x = place + shift + draw.uniform(-0.06, 0.06, len(y))
             color = {'single': 'C0', 'ensemble': 'C1'}[label]
             axis.plot(x, y, '.', color=color, alpha=0.5)
@@ -94,9 +92,9 @@ def draw_curves(result: dict[str, Any], path: Path) -> None:
         path: The picture.
     """
     trials = [
-        trial['single']
+        trial['single'][0]
         for trial in result['trials']
-        if trial['split'] == 'random' and 'outcome' in trial['single']
+        if trial['split'] == 'random' and 'outcome' in trial['single'][0]
     ]
     if not trials:
         return
@@ -121,6 +119,15 @@ def _groups(
         key = trial['dataset'], trial['split']
         groups.setdefault(key, []).append(trial)
     return groups
+
+
+def _average(parts: list[dict[str, Any]], *names: str) -> float:
+    """The mean over all divisions of a split."""
+    return float(
+        np.mean(
+            [part[name] for part in parts for name in names if name in part]
+        )
+    )
 
 
 def _mean(values: list[float], digits: int = 2) -> str:

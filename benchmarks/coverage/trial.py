@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import (
+    Callback,
+    LightningModule,
+    Trainer,
+    seed_everything,
+)
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.coverage.splits import SplitAgain
 from gmoe.molecules.calibration_data import CalibrationData, mean_and_spread
@@ -21,7 +26,7 @@ from gmoe.molecules.uncertainty import (
     set_coverage,
 )
 from gmoe.molecules.uncertainty.nearest import NUM_BYTES
-from gmoe.training import BestCheckpoint, EpochSeed, GraphPredictor
+from gmoe.training import EpochSeed, GraphPredictor
 
 LEVEL = 0.9
 #: Small, and without hop-2 edges: coverage does not depend on how good a
@@ -38,16 +43,28 @@ MODEL = {
 
 
 def run_trial(
-    name: str, kind: str, seed: int, members: int, epochs: int, root: Path
+    name: str,
+    kind: str,
+    seed: int,
+    members: int,
+    epochs: int,
+    divisions: int,
+    root: Path,
 ) -> dict[str, Any]:
     """Trains on one split.
+
+    Molecules that are held out of the training of a random split are divided
+    into validation and test at random, many times: each time, each member is
+    the epoch that is best on the validation part, as of ``gmoe fit``. Those
+    of other splits are divided as the split says.
 
     Args:
         name: The dataset.
         kind: The kind of split.
         seed: The split's seed.
         members: The number of networks.
-        epochs: The number of epochs, of which the best one is taken.
+        epochs: The number of epochs.
+        divisions: How many times molecules are divided.
         root: The folder of the datasets.
 
     Returns:
@@ -58,12 +75,20 @@ def run_trial(
         kind,
         seed,
         root=root,
-        batch_size=128,
+        batch_size=64,
         eval_batch_size=512,
         two_hop=None,
     )
     data.setup()
-    parts = [_member(data, 1000 * seed + i, epochs) for i in range(members)]
+    made = [_member(data, 1000 * seed + i, epochs) for i in range(members)]
+    target = made[0].target
+    first = len(data.splits['valid'])
+    order = np.arange(len(target))
+    parts = [(order[:first], order[first:])]
+    if kind == 'random':
+        draw = np.random.default_rng(seed)
+        orders = [draw.permutation(order) for _ in range(divisions)]
+        parts = [(each[:first], each[first:]) for each in orders]
     record: dict[str, Any] = {
         'dataset': name,
         'split': kind,
@@ -73,13 +98,51 @@ def run_trial(
         'sizes': {key: len(index) for key, index in data.splits.items()},
     }
     for label, count in (('single', 1), ('ensemble', members)):
-        record[label] = _scores(name, parts[:count])
+        record[label] = [
+            _scores(name, made[:count], target, valid, test, is_kept=not i)
+            for i, (valid, test) in enumerate(parts)
+        ]
     return record
 
 
-def _member(
-    data: SplitAgain, seed: int, epochs: int
-) -> dict[str, dict[str, np.ndarray]]:
+class _Member(NamedTuple):
+    """Predictions of each epoch for the molecules that are held out."""
+
+    prediction: np.ndarray  #: of shape [epochs, molecules, outputs]
+    target: np.ndarray
+
+    def best(self, valid: np.ndarray, is_value: bool) -> np.ndarray:
+        """Those of the epoch that is best on some of the molecules."""
+        y = self.target[valid, 0]
+        parts = self.prediction[:, valid, 0]
+        if is_value:
+            scores = [-np.mean((p - y) ** 2) for p in parts]
+        else:
+            scores = [roc_auc_score(y, p) for p in parts]
+        return self.prediction[int(np.argmax(scores))]
+
+
+class _EachEpoch(Callback):
+    def __init__(self, data: SplitAgain) -> None:
+        self.data = data
+        self.made: list[np.ndarray] = []
+        self.target = np.empty(0)
+
+    def on_train_epoch_end(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        data = self.data
+        assert isinstance(pl_module, GraphPredictor)
+        parts = [
+            predicted(pl_module, data, loader)
+            for loader in (data.val_dataloader()[0], data.test_dataloader())
+        ]
+        pl_module.train()
+        self.made.append(np.concatenate([p['prediction'] for p in parts]))
+        self.target = np.concatenate([p['target'] for p in parts])
+
+
+def _member(data: SplitAgain, seed: int, epochs: int) -> _Member:
     seed_everything(seed, verbose=False)
     network = GraphPredictor(
         dataset=data.name,
@@ -91,73 +154,66 @@ def _member(
         standardize=True,
         **MODEL,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        best = BestCheckpoint(
-            folder,
-            filename='best',
-            monitor=data.monitor,
-            mode=data.monitor_mode,
-            save_on_train_epoch_end=True,
-            save_weights_only=True,
-        )
-        trainer = Trainer(
-            accelerator='cpu',
-            max_epochs=epochs,
-            logger=False,
-            callbacks=[EpochSeed(seed), best],
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-        trainer.fit(network, datamodule=data)
-        chosen = GraphPredictor.load_from_checkpoint(best.best_model_path)
-    return {
-        'valid': predicted(chosen, data, data.val_dataloader()[0]),
-        'test': predicted(chosen, data, data.test_dataloader()),
-    }
+    each = _EachEpoch(data)
+    trainer = Trainer(
+        accelerator='cpu',
+        max_epochs=epochs,
+        logger=False,
+        callbacks=[EpochSeed(seed), each],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+    )
+    trainer.fit(network, datamodule=data)
+    return _Member(np.stack(each.made), each.target.astype(float))
 
 
-def _scores(name: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+def _scores(
+    name: str,
+    members: list[_Member],
+    target: np.ndarray,
+    valid: np.ndarray,
+    test: np.ndarray,
+    is_kept: bool,
+) -> dict[str, Any]:
     info = info_of_ogb(name)
+    is_value = info.classes is None
+    chosen = [member.best(valid, is_value) for member in members]
     none = np.zeros((0, NUM_BYTES), np.uint8)
     uncertainty = Uncertainty(
         info,
         [
             CalibrationData(
-                part['valid']['prediction'].astype(np.float32),
-                part['valid']['target'].astype(np.float64),
-                part['valid']['graph_id'].ravel().astype(np.int64),
-                none,
+                part[valid].astype(np.float32), target[valid], valid, none
             )
-            for part in parts
+            for part in chosen
         ],
     )
-    stacked = np.stack([part['test']['prediction'] for part in parts])
-    mean, spread = mean_and_spread(stacked)
-    values = by_class(mean, info)
-    target = parts[0]['test']['target'][:, 0].astype(float)
-    if info.classes is None:
+    mean, spread = mean_and_spread(np.stack([part[test] for part in chosen]))
+    values, y = by_class(mean, info), target[test, 0]
+    if is_value:
         made = uncertainty.intervals(values, LEVEL, spread)[:, 0]
-        error = mean[:, 0] - target
+        error = mean[:, 0] - y
         return {
-            'coverage': coverage(made, target),
+            'coverage': coverage(made, y),
             'width': float(np.median(made[:, 1] - made[:, 0])),
-            'rmse': float(np.sqrt(np.nanmean(error**2))),
+            'rmse': float(np.sqrt(np.mean(error**2))),
         }
     sets = uncertainty.sets(values, LEVEL)[:, 0]
     scores: dict[str, Any] = {
-        'coverage': set_coverage(sets, target),
+        'coverage': set_coverage(sets, y),
         'size': float(sets.sum(axis=1).mean()),
         'by_class': [
-            set_coverage(sets[target == i], target[target == i])
-            for i in range(len(info.classes))
+            set_coverage(sets[y == i], y[y == i])
+            for i in range(len(info.classes or ()))
         ],
     }
     for way in ('none', 'temperature', 'isotonic'):
         p = uncertainty.calibrate(values, way)[:, 0, 1]
-        scores[way] = {
-            'calibration_error': calibration_error(p, target),
-            'probability': [round(float(x), 3) for x in p],
-        }
-    scores['outcome'] = [int(x) for x in target]
+        scores[way] = {'calibration_error': calibration_error(p, y)}
+        if is_kept:  # For the picture.
+            scores[way]['probability'] = [round(float(x), 3) for x in p]
+    if is_kept:
+        scores['outcome'] = [int(x) for x in y]
     return scores
