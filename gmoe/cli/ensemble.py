@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from gmoe.cli.packaged import expanded
 from gmoe.common.files import replace_text
 from gmoe.common.shown import shown
 from gmoe.training.run_dir import RunDir
@@ -99,6 +100,8 @@ def fit_ensemble(
             'network: train each member on its own, with another '
             "'seed_everything'"
         )
+    # A table in place of a configuration, and names of the package's.
+    arguments = expanded(arguments)
     wanted = given(arguments, _OPTION) or ''
     plain = without(arguments, _OPTION, '--ckpt_path', '--run_dir')
     members = member_arguments(plain, wanted)

@@ -86,6 +86,15 @@ def test_members_below_one_folder(arguments, tmp_path, capsys):
     assert again.name == 'version_1'
 
 
+def test_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = ['fit', 'data/my table.csv.gz', '--ensemble=2']
+    calls = []
+    assert fit_ensemble(line, fake_fit(calls)).parent == Path('runs/my_table')
+    assert given(calls[0], '--data.path') == line[1]
+    assert given(calls[0], '--config').endswith('csv.yaml')
+
+
 def test_goes_on(arguments):
     calls = []
     with pytest.raises(KeyboardInterrupt):
