@@ -60,8 +60,11 @@ def run(args: ArgsType = None) -> GMoECLI | None:
             'prog': 'gmoe',
             'description': _DESCRIPTION,
             'epilog': '\n'.join(
-                f"'gmoe {name}': {command.help}"
-                for name, command in OWN.items()
+                [
+                    *(f"'gmoe {n}': {own.help}" for n, own in OWN.items()),
+                    "'gmoe fit … --ensemble 5': Trains several seeds, or "
+                    "'folds', that predict together.",
+                ]
             ),
             **usage,
         },
