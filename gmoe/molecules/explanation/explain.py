@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from gmoe.molecules.explanation.molecule import (
 )
 from gmoe.molecules.explanation.report import RoutingReport
 from gmoe.molecules.load import Member
+from gmoe.ops.two_hop import Mode
 from gmoe.transforms import TwoHop
 
 
@@ -238,5 +239,5 @@ def _column(info: MoleculeInfo, target: str | None) -> int | None:
 def _graph(found: ExplainedMolecule, member: Member) -> Any:
     graph = found.data.clone()
     if member.predictor.gnn.num_hops == 2:
-        graph = TwoHop(member.two_hop)(graph)
+        graph = TwoHop(cast(Mode, member.two_hop))(graph)
     return graph

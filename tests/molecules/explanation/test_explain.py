@@ -65,13 +65,19 @@ def test_without_mixtures(tmp_path):
 
 
 def test_targets_and_classes(tmp_path):
-    several = Explainer(members(tiny.SEVERAL), tmp_path)
+    nets = members(tiny.SEVERAL, metric='accuracy')
+    several = Explainer(nets, tmp_path)
     assert several.column is None
     several.add(0, 'CCO')
     several.finish()
-    assert Explainer(members(tiny.SEVERAL), tmp_path, 'base').column == 1
+    assert (
+        Explainer(
+            members(tiny.SEVERAL, metric='accuracy'), tmp_path, 'base'
+        ).column
+        == 1
+    )
     with pytest.raises(ValueError, match=r"'target' must be one of \['acid'"):
-        Explainer(members(tiny.SEVERAL), tmp_path, 'kind')
+        Explainer(nets, tmp_path, 'kind')
     with pytest.raises(ValueError, match=r"'target' must be .*'toxic'"):
         Explainer(members(tiny.BINARY), tmp_path, 'x')
 
