@@ -11,6 +11,7 @@ ACCURACIES = {
     'convert_model': 0.6,
     'own_dataset': 0.8,
     'own_layer': 0.9,
+    'own_molecules': 0.5,  # R2 of other scaffolds.
 }
 
 
@@ -19,7 +20,10 @@ def test_all_examples_are_run():
 
 
 @pytest.mark.parametrize('name', ACCURACIES)
-def test_example(name, tmp_path, monkeypatch):
+def test_example(name, tmp_path, monkeypatch, request):
+    if name == 'own_molecules':
+        pytest.importorskip('rdkit')
+        request.getfixturevalue('data_root')
     path = EXAMPLES / f'{name}.py'
     assert len(path.read_text().splitlines()) < 60
     monkeypatch.chdir(tmp_path)

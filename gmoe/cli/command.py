@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import ArgsType
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from gmoe.cli.ensemble import fit_ensemble, is_ensemble
 from gmoe.cli.graph_cli import GMoECLI, SaveFitConfig
 from gmoe.cli.own import OWN, is_own, run_own
 from gmoe.cli.packaged import COMMANDS
@@ -37,6 +38,9 @@ def run(args: ArgsType = None) -> GMoECLI | None:
     if isinstance(arguments, list) and is_own(arguments):
         run_own(arguments)
         return None
+    if isinstance(arguments, list) and is_ensemble(arguments):
+        fit_ensemble(arguments, run)
+        return None
     be_quiet()
     usage = {
         name: {'usage': f'gmoe {name} {_table(name)}[--config FILE] [options]'}
@@ -56,8 +60,11 @@ def run(args: ArgsType = None) -> GMoECLI | None:
             'prog': 'gmoe',
             'description': _DESCRIPTION,
             'epilog': '\n'.join(
-                f"'gmoe {name}': {command.help}"
-                for name, command in OWN.items()
+                [
+                    *(f"'gmoe {n}': {own.help}" for n, own in OWN.items()),
+                    "'gmoe fit … --ensemble 5': Trains several seeds, or "
+                    "'folds', that predict together.",
+                ]
             ),
             **usage,
         },

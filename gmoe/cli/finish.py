@@ -37,7 +37,9 @@ def finish_fit(
             )
     elif not isinstance(data, OGBMolDataModule):
         return
-    _say(str(run_dir.path))
+    # A member of an ensemble is moved once it is trained.
+    if not run_dir.path.parent.name.startswith('training_'):
+        _say(str(run_dir.path))
 
 
 @rank_zero_only

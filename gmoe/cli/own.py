@@ -21,6 +21,10 @@ OWN = {
         'Writes a trained network to a folder for others: gmoe export RUN '
         'FOLDER.',
     ),
+    'explain': _Command(
+        'gmoe.cli.explain',
+        'Explains predictions for molecules: gmoe explain MODEL new.csv.',
+    ),
     'info': _Command(
         'gmoe.cli.info', 'Prints versions, back end and devices.'
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +75,10 @@ def calibration_data(
         FileNotFoundError: If a dataset of OGB comes without them.
         ImportError: If RDKit is not installed.
     """
-    network.eval()
     dataset: Any = data.dataset
     smiles = (dataset.smiles(int(i)) for i in data.splits['train'])
     packed = fingerprints(smiles)
-    parts: dict[str, list[np.ndarray]] = {}
-    with torch.no_grad():
-        for batch in data.val_dataloader()[0]:
-            if data.two_hop is not None and 'edge_index_2hop' not in batch:
-                batch = data.two_hop(batch)
-            made = network.predict_step(batch.to(network.device), 0)
-            for key, value in made.items():
-                parts.setdefault(key, []).append(value.cpu().numpy())
-    joined = {key: np.concatenate(value) for key, value in parts.items()}
+    joined = predicted(network, data, data.val_dataloader()[0])
     target = joined['target'].astype(np.float64)
     if network.task.is_multiclass:
         target[target < 0] = np.nan
@@ -96,3 +88,28 @@ def calibration_data(
         joined['graph_id'].astype(np.int64).ravel(),
         packed,
     )
+
+
+@torch.no_grad()
+def predicted(
+    network: GraphPredictor, data: GraphDataModule, loader: Iterable[Any]
+) -> dict[str, np.ndarray]:
+    """Predicts for all batches of a split.
+
+    Args:
+        network: The trained network.
+        data: Its data.
+        loader: The batches.
+
+    Returns:
+        What :meth:`GraphPredictor.predict_step` gives, by name.
+    """
+    network.eval()
+    parts: dict[str, list[np.ndarray]] = {}
+    for batch in loader:
+        if data.two_hop is not None and 'edge_index_2hop' not in batch:
+            batch = data.two_hop(batch)
+        made = network.predict_step(batch.to(network.device), 0)
+        for key, value in made.items():
+            parts.setdefault(key, []).append(value.cpu().numpy())
+    return {key: np.concatenate(value) for key, value in parts.items()}

@@ -2,6 +2,7 @@
 
 import random
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
+from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.graphs import graphs_of
 from gmoe.molecules.trained_model import NOT_FINITE, TrainedModel
 from gmoe.molecules.uncertainty import ConformalIntervals
@@ -98,7 +100,7 @@ def test_intervals_of_an_ensemble(tmp_path):
     assert (out.similarity[3:] < 1).all()
 
 
-@pytest.mark.parametrize('info', [tiny.BINARY])
+@pytest.mark.parametrize('info', [tiny.BINARY, tiny.SEVERAL])
 def test_classes(info, tmp_path):
     model = TrainedModel.load(tiny.write_run(tmp_path, info, count=60))
     out = model.predict(['C1CC', *tiny.SMILES])
@@ -112,6 +114,20 @@ def test_classes(info, tmp_path):
     assert np.array_equal(out.sets, raw.sets)
     assert not out.sets[0].any()
     assert out.classes[0] == -1
+
+
+def test_features_beside_the_graph(tmp_path):
+    features = MoleculeFeatures(['counts'])
+    info = replace(tiny.REGRESSION, features=features.to_dict())
+    predictor = tiny.make_predictor(info, graph_dims=2048)
+    path = tmp_path / 'best.ckpt'
+    tiny.write_checkpoint(path, predictor, info)
+    out = TrainedModel.load(path).predict(['C1CC', *tiny.SMILES])
+    graphs, _ = graphs_of(tiny.SMILES, features)
+    batch = TwoHop()(Batch.from_data_list(graphs))
+    with torch.no_grad():
+        expected = predictor.to_prediction(predictor(batch)[0])
+    assert np.allclose(out.values[1:], expected, atol=1e-5)
 
 
 def test_without_calibration(tmp_path):

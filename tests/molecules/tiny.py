@@ -22,7 +22,7 @@ SEVERAL = MoleculeInfo(
 METRICS = {
     'regression': 'rmse',
     'binary classification': 'acc',
-    'multiclass classification': 'acc',
+    'multiclass classification': 'accuracy',
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from gmoe.datasets.molecules.graphs import (
 )
 from gmoe.datasets.molecules.info import MULTICLASS
 from gmoe.datasets.molecules.molecule import Molecule, Refused
-from gmoe.datasets.molecules.skipped import Skipped
+from gmoe.datasets.molecules.skipped import Skipped, describe_skipped
 from gmoe.datasets.molecules.splits import PARTS, SHARES, split
 from gmoe.datasets.molecules.table import MoleculeTable, read_table
 from gmoe.datasets.molecules.targets import MIN_LABELS
@@ -160,7 +159,7 @@ class MoleculeDataset(CollatedDataset):
         #: What was decided, a sentence each.
         self.said = [
             *table.said,
-            *_describe(table, graphs.found, self.skipped, len(kept)),
+            *describe_skipped(graphs.found, self.skipped),
             *describe_copies(self._canonical, self._row, self._y, self._part),
         ]
         if self._part is not None and 'valid' not in self._part:
@@ -315,18 +314,3 @@ class MoleculeDataset(CollatedDataset):
             found['train'] = train[drawn['train']]
             found['valid'] = train[drawn['valid']]
         return found
-
-
-def _describe(
-    table: MoleculeTable,
-    found: Sequence[Molecule | Refused],
-    skipped: Sequence[Skipped],
-    kept: int,
-) -> list[str]:
-    said = [f'{kept} of {len(found)} molecules are kept']
-    reasons = Counter(row.reason.split(':')[0] for row in skipped)
-    said += [f'  left out: {n}: {why}' for why, n in reasons.most_common()]
-    notes = Counter(
-        note for m in found if isinstance(m, Molecule) for note in m.notes
-    )
-    return said + [f'  {n}: {note}' for note, n in notes.most_common()]

@@ -1,6 +1,11 @@
 import csv
 
-from gmoe.datasets.molecules.skipped import Skipped, write_skipped
+from gmoe.datasets.molecules.molecule import RADICAL, Molecule, Refused
+from gmoe.datasets.molecules.skipped import (
+    Skipped,
+    describe_skipped,
+    write_skipped,
+)
 
 
 def test_same_after_reading(tmp_path):
@@ -14,3 +19,14 @@ def test_same_after_reading(tmp_path):
     write_skipped(path, [])
     assert path.read_text() == 'row,smiles,reason\n'
     assert [p.name for p in path.parent.iterdir()] == ['skipped.csv']
+
+
+def test_what_is_said():
+    refused = Refused('RDKit refuses it: a')
+    found = [Molecule('C'), Molecule('[CH3]', (RADICAL,)), refused]
+    skipped = [Skipped(4, 'x', refused.reason)]
+    assert describe_skipped(found, skipped) == [
+        '2 of 3 molecules are kept',
+        '  left out: 1: RDKit refuses it',
+        f'  1: {RADICAL}',
+    ]

@@ -1,0 +1,1 @@
+"""How often intervals and sets of classes hold the truth."""

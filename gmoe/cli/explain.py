@@ -1,0 +1,133 @@
+"""The command ``gmoe explain MODEL new.csv``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from gmoe.cli.parser import Parser
+from gmoe.common.arguments import check_integer
+from gmoe.common.files import make_dirs, remove_empty, temporary_folder
+from gmoe.common.shown import shown
+
+_DESCRIPTION = (
+    'Explains predictions for molecules: drawings of the contributions of '
+    'atoms and of their experts, tables, and a report on the router.'
+)
+#: The molecules of a table that a report looks at.
+MOST = 5_000
+
+
+def main(arguments: list[str]) -> None:
+    """Explains the predictions for the molecules of a table.
+
+    Args:
+        arguments: The rest of the command line.
+
+    Raises:
+        OSError: If a file cannot be read or written.
+        ValueError: If an argument is out of range.
+    """
+    options = _parser().parse_args(arguments)
+    check_integer(0, max_molecules=options.max_molecules)
+    output = Path(options.output).expanduser()
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ValueError(
+            "'output' must be a new or an empty folder, got "
+            f'{shown(str(output))}, which is there'
+        )
+    # Their first import takes seconds: after what is wrong has been said.
+    from gmoe.molecules.load import load_members
+    from gmoe.molecules.prediction_input import open_input
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)
+        _, members = load_members(options.model)
+    known = members[0].info.smiles
+    with open_input(options.input, 256, options.smiles, known) as table:
+        rows = [
+            row[table.column] if table.column < len(row) else ''
+            for chunk in table.chunks
+            for row in chunk
+        ]
+    made = make_dirs(output.parent)
+    try:
+        explainer, said = _explain(members, rows, output, options)
+    except BaseException:
+        remove_empty(made)
+        raise
+    for line in [*table.said, *said]:
+        _say(line)
+    if len(rows) > MOST:
+        _say(f'the first {MOST} of {len(rows)} molecules were looked at')
+    _say(f'{explainer.count} molecules explained: {output / "report.html"}')
+
+
+def _explain(
+    members: Any, rows: list[str], output: Path, options: Any
+) -> tuple[Any, list[str]]:
+    """Explains molecules in a folder of its own, which becomes the output in
+    one step."""
+    from gmoe.molecules.explanation.explain import Explainer
+
+    with temporary_folder(output) as folder:
+        explainer = Explainer(
+            members, folder, options.target, options.max_molecules
+        )
+        for number, smiles in enumerate(rows[:MOST]):
+            explainer.add(number, smiles)
+        said = explainer.finish()
+        os.replace(folder, output)
+    return explainer, said
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog='gmoe explain',
+        description=_DESCRIPTION,
+        usage='gmoe explain MODEL INPUT [INPUT ...] [options]',
+    )
+    parser.add_argument(
+        'model',
+        type=str,
+        help="A run's folder, a checkpoint, an exported folder, the folder of "
+        'an ensemble, or a name of the hub.',
+    )
+    parser.add_argument(
+        'input',
+        type=str,
+        nargs='+',
+        help="A table in CSV, '-' for one on the standard input, or SMILES "
+        'strings.',
+    )
+    parser.add_argument(
+        '--output',
+        type=str,
+        default='explanation',
+        help='The folder to make.',
+    )
+    parser.add_argument(
+        '--target',
+        type=str,
+        help='The target, or the class of several, that is explained. '
+        '(default: the first target, or the predicted class)',
+    )
+    parser.add_argument(
+        '--max_molecules',
+        type=int,
+        default=100,
+        help='How many molecules are drawn; the report is on all.',
+    )
+    parser.add_argument(
+        '--smiles',
+        type=str,
+        help='The column of SMILES strings. (default: found)',
+    )
+    return parser
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
