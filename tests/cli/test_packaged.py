@@ -84,3 +84,15 @@ def test_table_gets_the_default_recipe():
     assert given == default['data']['init_args']
     assert of_table['model'] == default['model']
     assert of_table['trainer'] == default['trainer']
+
+
+def test_a_table_is_trained_on_by_the_default():
+    csv, default = (
+        yaml.safe_load((FOLDER / f'{name}.yaml').read_text())
+        for name in ('csv', 'default')
+    )
+    for part in ('model', 'trainer'):
+        assert csv[part] == default[part]
+    assert csv.get('averaging') == default.get('averaging')
+    data = csv['data']['init_args']
+    assert data.items() >= default['data']['init_args'].items()
