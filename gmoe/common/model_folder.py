@@ -3,7 +3,7 @@
 Such a folder has the names of files that the Hugging Face hub knows: settings
 in ``config.json``, numbers in ``model.safetensors``, a model card in
 ``README.md``. Neither of them can run code when it is read. A pickle, as
-``pytorch_model.bin`` is one, could, and is never read.
+``pytorch_model.bin`` is one, could: a folder that holds one is refused.
 """
 
 from __future__ import annotations
@@ -95,12 +95,16 @@ def read_config(folder: Path, name: str = 'source') -> dict[str, Any]:
         name: What the argument is called that gives it.
 
     Raises:
-        ValueError: If there are none, they cannot be read, or a newer version
-            of gmoe has written them.
+        ValueError: If there are none, they cannot be read, a newer version
+            of gmoe has written them, or there is a pickle beside them.
     """
     path = folder / CONFIG
+    pickle = _pickle(folder)
+    if pickle is not None:
+        reason = f'{shown(pickle)} is a pickle, which can run any code'
+        raise refused(folder, name, reason)
     if not path.is_file():
-        raise refused(folder, name, f'there is no {CONFIG}{_pickle(folder)}')
+        raise refused(folder, name, f'there is no {CONFIG}')
     size = path.stat().st_size
     if size > MOST_CONFIG_BYTES:
         raise refused(folder, name, f'its {CONFIG} has {size} bytes')
@@ -187,7 +191,7 @@ def read_weights(
     """
     path = folder / file
     if not path.is_file():
-        raise refused(folder, name, f'there is no {file}{_pickle(folder)}')
+        raise refused(folder, name, f'there is no {file}')
     size = path.stat().st_size
     if size > MOST_WEIGHT_BYTES:
         raise refused(folder, name, f'its {file} has {size} bytes')
@@ -299,12 +303,7 @@ def _shape(value: Tensor | None) -> list[int] | None:
     return None if value is None else list(value.shape)
 
 
-def _pickle(folder: Path) -> str:
+def _pickle(folder: Path) -> str | None:
+    # Nobody reads one by mistake where none is beside what is safe.
     names = sorted(path.name for path in folder.iterdir())
-    for name in names:
-        if name.endswith(_PICKLES):
-            return (
-                f', and {shown(name)} is a pickle, which can run any code and '
-                'is not read'
-            )
-    return ''
+    return next((name for name in names if name.endswith(_PICKLES)), None)

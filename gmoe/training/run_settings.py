@@ -74,11 +74,18 @@ def run_settings(checkpoint: dict[str, Any]) -> dict[str, Any]:
     Args:
         checkpoint: The checkpoint.
     """
-    callbacks = checkpoint.get('callbacks') or {}
-    settings = dict(callbacks.get(RunSettings.__name__) or {})
-    if 'seed' in callbacks.get('EpochSeed', {}):
-        settings.setdefault('seed_everything', callbacks['EpochSeed']['seed'])
+    settings = _state_of(checkpoint, RunSettings.__name__)
+    seed = _state_of(checkpoint, 'EpochSeed')
+    if 'seed' in seed:
+        settings.setdefault('seed_everything', seed['seed'])
     return settings
+
+
+def _state_of(checkpoint: dict[str, Any], callback: str) -> dict[str, Any]:
+    # The file may be from anywhere.
+    callbacks = checkpoint.get('callbacks')
+    state = callbacks.get(callback) if isinstance(callbacks, dict) else None
+    return dict(state) if isinstance(state, dict) else {}
 
 
 def trained_model(

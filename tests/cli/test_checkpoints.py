@@ -11,6 +11,7 @@ import yaml
 
 from gmoe import cli
 from gmoe.training.checkpoint import read_checkpoint
+from gmoe.training.run_settings import run_settings
 from tests.training import tiny
 
 
@@ -275,6 +276,13 @@ class Evil:
 
     def __reduce__(self):
         return (open, (self.sign, 'w'))
+
+
+@pytest.mark.parametrize(
+    'callbacks', [{'RunSettings': 3}, {'EpochSeed': 3}, 3]
+)
+def test_settings_of_something_else_are_none(callbacks):
+    assert run_settings({'callbacks': callbacks}) == {}
 
 
 def test_no_code_of_a_checkpoint_is_run(refused, copied, tmp_path):

@@ -103,18 +103,19 @@ def test_bytes_are_no_settings(folder):
     refuses('is no JSON', read_config, folder)
 
 
-@pytest.mark.parametrize('name', ['config.json', 'model.safetensors'])
-def test_a_pickle_instead_is_named_and_not_read(folder, name):
+@pytest.mark.parametrize('is_beside', [True, False])
+def test_a_folder_with_a_pickle_is_refused(folder, is_beside):
     class Bad:
         def __reduce__(self):
             return (folder.joinpath('ran').touch, ())
 
-    (folder / 'pytorch_model.bin').write_bytes(pickle.dumps(Bad()))
-    (folder / name).unlink()
-    read = read_config if name == 'config.json' else read_weights
-    refuses(f"no {name}, and 'pytorch_model.bin' is a pickle", read, folder)
-    (folder / 'pytorch_model.bin').rename(folder / name)
-    refuses(f'its {name} is', read, folder)
+    path = folder / 'pytorch_model.bin'
+    path.write_bytes(pickle.dumps(Bad()))
+    if not is_beside:
+        (folder / 'config.json').unlink()
+    refuses("'pytorch_model.bin' is a pickle", read_config, folder)
+    path.rename(folder / 'model.safetensors')
+    refuses('its model.safetensors is', read_weights, folder)
     assert not (folder / 'ran').exists()
 
 

@@ -30,7 +30,7 @@ def test_values(freesolv: Path, capsys):
     data.prepare_data()
     data.setup()
     said = capsys.readouterr().err
-    assert "1 targets: ['expt']" in said
+    assert "1 target: ['expt']" in said
     assert "Split 'random' (as asked for): 96 train, 12 valid, 12" in said
     loaders = [data.train_dataloader(), *data.val_dataloader()]
     loaders.append(data.test_dataloader())

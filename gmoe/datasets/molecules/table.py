@@ -245,9 +245,10 @@ class _Reader:
                 + (f': {left_out}' if others else '')
             )
         taken = shown([column.name for column in found], 300)
-        said.append(f'{len(found)} targets: {taken}')
+        word = 'target' if len(found) == 1 else 'targets'
+        said.append(f'{len(found)} {word}: {taken}')
         if others:
-            said.append(f'no targets: {left_out}')
+            said.append(f'not taken as targets: {left_out}')
         return found
 
 

@@ -27,7 +27,7 @@ def test_columns_are_found_and_said(tmp_path: Path):
     assert table.info.smiles == 'smiles'
     assert table.said == [
         "SMILES strings: column 'smiles'",
-        "1 targets: ['y']",
+        "1 target: ['y']",
         'task: regression',
     ]
 
