@@ -131,5 +131,7 @@ def _average(parts: list[dict[str, Any]], *names: str) -> float:
 
 
 def _mean(values: list[float], digits: int = 2) -> str:
-    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    if len(values) == 1:
+        return f'{values[0]:.{digits}f}'
+    deviation = np.std(values, ddof=1)
     return f'{np.mean(values):.{digits}f} ± {deviation:.{digits}f}'

@@ -23,7 +23,7 @@ from gmoe.training.graph_data_module import SPLITS, GraphDataModule
 from gmoe.training.metrics import METRIC_MODES
 
 #: The score that selects an epoch, where none is asked for.
-_METRICS = {BINARY: 'rocauc', MULTICLASS: 'acc', REGRESSION: 'rmse'}
+_METRICS = {BINARY: 'rocauc', MULTICLASS: 'accuracy', REGRESSION: 'rmse'}
 #: How molecules are split where nothing is asked for, and where that leaves a
 #: part without molecules or without one of the classes.
 _SPLIT, _OTHER_SPLIT = 'scaffold', 'stratified'

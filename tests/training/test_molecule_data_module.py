@@ -108,7 +108,7 @@ def test_classes(tmp_path: Path):
     path = table(tmp_path / 'a.csv', kind=[*'abc'] * 10)
     data = MoleculeDataModule(path, targets='kind', cache_dir=tmp_path)
     assert data.task_type == 'multiclass classification'
-    assert (data.num_outputs, data.eval_metric) == (3, 'acc')
+    assert (data.num_outputs, data.eval_metric) == (3, 'accuracy')
     assert data.info.classes == ('a', 'b', 'c')
 
 
