@@ -7,7 +7,7 @@ author = 'The gmoe authors'
 release = gmoe.__version__
 
 extensions = [
-    'myst_parser',
+    'myst_nb',
     'sphinx.ext.autodoc',
     'sphinx.ext.mathjax',
     'sphinx.ext.napoleon',
@@ -19,6 +19,10 @@ napoleon_custom_sections = [('Shapes', 'params_style')]
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'none'
 exclude_patterns = ['_build']
+# Notebooks are kept without outputs, and run here.
+nb_execution_mode = 'force'
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
 html_theme = 'furo'
 html_title = 'gmoe'
 autodoc_inherit_docstrings = False

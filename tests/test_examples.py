@@ -1,5 +1,6 @@
 """The examples run, and learn."""
 
+import json
 import runpy
 from pathlib import Path
 
@@ -17,6 +18,20 @@ ACCURACIES = {
 
 def test_all_examples_are_run():
     assert {path.stem for path in EXAMPLES.glob('*.py')} == set(ACCURACIES)
+
+
+@pytest.mark.parametrize('path', sorted(EXAMPLES.glob('*.ipynb')), ids=str)
+def test_notebook(path):
+    """``make docs`` runs them; outputs are not kept."""
+    cells = json.loads(path.read_text())['cells']
+    code = [cell for cell in cells if cell['cell_type'] == 'code']
+    assert len(code) > 4
+    for cell in code:
+        assert cell['outputs'] == []
+        assert cell['execution_count'] is None
+        compile(''.join(cell['source']), str(path), 'exec')
+    page = EXAMPLES.parent / 'docs' / 'notebooks' / path.name
+    assert page.samefile(path)
 
 
 @pytest.mark.parametrize('name', ACCURACIES)

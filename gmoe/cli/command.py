@@ -23,11 +23,14 @@ from gmoe.training import EpochSeed, PredictionWriter
 _DESCRIPTION = 'Trains and evaluates graph mixtures of experts.'
 
 
-def run(args: ArgsType = None) -> GMoECLI | None:
+def run(
+    args: ArgsType = None, kind: type[GMoECLI] = GMoECLI
+) -> GMoECLI | None:
     """Runs the command ``gmoe`` from Python.
 
     Args:
         args: The arguments. (default: those of the command line)
+        kind: What runs Lightning's commands.
 
     Returns:
         The finished command, with its ``trainer``, ``model`` and
@@ -46,7 +49,7 @@ def run(args: ArgsType = None) -> GMoECLI | None:
         name: {'usage': f'gmoe {name} {_table(name)}[--config FILE] [options]'}
         for name in GMoECLI.subcommands()
     }
-    return GMoECLI(
+    return kind(
         LightningModule,
         LightningDataModule,
         subclass_mode_model=True,

@@ -32,6 +32,9 @@ OWN = {
         'gmoe.cli.predict',
         'Predicts for molecules of a table: gmoe predict MODEL new.csv.',
     ),
+    'tune': _Command(
+        'gmoe.cli.tune', 'Searches the settings that are best on validation.'
+    ),
 }
 
 

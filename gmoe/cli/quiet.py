@@ -16,6 +16,7 @@ _WARNINGS = (
     r'\s*``instantiate_classes`` was deprecated',
     r'\s*skip_none parameter was deprecated',
     r'The number of training batches \(\d+\) is smaller than the logging',
+    r"LightningCLI's args parameter is intended to run from within Python",
     r'Checkpoint directory .* exists and is not empty',
     r"The '\w+' does not have many workers",
 )

@@ -42,15 +42,31 @@ def check_files(arguments: Sequence[str]) -> None:
             path = Path(value).expanduser()
             # Other options take the name of a class, too.
             if name == 'config' or path.exists():
-                problem = _problem(path)
-                if problem is not None:
-                    raise ValueError(
-                        f"'{name}' must be a file of settings in YAML, got "
-                        f"'{path}': {problem}"
-                    )
+                read_settings(name, path)
 
 
-def _problem(path: Path) -> str | None:
+def read_settings(name: str, path: str | Path) -> dict[str, Any]:
+    """Reads a file of settings, with distrust.
+
+    Args:
+        name: The option that it is given to.
+        path: The file.
+
+    Raises:
+        ValueError: If it is not one of settings.
+    """
+    path = Path(path).expanduser()
+    settings = _settings(path)
+    if isinstance(settings, str):
+        raise ValueError(
+            f"'{name}' must be a file of settings in YAML, got '{path}': "
+            f'{settings}'
+        )
+    return settings
+
+
+def _settings(path: Path) -> dict[str, Any] | str:
+    """What a file holds, or why it does not count."""
     try:
         if not path.is_file():
             return (
@@ -78,7 +94,7 @@ def _problem(path: Path) -> str | None:
         return 'it is empty'
     if not isinstance(settings, dict):
         return 'it is not a list of names and their values'
-    return None
+    return settings
 
 
 def _size(value: Any, known: dict[int, int]) -> int:
