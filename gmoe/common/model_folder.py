@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gmoe.common.files import replace_text, replacing
+from gmoe.common.outline import outline, too_large
 from gmoe.common.require import require
 from gmoe.common.shown import one_line, shown
 
@@ -33,16 +34,6 @@ MOST_CONFIG_BYTES = 1 << 20
 MOST_WEIGHT_BYTES = 1 << 32
 MOST_TENSORS = 10_000
 
-#: The arguments of networks that say how large they are.
-_SIZES = (
-    'edge_channels',
-    'hidden_channels',
-    'num_experts',
-    'num_head_layers',
-    'num_layers',
-    'out_channels',
-    'text_channels',
-)
 _PICKLES = ('.bin', '.ckpt', '.joblib', '.pickle', '.pkl', '.pt', '.pth')
 
 
@@ -245,10 +236,16 @@ def make_module(
     Raises:
         ValueError: If it does not take the arguments, or is of other weights.
     """
-    _check_sizes(arguments, weights, folder, name)
+    key = too_large(arguments, weights)
+    if key is not None:
+        raise refused(
+            folder,
+            name,
+            f"'{key}' is {shown(arguments[key])} in its {CONFIG}, more than "
+            f'its {WEIGHTS} has',
+        )
     try:
-        with torch.device('meta'):
-            outline = make(**arguments)
+        expected = outline(make, arguments)
     except Exception as error:  # Of many kinds, by what is wrong.
         raise refused(
             folder,
@@ -256,33 +253,13 @@ def make_module(
             f"the 'arguments' in its {CONFIG} are none of this version of "
             f'gmoe: {one_line(error, 200)}',
         ) from error
-    _check_shapes(outline, weights, folder, name)
+    _check_shapes(expected, weights, folder, name)
     module = make(**arguments)
     kinds = {v.dtype for v in weights.values() if v.is_floating_point()}
     if len(kinds) == 1:  # As it was saved.
         module.to(dtype=kinds.pop())
     module.load_state_dict(dict(weights))
     return module
-
-
-def _check_sizes(
-    arguments: Mapping[str, Any],
-    weights: Mapping[str, Tensor],
-    folder: Path,
-    name: str,
-) -> None:
-    # Before a network is made, which would take long with many layers.
-    numbers = sum(value.numel() for value in weights.values())
-    for key, value in arguments.items():
-        # Each layer has a tensor at least, and each channel a number.
-        most = len(weights) if key.endswith('layers') else numbers
-        if key in _SIZES and isinstance(value, int) and value > most:
-            raise refused(
-                folder,
-                name,
-                f"'{key}' is {shown(value)} in its {CONFIG}, more than its "
-                f'{WEIGHTS} has',
-            )
 
 
 def refused(folder: Path, name: str, reason: str) -> ValueError:

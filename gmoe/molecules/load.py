@@ -17,7 +17,7 @@ from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.molecules.exported import CALIBRATION, read_exported
 from gmoe.molecules.ogb_info import info_of_ogb
 from gmoe.ops.two_hop import MODES
-from gmoe.training.checkpoint import check_weights, read_checkpoint
+from gmoe.training.checkpoint import check_size, read_checkpoint
 from gmoe.training.graph_predictor import GraphPredictor
 from gmoe.training.run_settings import run_settings
 
@@ -180,14 +180,8 @@ def _of_checkpoint(path: Path) -> Member:
     if name not in _CLASSES:
         raise _refused(path, f'it is of the class {one_line(name)!r}')
     info, is_ogb = _info(checkpoint, arguments, path)
-    try:
-        predictor = GraphPredictor(**arguments)
-    except Exception as error:  # Of many kinds, by what is wrong.
-        raise _refused(
-            path,
-            f'its settings are none of this version: {one_line(error, 200)}',
-        ) from error
-    check_weights(predictor, checkpoint, path)
+    check_size(GraphPredictor, arguments, checkpoint, path)
+    predictor = GraphPredictor(**arguments)
     predictor.load_state_dict(checkpoint['state_dict'])
     return Member(
         predictor.eval(),

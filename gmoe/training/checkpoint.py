@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from gmoe.common.outline import outline, too_large
+from gmoe.common.shown import one_line, shown
 
 #: What a checkpoint has to hold, and of what type it is.
 _PARTS = {'state_dict': dict, 'hyper_parameters': dict, 'epoch': int}
@@ -89,6 +93,41 @@ def _missing(checkpoint: Any, resume: bool) -> str | None:
         if name not in checkpoint:
             return f"it has no '{name}' for a training to go on"
     return None
+
+
+def check_size(
+    make: type[torch.nn.Module],
+    arguments: Mapping[str, Any],
+    checkpoint: dict[str, Any],
+    path: str | Path,
+) -> None:
+    """Checks that a module would be no larger than its weights, before it
+    takes memory.
+
+    Args:
+        make: The class.
+        arguments: Its arguments, which may come from anywhere.
+        checkpoint: What :func:`read_checkpoint` returns.
+        path: The checkpoint's file.
+
+    Raises:
+        ValueError: If it does not take the arguments, or has other weights.
+    """
+    key = too_large(arguments, checkpoint['state_dict'])
+    if key is not None:
+        raise ValueError(
+            "'ckpt_path' must be a checkpoint with weights for its settings, "
+            f"got '{path}' with '{key}' {shown(arguments[key])}"
+        )
+    try:
+        expected = outline(make, arguments)
+    except Exception as error:  # Of many kinds, by what is wrong.
+        raise ValueError(
+            f"'ckpt_path' must be a checkpoint of {make.__name__}, got "
+            f"'{path}': its settings are none of this version: "
+            f'{one_line(error, 200)}'
+        ) from error
+    check_weights(expected, checkpoint, path)
 
 
 def check_weights(

@@ -20,7 +20,7 @@ from gmoe.datasets.molecules.splits import KINDS, SHARES, split
 from gmoe.datasets.molecules.table import MoleculeTable, read_table
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.training.graph_data_module import SPLITS, GraphDataModule
-from gmoe.training.metrics import METRIC_MODES
+from gmoe.training.task import SCORES
 
 #: The score that selects an epoch, where none is asked for.
 _METRICS = {BINARY: 'rocauc', MULTICLASS: 'accuracy', REGRESSION: 'rmse'}
@@ -57,7 +57,7 @@ class MoleculeDataModule(GraphDataModule):
             told from the values)
         features: Features of whole molecules beside the graphs: kinds of
             :class:`~gmoe.datasets.molecules.MoleculeFeatures`, or none.
-        eval_metric: The score that selects an epoch, of
+        eval_metric: The score that selects an epoch, one for the task of
             :obj:`~gmoe.training.METRIC_MODES`. (default: ROC-AUC, accuracy
             or RMSE, by the task)
         score_test: Whether ``gmoe fit`` ends with the scores of the test
@@ -100,8 +100,6 @@ class MoleculeDataModule(GraphDataModule):
     ) -> None:
         super().__init__(**kwargs)
         check_integer(0, fold=fold, split_seed=split_seed)
-        if eval_metric is not None:
-            check_choice('eval_metric', eval_metric, METRIC_MODES)
         self.split = split
         self.folds, self.fold, self.shares = folds, fold, tuple(shares)
         self.split_seed = split_seed
@@ -129,6 +127,8 @@ class MoleculeDataModule(GraphDataModule):
         self.num_tasks = self.info.num_tasks
         self.num_classes = self.info.num_classes
         self.task_type = self.info.task_type
+        if eval_metric is not None:
+            check_choice('eval_metric', eval_metric, SCORES[self.task_type])
         self.eval_metric = eval_metric or _METRICS[self.task_type]
 
     @property

@@ -9,12 +9,14 @@ the trainer's settings, is as the command says.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
+from gmoe.training.checkpoint import check_size
 from gmoe.training.schedule import planned_steps
 
 #: What a training that goes on has to keep, besides the network.
@@ -100,7 +102,8 @@ def trained_model(
         path: The checkpoint's file.
 
     Raises:
-        ValueError: If it is another class, or does not take the arguments.
+        ValueError: If it is another class, does not take the arguments, or
+            would be larger than its weights.
     """
     arguments = dict(checkpoint['hyper_parameters'])
     arguments.pop('_instantiator', None)
@@ -110,7 +113,7 @@ def trained_model(
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(LightningModule, 'model', fail_untyped=False)
     try:
-        return parser.parse_object(
+        model = parser.parse_object(
             {'model': {'class_path': name, 'init_args': arguments}}
         ).model
     except Exception as error:  # Of many kinds, by what is wrong.
@@ -118,6 +121,13 @@ def trained_model(
             f"'ckpt_path' must be a checkpoint of a class that takes its "
             f"settings, got '{path}' of {name!r} with {[*arguments][:5]}"
         ) from error
+    if name.startswith('gmoe.'):
+        # Others may do anything when they are made.
+        module, _, kind = name.rpartition('.')
+        check_size(
+            getattr(import_module(module), kind), arguments, checkpoint, path
+        )
+    return model
 
 
 def check_given(given: Any, carried: Any, name: str, path: str) -> None:

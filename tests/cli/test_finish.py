@@ -62,6 +62,18 @@ def test_one_command(here, capsys):
     assert done.trainer.callback_metrics['val/rmse'] > 0
 
 
+def test_several_classes(here, capsys):
+    frame = pd.read_csv(here)
+    frame['kind'] = pd.cut(frame.pop('expt'), [-99, -6, -2, 99], labels=False)
+    frame.to_csv('kinds.csv', index=False)
+    cli.run(['fit', 'kinds.csv', *TINY, '--trainer.max_epochs=1'])
+    out = capsys.readouterr()
+    assert "multiclass classification, classes ['0', '1', '2']" in out.err
+    assert 'test/accuracy' in out.out
+    cli.run(['predict', 'runs/kinds/version_0', 'CCO'])
+    assert 'kind' in capsys.readouterr().out
+
+
 def test_no_test_scores(here, capsys):
     arguments = ['--data.score_test=false', '--trainer.max_epochs=1']
     cli.run(['fit', str(here), '--run_dir=a b', *TINY, *arguments])
@@ -77,6 +89,7 @@ def test_no_test_scores(here, capsys):
         (['--data.split=fold'], ["'split'", "'scaffold'", "'fold'"]),
         (['--config=molecules/nope'], ["'config'", "'csv'", 'nope']),
         (['--data.features=[bits]'], ["'features'", 'descriptors', 'bits']),
+        (['--data.eval_metric=rocauc'], ["'eval_metric'", 'rmse', 'rocauc']),
         (['--data.task=binary'], ['two values', "'expt'"]),
     ],
 )
@@ -90,8 +103,8 @@ def test_refused_settings(arguments, words, here, refused):
     ('text', 'words'),
     [
         ('smiles,y\nCC,1.5\nCCC,soluble\n' + 'CO,2\n' * 9, ['line 3', 'solu']),
-        ('smiles,y\n' + 'CO,\n' * 12, ['no values']),
-        ('smiles,y\n' + 'CO,1\n' * 12, ['one value']),
+        ('smiles,y\n' + 'CO,\n' * 12, ['none in any row']),
+        ('smiles,y\n' + 'CO,1\n' * 12, ['several values']),
         ('smiles,y\nCO,1.5\nCC,2\nCN,3\n', ['10 molecules', 'got 3']),
         ('', ['first line']),
         ('smiles,y\n' + 'C1,1.5\nC2,2.5\n' * 9, ['at least 10', 'got 0']),

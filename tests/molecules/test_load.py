@@ -133,6 +133,33 @@ def test_other_networks(tmp_path):
             load_members(path)
 
 
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('hidden_channels', 10**12),
+        ('hidden_channels', 2**17),
+        ('num_layers', 10**9),
+        ('node_dims', [10**9] * 9),
+    ],
+)
+def test_settings_of_a_giant(name, value, tmp_path, monkeypatch):
+    path = tmp_path / 'best.ckpt'
+    predictor = tiny.make_predictor()
+    hyper = {**predictor.hparams, name: value}
+    tiny.write_checkpoint(path, predictor, hyper_parameters=hyper)
+    made = []
+    make = torch.nn.Linear.__init__
+
+    def spy(self, *args, **kwargs):
+        make(self, *args, **kwargs)
+        made.append(self.weight.device.type)
+
+    monkeypatch.setattr(torch.nn.Linear, '__init__', spy)
+    with pytest.raises(ValueError, match='must be a checkpoint'):
+        load_members(path)
+    assert 'cpu' not in made
+
+
 def test_what_is_no_network(tmp_path):
     (tmp_path / 'empty').write_bytes(b'')
     (tmp_path / 'folder').mkdir()
