@@ -181,4 +181,6 @@ def no_target(column: Column) -> str | None:
 
 
 def _counts_rows(numbers: np.ndarray) -> bool:
-    return numbers.size > 2 and bool((np.diff(numbers) == 1).all())
+    is_whole = bool((numbers == np.round(numbers)).all())
+    is_next = bool((np.diff(numbers) == 1).all())
+    return numbers.size > 2 and is_whole and is_next

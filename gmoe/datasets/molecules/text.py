@@ -137,6 +137,8 @@ def open_text(
                 raise too_large(name, limit)
         elif not hasattr(file, 'peek'):
             file = io.BufferedReader(file)
+            # Without it, the file would be closed with its reader.
+            stack.callback(file.detach)
         if file.peek(2)[:2] == _GZIP:
             file = io.BufferedReader(
                 stack.enter_context(gzip.GzipFile(fileobj=file))

@@ -131,6 +131,7 @@ class AveragedWeights(WeightAveraging):
         average = self._average_model
         if average is None or int(average.n_averaged) == 0:
             return None
+        assert isinstance(average.module, LightningModule)
         return average.module
 
     @property

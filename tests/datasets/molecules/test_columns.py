@@ -94,6 +94,7 @@ def test_kind(cells, expected):
         ('Molecular Weight', ['0.1', '1', '2'], 'structure'),
         ('ESOL predicted log solubility', ['0.1', '1', '2'], 'predictions'),
         ('y', ['7', '8', '9'], 'row numbers'),
+        ('y', ['0.5', '1.5', '2.5'], None),
         ('y', ['a', 'b', 'c'], 'text'),
         ('y', ['', '', ''], 'no values'),
         ('y', ['1', '1', ''], "one value, '1'"),

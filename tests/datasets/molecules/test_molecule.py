@@ -112,8 +112,8 @@ def test_spellings_of_one_molecule():
     ('name', 'signs'),
     [
         ('ogbg-molbbbp', '@'),
-        ('ogbg-molhiv', '/'),
-        ('ogbg-moltox21', '+'),
+        ('ogbg-moltox21', '/'),
+        ('ogbg-molhiv', '+'),
         ('ogbg-molsider', '.'),
     ],
 )

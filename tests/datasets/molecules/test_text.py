@@ -94,8 +94,10 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         pass
 
 
-def test_an_open_file_stays_open():
-    file = io.BytesIO(b'a\n')
+@pytest.mark.parametrize('content', [b'a\n', gzip.compress(b'a\n')])
+def test_an_open_file_stays_open(content: bytes):
+    file = io.BytesIO(content)
     with open_text(file) as text:
         list(text)
+    del text
     assert not file.closed
