@@ -64,7 +64,7 @@ DONE = {
     'experts': 30,
     'folds': 0,
     'hops': 120,
-    'molecules': 0,
+    'molecules': 120,
     'recipe': 0,
     'routers': 35,
     'table1': 60,
