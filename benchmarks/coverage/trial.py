@@ -15,7 +15,7 @@ from lightning.pytorch import (
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.coverage.splits import SplitAgain
-from gmoe.datasets.molecules.ogb_info import info_of_ogb
+from gmoe.datasets.ogb.molecule_info import info_of_ogb
 from gmoe.molecules.calibration_data import CalibrationData, mean_and_spread
 from gmoe.molecules.calibration_writer import predicted
 from gmoe.molecules.predictions import by_class

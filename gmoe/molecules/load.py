@@ -14,7 +14,7 @@ from gmoe.common.model_folder import CONFIG, WEIGHTS
 from gmoe.common.shown import one_line, shown
 from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.info import MoleculeInfo
-from gmoe.datasets.molecules.ogb_info import info_of_ogb
+from gmoe.datasets.ogb.molecule_info import info_of_ogb
 from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.molecules.exported import CALIBRATION, read_exported
 from gmoe.ops.two_hop import MODES

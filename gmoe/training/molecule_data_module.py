@@ -57,14 +57,10 @@ class MoleculeDataModule(GraphDataModule):
             told from the values)
         features: Features of whole molecules beside the graphs: kinds of
             :class:`~gmoe.datasets.molecules.MoleculeFeatures`, or none.
-<<<<<<< HEAD
-        eval_metric: The score that selects an epoch, one for the task of
-=======
         feature_columns: Columns of numbers in the file, one or several, that
             stand beside the graphs, too, such as a temperature; a blank cell
             is unknown. What is predicted later has to have them.
-        eval_metric: The score that selects an epoch, of
->>>>>>> 9291bc6 (Columns of the file beside the graphs; checkpoints of OGB keep what their features are)
+        eval_metric: The score that selects an epoch, one for the task of
             :obj:`~gmoe.training.METRIC_MODES`. (default: ROC-AUC, accuracy
             or RMSE, by the task)
         score_test: Whether ``gmoe fit`` ends with the scores of the test

@@ -11,7 +11,7 @@ import torch
 
 from gmoe.datasets import OGBMolDataset, ogb_mol_info
 from gmoe.datasets.molecules.features import MoleculeFeatures
-from gmoe.datasets.molecules.ogb_info import info_of_ogb
+from gmoe.datasets.ogb.molecule_info import info_of_ogb
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.training.graph_data_module import GraphDataModule
 

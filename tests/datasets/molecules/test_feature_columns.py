@@ -19,7 +19,7 @@ pytest.importorskip('rdkit')
 
 
 def write(path: Path, temperature: list[str]) -> Path:
-    rows = [f'C{"C" * i},{t},{i}' for i, t in enumerate(temperature)]
+    rows = [f'C{"C" * i},{t},{i * i}' for i, t in enumerate(temperature)]
     path.write_text('\n'.join(['smiles,T,y', *rows]))
     return path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.info import BINARY, MoleculeInfo
-from gmoe.datasets.ogb import ogb_mol_info
+from gmoe.datasets.ogb.info import ogb_mol_info
 
 
 def info_of_ogb(
