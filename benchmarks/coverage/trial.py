@@ -15,9 +15,9 @@ from lightning.pytorch import (
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.coverage.splits import SplitAgain
+from gmoe.datasets.ogb.molecule_info import info_of_ogb
 from gmoe.molecules.calibration_data import CalibrationData, mean_and_spread
 from gmoe.molecules.calibration_writer import predicted
-from gmoe.molecules.ogb_info import info_of_ogb
 from gmoe.molecules.predictions import by_class
 from gmoe.molecules.uncertain import Uncertainty
 from gmoe.molecules.uncertainty import (

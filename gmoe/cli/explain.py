@@ -40,19 +40,27 @@ def main(arguments: list[str]) -> None:
             f'{shown(str(output))}, which is there'
         )
     # Their first import takes seconds: after what is wrong has been said.
+    from gmoe.datasets.molecules.feature_columns import columns_in
     from gmoe.molecules.load import load_members
     from gmoe.molecules.prediction_input import open_input
 
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)
         _, members = load_members(options.model)
-    known = members[0].info.smiles
-    with open_input(options.input, 256, options.smiles, known) as table:
-        rows = [
-            row[table.column] if table.column < len(row) else ''
-            for chunk in table.chunks
-            for row in chunk
-        ]
+    info = members[0].info
+    beside = columns_in(info.features)
+    rows: list[Any] = []
+    with open_input(
+        options.input, 256, options.smiles, info.smiles, beside
+    ) as table:
+        for chunk in table.chunks:
+            smiles, columns, reasons = table.molecules(chunk)
+            count = len(smiles)
+            rows += zip(
+                smiles,
+                [None] * count if columns is None else columns,
+                reasons or [''] * count,
+            )
     made = make_dirs(output.parent)
     try:
         explainer, said = _explain(members, rows, output, options)
@@ -67,7 +75,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _explain(
-    members: Any, rows: list[str], output: Path, options: Any
+    members: Any, rows: list[Any], output: Path, options: Any
 ) -> tuple[Any, list[str]]:
     """Explains molecules in a folder of its own, which becomes the output in
     one step."""
@@ -77,8 +85,8 @@ def _explain(
         explainer = Explainer(
             members, folder, options.target, options.max_molecules
         )
-        for number, smiles in enumerate(rows[:MOST]):
-            explainer.add(number, smiles)
+        for number, row in enumerate(rows[:MOST]):
+            explainer.add(number, *row)
         said = explainer.finish()
         os.replace(folder, output)
     return explainer, said

@@ -124,15 +124,17 @@ def _predict(model: Any, options: Any) -> None:
     from gmoe.molecules.prediction_output import PredictionOutput, open_output
 
     with open_input(
-        options.input, options.batch_size, options.smiles, model.info.smiles
+        options.input,
+        options.batch_size,
+        options.smiles,
+        model.info.smiles,
+        model.columns,
     ) as table:
         chunks, is_short = _looked_ahead(table.chunks)
         workers = options.num_workers
         if workers is None and is_short:
             workers = default_workers(options.batch_size)
-        strings = (
-            (rows, [row[table.column] for row in rows]) for rows in chunks
-        )
+        strings = ((rows, table.molecules(rows)) for rows in chunks)
         parts = model.stream(
             strings,
             0.9 if options.interval is None else options.interval,
@@ -143,7 +145,8 @@ def _predict(model: Any, options: Any) -> None:
         with open_output(options.output) as file:
             output = PredictionOutput(file, table.header)
             if is_short is None:  # Names of columns only.
-                output.write([], model.predict([]))
+                none: dict[str, list[float]] = {n: [] for n in model.columns}
+                output.write([], model.predict([], columns=none))
             for rows, part in parts:
                 output.write(rows, part)
                 count += len(rows)

@@ -12,6 +12,7 @@ import numpy as np
 from gmoe.common.model_card import ModelCard
 from gmoe.common.require import require
 from gmoe.common.shown import one_line
+from gmoe.datasets.molecules.feature_columns import columns_in
 from gmoe.datasets.molecules.info import MULTICLASS, MoleculeInfo
 from gmoe.molecules.calibration_data import CalibrationData, held_out
 from gmoe.molecules.predictions import by_class
@@ -54,6 +55,7 @@ def molecule_card(
         'classes': None if info.classes is None else list(info.classes),
         'graphs of molecules': info.featurization,
         'features': (info.features or {}).get('kinds'),
+        'columns beside the graph': list(columns_in(info.features)) or None,
         **{k: v for k, v in arguments.items() if not k.startswith('_')},
     }
     title = known.pop('title', None) or one_line(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,22 @@ from gmoe.molecules.uncertainty.nearest import NearestMolecule
 
 #: The most atoms of a batch, which decide how much memory it takes.
 MOST_ATOMS = 20_000
+
+
+class MoleculeRows(NamedTuple):
+    """Molecules with what a network reads beside them.
+
+    Args:
+        smiles: Their SMILES strings.
+        columns: The values of the columns that it reads, of shape
+            :math:`(N, C)`, if any.
+        reasons: For each molecule why its columns cannot be read, empty if
+            they can; :obj:`None` if all can.
+    """
+
+    smiles: Sequence[str]
+    columns: np.ndarray | None = None
+    reasons: Sequence[str] | None = None
 
 
 @dataclass
@@ -84,24 +100,38 @@ class Featurizer:
         if fingerprints is not None:
             self.nearest = NearestMolecule(fingerprints)
 
-    def __call__(self, smiles: Sequence[str]) -> Featurized:
+    def __call__(self, molecules: Sequence[str] | MoleculeRows) -> Featurized:
         """Makes numbers of some of them.
 
         Args:
-            smiles: The SMILES strings.
+            molecules: The SMILES strings, by themselves or with columns.
+
+        Raises:
+            ValueError: If columns are missing that the features have.
         """
-        graphs = make_graphs(smiles, num_workers=0)
+        if not isinstance(molecules, MoleculeRows):
+            molecules = MoleculeRows(molecules)
+        smiles, columns, wrong = molecules
+        wrong = wrong or [''] * len(smiles)
+        graphs = make_graphs(
+            ['' if bad else text for text, bad in zip(smiles, wrong)],
+            num_workers=0,
+        )
         kept = [m.canonical for m in graphs.found if isinstance(m, Molecule)]
         made = Featurized(
             [
-                found.reason if isinstance(found, Refused) else ''
-                for found in graphs.found
+                bad or (found.reason if isinstance(found, Refused) else '')
+                for bad, found in zip(wrong, graphs.found)
             ],
             # As tensors, they would be put into shared memory one by one.
             {key: value.numpy() for key, value in graphs.tensors.items()},
         )
         if self.features is not None:
-            made.features = self.features.compute(kept, num_workers=0)
+            if columns is not None:
+                columns = columns[made.kept]
+            made.features = self.features.compute(
+                kept, num_workers=0, columns=columns
+            )
         if self.nearest is not None:
             made.similarity = self.nearest.similarity(kept)
         return made

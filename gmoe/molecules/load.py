@@ -12,13 +12,15 @@ from typing import Any
 from gmoe.common.hub import folder_of
 from gmoe.common.model_folder import CONFIG, WEIGHTS
 from gmoe.common.shown import one_line, shown
+from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.info import MoleculeInfo
+from gmoe.datasets.ogb.molecule_info import info_of_ogb
 from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.molecules.exported import CALIBRATION, read_exported
-from gmoe.molecules.ogb_info import info_of_ogb
 from gmoe.ops.two_hop import MODES
 from gmoe.training.checkpoint import check_size, read_checkpoint
 from gmoe.training.graph_predictor import GraphPredictor
+from gmoe.training.kept_molecules import is_of_ogb
 from gmoe.training.run_settings import run_settings
 
 #: The key of what a checkpoint says about its molecules.
@@ -213,7 +215,7 @@ def _info(
     if known is not None:
         content = known.get('info') if isinstance(known, dict) else None
         try:
-            return MoleculeInfo.from_dict(content), False
+            return MoleculeInfo.from_dict(content), is_of_ogb(known)
         except ValueError as error:
             raise _refused(path, f'of its molecules, {error}') from error
     name = arguments.get('dataset')
@@ -226,7 +228,8 @@ def _info(
     kinds = _data_setting(checkpoint, 'features')
     if kinds is None and arguments.get('graph_dims') is not None:
         raise _refused(path, 'it does not say which features it was given')
-    return info_of_ogb(name, kinds), True
+    features = None if kinds is None else MoleculeFeatures(kinds)
+    return info_of_ogb(name, features), True
 
 
 def _two_hop(checkpoint: Mapping[str, Any]) -> str:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gmoe.common.shown import shown
-from gmoe.datasets.molecules.columns import find_smiles, position
+from gmoe.datasets.molecules.columns import find_smiles, nearest, position
+from gmoe.datasets.molecules.feature_columns import read_cells
 from gmoe.datasets.molecules.molecule import Refused, prepare
 from gmoe.datasets.molecules.rows import open_rows
+from gmoe.molecules.featurized import MoleculeRows
 
 #: The name that stands for the standard input.
 STDIN = '-'
@@ -34,12 +36,32 @@ class PredictionInput(NamedTuple):
         column: Which of them has the SMILES strings.
         chunks: Its rows, some at a time.
         said: What was decided, complete after the last chunk.
+        columns: Which of them the network reads beside the molecules.
+        is_comma_free: Whether commas are no separators of columns.
     """
 
     header: list[str]
     column: int
     chunks: Iterator[Cells]
     said: list[str]
+    columns: Sequence[int] = ()
+    is_comma_free: bool = False
+
+    def molecules(self, rows: Cells) -> MoleculeRows:
+        """The molecules of a chunk, with what the network reads beside them.
+
+        Args:
+            rows: The chunk.
+        """
+        smiles = [row[self.column] for row in rows]
+        if not self.columns:
+            return MoleculeRows(smiles)
+        values, reasons = read_cells(
+            [[row[i] for i in self.columns] for row in rows],
+            [self.header[i] for i in self.columns],
+            self.is_comma_free,
+        )
+        return MoleculeRows(smiles, values, reasons)
 
 
 @contextlib.contextmanager
@@ -48,6 +70,7 @@ def open_input(
     size: int,
     smiles: str | None = None,
     known: str = 'smiles',
+    columns: Sequence[str] = (),
 ) -> Iterator[PredictionInput]:
     """Opens molecules that are to be predicted.
 
@@ -58,6 +81,8 @@ def open_input(
         smiles: The name of the column of SMILES strings. (default: that of
             the training, or else one that is found)
         known: Its name in the training.
+        columns: The names of columns that the network reads beside the
+            molecules.
 
     Raises:
         OSError: If the table cannot be read.
@@ -71,6 +96,12 @@ def open_input(
         header = [smiles or known]
         rows = iter([[text] for text in sources])
         _check_smiles(sources)
+        if columns:
+            raise ValueError(
+                f"'input' must be a table with {shown(list(columns))}, which "
+                'the network reads beside the molecules, got '
+                + shown(sources[0])
+            )
         yield PredictionInput(header, 0, _chunks(rows, size), [])
         return
     source = sys.stdin.buffer if sources[0] == STDIN else sources[0]
@@ -85,7 +116,14 @@ def open_input(
                 f'SMILES strings are in the column {shown(header[column])}'
             )
         chunks = itertools.chain([first] if first else [], chunks)
-        yield PredictionInput(header, column, chunks, said)
+        yield PredictionInput(
+            header,
+            column,
+            chunks,
+            said,
+            [_beside(header, name) for name in columns],
+            table.delimiter != ',',
+        )
 
 
 def _column(
@@ -102,6 +140,18 @@ def _column(
     except ValueError:
         # The names that are nearest to that of the training.
         return position(header, known, 'smiles')
+
+
+def _beside(header: list[str], name: str) -> int:
+    found = header.count(name)
+    if found != 1:
+        others = f'others, {nearest(header, name)}'
+        got = f'{found} of them' if found else others
+        raise ValueError(
+            f"'input' must have one column {shown(name)}, which the network "
+            f'reads beside the molecules, got {got}'
+        )
+    return header.index(name)
 
 
 def _check_smiles(sources: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,12 +13,13 @@ import torch
 
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import one_line, shown
+from gmoe.datasets.molecules.feature_columns import columns_in, given_columns
 from gmoe.datasets.molecules.info import BINARY, MULTICLASS, MoleculeInfo
 from gmoe.datasets.molecules.parallel import FEW, default_workers
 from gmoe.molecules.ahead import ahead
 from gmoe.molecules.calibration_data import CalibrationData, mean_and_spread
 from gmoe.molecules.exported import CALIBRATION
-from gmoe.molecules.featurized import Featurized, Featurizer
+from gmoe.molecules.featurized import Featurized, Featurizer, MoleculeRows
 from gmoe.molecules.load import Member, load_members
 from gmoe.molecules.predictions import Predictions, by_class
 from gmoe.molecules.uncertain import CALIBRATIONS, Uncertainty
@@ -112,6 +113,11 @@ class TrainedModel:
         of their own. Those that are predicted are in the canonical one."""
         return any(member.is_ogb for member in self._members)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of numbers that it reads beside the molecules."""
+        return columns_in(self.info.features)
+
     def described(self, level: float = 0.9) -> list[str]:
         """What a user has to know of the predictions, a line each.
 
@@ -123,6 +129,10 @@ class TrainedModel:
         said[0] += f'{info.task_type} of {one_line(", ".join(info.targets))}'
         if info.task_type == BINARY and info.classes is not None:
             said[0] += f': the probability is that of {info.classes[1]!r}'
+        if self.columns:
+            said.append(
+                f'read beside the molecules: {shown(list(self.columns))}'
+            )
         if self.is_ogb:
             said.append(
                 'molecules are read in their canonical form, those of the '
@@ -150,6 +160,7 @@ class TrainedModel:
         calibrate: str = 'temperature',
         num_workers: int | None = None,
         batch_size: int = 256,
+        columns: Mapping[str, Sequence[Any]] | None = None,
     ) -> Predictions:
         """Predicts for molecules, all at once.
 
@@ -164,6 +175,9 @@ class TrainedModel:
             num_workers: The number of other processes, which read SMILES
                 strings. (default: one for each core, none for few molecules)
             batch_size: The most molecules of a batch.
+            columns: The columns that the network reads beside the molecules,
+                by name, such as a data frame: a number for each molecule,
+                :obj:`None` or NaN where it is unknown.
 
         Raises:
             ImportError: If RDKit is not installed.
@@ -181,7 +195,17 @@ class TrainedModel:
         if num_workers is None:
             num_workers = default_workers(len(smiles))
         starts = range(0, max(len(smiles), 1), batch_size)
-        chunks = ((None, smiles[i : i + batch_size]) for i in starts)
+        values = given_columns(columns, self.columns, len(smiles))
+        slices = [slice(i, i + batch_size) for i in starts]
+        chunks = (
+            (
+                None,
+                MoleculeRows(
+                    smiles[part], None if values is None else values[part]
+                ),
+            )
+            for part in slices
+        )
         parts = [
             part
             for _, part in self.stream(chunks, level, calibrate, num_workers)
@@ -190,7 +214,7 @@ class TrainedModel:
 
     def stream(
         self,
-        chunks: Iterable[tuple[Item, Sequence[str]]],
+        chunks: Iterable[tuple[Item, Sequence[str] | MoleculeRows]],
         level: float | None = 0.9,
         calibrate: str = 'temperature',
         num_workers: int | None = None,
@@ -199,7 +223,7 @@ class TrainedModel:
 
         Args:
             chunks: Anything, and the SMILES strings of some molecules, such
-                as 256 of them.
+                as 256 of them, with columns if the network reads some.
             level: See :meth:`predict`, as for the others.
             calibrate: How probabilities are calibrated.
             num_workers: The number of processes that read SMILES strings.

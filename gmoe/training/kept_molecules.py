@@ -13,6 +13,8 @@ from gmoe.datasets.molecules.info import MoleculeInfo
 MOLECULES = 'molecules'
 #: What has to be the same when a training goes on, or is evaluated.
 _SAME = ('targets', 'task_type', 'classes', 'features', 'featurization')
+#: Of OGB's molecules: a network may be evaluated on another dataset.
+_SAME_OF_OGB = ('features', 'featurization')
 
 
 class KeepsMolecules(LightningModule):
@@ -50,8 +52,11 @@ class KeepsMolecules(LightningModule):
         info = info_of(carried)
         if self.molecules is not None and self._trainer is not None:
             given = info_of(self.molecules)
-            for name in _SAME:
+            for name in _SAME_OF_OGB if is_of_ogb(carried) else _SAME:
                 wanted, got = getattr(info, name), getattr(given, name)
+                if name == 'features':
+                    # Another version of RDKit has been warned of.
+                    wanted, got = _unversioned(wanted), _unversioned(got)
                 if wanted != got:
                     raise ValueError(
                         f"'{name}' of the data must be {shown(wanted)}, as in "
@@ -72,3 +77,19 @@ def info_of(molecules: Any) -> MoleculeInfo:
     """
     info = molecules.get('info') if isinstance(molecules, dict) else None
     return MoleculeInfo.from_dict(info)
+
+
+def is_of_ogb(molecules: Any) -> bool:
+    """Whether they are of a dataset of OGB, whose molecules are in an order
+    of their own.
+
+    Args:
+        molecules: The values in the checkpoint.
+    """
+    return isinstance(molecules, dict) and molecules.get('is_ogb') is True
+
+
+def _unversioned(features: dict[str, Any] | None) -> dict[str, Any] | None:
+    if features is None:
+        return None
+    return {k: v for k, v in features.items() if k != 'rdkit'}

@@ -57,6 +57,9 @@ class MoleculeDataModule(GraphDataModule):
             told from the values)
         features: Features of whole molecules beside the graphs: kinds of
             :class:`~gmoe.datasets.molecules.MoleculeFeatures`, or none.
+        feature_columns: Columns of numbers in the file, one or several, that
+            stand beside the graphs, too, such as a temperature; a blank cell
+            is unknown. What is predicted later has to have them.
         eval_metric: The score that selects an epoch, one for the task of
             :obj:`~gmoe.training.METRIC_MODES`. (default: ROC-AUC, accuracy
             or RMSE, by the task)
@@ -92,6 +95,7 @@ class MoleculeDataModule(GraphDataModule):
         split_seed: int = 0,
         task: str | None = None,
         features: Sequence[str] | None = None,
+        feature_columns: str | Sequence[str] | None = None,
         eval_metric: str | None = None,
         score_test: bool = True,
         cache_dir: str | Path | None = None,
@@ -108,14 +112,17 @@ class MoleculeDataModule(GraphDataModule):
         is_first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
         self.log = log and is_first
         self.features: MoleculeFeatures | None = None
-        if features is not None:
-            self.features = MoleculeFeatures(features)
+        if isinstance(feature_columns, str):
+            feature_columns = [feature_columns]
+        beside = tuple(feature_columns or ())
+        if features is not None or beside:
+            self.features = MoleculeFeatures(features or (), beside)
             self.graph_dims = len(self.features.names)
         column = None if split in KINDS else split
         self._table: MoleculeTable | None = None
         try:
             self._table = read_table(
-                path, smiles, targets, weights, column, task
+                path, smiles, targets, weights, column, task, beside
             )
         except ValueError as error:
             either = f"'split' must be one of {list(KINDS)}, or"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from gmoe.datasets import OGBMolDataset, ogb_mol_info
 from gmoe.datasets.molecules.features import MoleculeFeatures
+from gmoe.datasets.ogb.molecule_info import info_of_ogb
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.training.graph_data_module import GraphDataModule
 
@@ -28,7 +30,7 @@ class OGBMolDataModule(GraphDataModule):
         features: Features of whole molecules, made of the dataset's SMILES
             strings: kinds of
             :class:`~gmoe.datasets.molecules.MoleculeFeatures`, or none. They
-            are kept in the cache.
+            are kept in the cache, and what they are in checkpoints.
         **kwargs: Arguments of :class:`GraphDataModule`.
 
     Raises:
@@ -62,6 +64,15 @@ class OGBMolDataModule(GraphDataModule):
         if features is not None:
             self.features = MoleculeFeatures(features)
             self.graph_dims = len(self.features.names)
+
+    @cached_property
+    def molecules(self) -> dict[str, Any] | None:
+        """What a checkpoint keeps of the molecules, as plain values, if they
+        have features: without, the dataset's name tells all."""
+        if self.features is None:
+            return None
+        info = info_of_ogb(self.name, self.features)
+        return {'info': info.to_dict(), 'is_ogb': True}
 
     def load(self) -> OGBMolDataset:
         dataset = OGBMolDataset(

@@ -3,11 +3,13 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from gmoe import cli
+from gmoe.datasets.molecules.features import MoleculeFeatures
 from tests.molecules import tiny
 
 TABLE = 'id,smiles\n1,CCO\n2,C1CC\n3,\n4,c1ccccc1O\n'
@@ -68,6 +70,42 @@ def test_smiles(run, capsys):
     out, _ = predict(capsys, run, 'OCC', 'C(O)C', '[Na+].[Cl-]')
     values = out['solubility_predicted']
     assert values[0] == values[1] != values[2]
+
+
+@pytest.fixture
+def warm(tmp_path):
+    """A network that reads the column T, and nothing else, beside graphs."""
+    settings = MoleculeFeatures([], ['T']).to_dict()
+    info = replace(tiny.REGRESSION, features=settings)
+    predictor = tiny.make_predictor(info, graph_dims=1)
+    path = tmp_path / 'warm' / 'checkpoints' / 'best.ckpt'
+    tiny.write_checkpoint(path, predictor, info)
+    return tmp_path / 'warm'
+
+
+def test_columns_beside_molecules(warm, tmp_path, capsys):
+    path = tmp_path / 'new.csv'
+    path.write_text('T,smiles\n1,CCO\n2,OCC\n,CCO\nwarm,CCO\n1,C(O)C\n')
+    out, said = predict(capsys, warm, path)
+    values = out['solubility_predicted']
+    assert values[0] == values[4] != values[1]
+    assert values.notna().tolist() == [1, 1, 1, 0, 1]
+    assert out['reason'][3] == "'T' is no number: 'warm'"
+    assert "read beside the molecules: ['T']" in said
+    folder = tmp_path / 'exported'
+    cli.run(['export', str(warm), str(folder)])
+    capsys.readouterr()
+    again, _ = predict(capsys, folder, path)
+    assert again.equals(out)
+    path.write_text('T,smiles\n')
+    assert len(predict(capsys, warm, path)[0]) == 0
+    path.write_text('Temp,t,smiles\n1,2,CCO\n')
+    for arguments, match in (
+        ([path], "one column 'T'.*'t'"),
+        (['CCO'], "a table with \\['T'\\].*'CCO'"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            predict(capsys, warm, *arguments)
 
 
 def test_names_of_columns_only(run, tmp_path, capsys):

@@ -199,3 +199,23 @@ def test_what_is_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match=f"'{name}' must be"):
             model.predict(tiny.SMILES, **arguments)
+
+
+def test_columns_beside_molecules(tmp_path):
+    settings = MoleculeFeatures(['counts'], ['T', 'pH']).to_dict()
+    info = replace(tiny.REGRESSION, features=settings)
+    predictor = tiny.make_predictor(info, graph_dims=2050)
+    tiny.write_checkpoint(tmp_path / 'a.ckpt', predictor, info)
+    model = TrainedModel.load(tmp_path / 'a.ckpt')
+    assert model.columns == ('T', 'pH')
+    smiles = ['CCO', 'x', 'OCC', 'CC']
+    columns = pd.DataFrame({'pH': [7, 7, 2, 7], 'T': [1, 1, None, 1]})
+    out = model.predict(smiles, columns=columns, batch_size=2).values
+    for i in (0, 2, 3):
+        alone = model.predict([smiles[i]], columns=columns[i : i + 1])
+        assert np.allclose(alone.values, out[i], atol=1e-5)
+    assert not np.allclose(out[0], out[2], atol=1e-5)
+    with pytest.raises(ValueError, match="'columns' must have 'T'"):
+        model.predict(smiles, columns={'pH': [7] * 4})
+    with pytest.raises(ValueError, match="'columns' must have"):
+        model.predict(smiles)

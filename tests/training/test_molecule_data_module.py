@@ -62,6 +62,22 @@ def test_features(freesolv: Path, capsys):
     assert torch.equal(attr, torch.from_numpy(features.compute(smiles)))
 
 
+def test_columns_beside_the_graphs(freesolv: Path, tmp_path: Path):
+    frame = pd.read_csv(freesolv)
+    frame['T'] = [None, *range(119)]
+    frame.to_csv(tmp_path / 'a.csv', index=False)
+    data = MoleculeDataModule(
+        tmp_path / 'a.csv', feature_columns='T', log=False, split='random'
+    )
+    assert (data.graph_dims, data.info.targets) == (1, ('expt',))
+    assert data.molecules['info']['features']['columns'] == ['T']
+    data.setup()
+    expected = torch.tensor(frame['T'])[data.splits['train']].float()[:, None]
+    assert torch.equal(
+        data.train_graph_attr().nan_to_num(-1), expected.nan_to_num(-1)
+    )
+
+
 def test_real_quirks(data_root: Path, tmp_path: Path, capsys):
     lines = (data_root / 'moleculenet/BBBP.csv').read_text().splitlines(True)
     path = tmp_path / 'BBBP.csv'

@@ -5,6 +5,7 @@ import torch
 
 from gmoe.datasets.molecules import MoleculeFeatures
 from gmoe.training import OGBMolDataModule
+from gmoe.training.kept_molecules import info_of
 
 
 def test_unknown_dataset():
@@ -25,6 +26,16 @@ def test_what_a_model_needs_to_know():
     data = OGBMolDataModule('ogbg-moltox21')
     assert (data.num_tasks, data.monitor_mode) == (12, 'max')
     assert (data.num_classes, data.num_outputs) == (2, 12)
+
+
+def test_what_a_checkpoint_keeps():
+    """The settings of features, where there are some."""
+    assert OGBMolDataModule('ogbg-molfreesolv').molecules is None
+    data = OGBMolDataModule('ogbg-molfreesolv', features=['counts'])
+    assert data.molecules['is_ogb']
+    info = info_of(data.molecules)
+    assert info.targets == ('molfreesolv',)
+    assert info.features == data.features.to_dict()
 
 
 def test_molecules_of_the_official_split(data_root):

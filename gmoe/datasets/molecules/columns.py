@@ -67,14 +67,24 @@ def position(header: Sequence[str], name: str, argument: str) -> int:
             f"'{argument}' must be the name of one column, got {shown(name)}, "
             f'of {len(found)} columns'
         )
+    raise ValueError(
+        f"'{argument}' must be a column of the file, {nearest(header, name)}, "
+        f'got {shown(name)}'
+    )
+
+
+def nearest(header: Sequence[str], name: str) -> str:
+    """Says which names of columns are nearest to one that is not there.
+
+    Args:
+        header: The names of the columns.
+        name: The name.
+    """
     lower = {column.lower(): column for column in reversed(header)}
     near = difflib.get_close_matches(str(name).lower(), lower, 3, 0.5)
     names = [lower[text] for text in near] or list(header)
     start = 'the nearest of' if near else 'one of'
-    raise ValueError(
-        f"'{argument}' must be a column of the file, {start} "
-        f'{shown(names, 300)}, got {shown(name)}'
-    )
+    return f'{start} {shown(names, 300)}'
 
 
 def find_smiles(

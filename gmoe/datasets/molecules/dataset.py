@@ -92,7 +92,15 @@ class MoleculeDataset(CollatedDataset):
         num_workers: int | None = None,
         log: bool = True,
     ) -> None:
-        table = read_table(path, smiles, targets, weights, split_column, task)
+        table = read_table(
+            path,
+            smiles,
+            targets,
+            weights,
+            split_column,
+            task,
+            () if features is None else features.columns,
+        )
         self._read(
             table,
             Path(path).name.split('.')[0] or 'molecules',
@@ -169,8 +177,9 @@ class MoleculeDataset(CollatedDataset):
         self._check(self._y)
         self._collate(table, graphs, kept)
         if features is not None:
+            columns = None if table.columns is None else table.columns[kept]
             values = features.compute(
-                self._canonical, num_workers, True, cache_dir
+                self._canonical, num_workers, True, cache_dir, columns
             )
             self.hold_graph_attr(torch.as_tensor(values).float())
 

@@ -16,6 +16,7 @@ import torch
 from gmoe.common.require import require
 from gmoe.common.shown import shown
 from gmoe.datasets.cache import TensorCache, default_cache_dir, given_cache_dir
+from gmoe.datasets.molecules.feature_columns import check_columns, columns_in
 from gmoe.datasets.molecules.parallel import FEW as FEW_GRAPHS
 from gmoe.datasets.molecules.parallel import default_workers, map_chunks
 
@@ -53,17 +54,26 @@ class MoleculeFeatures:
     What is undefined for a molecule is NaN: what RDKit cannot compute or
     gives as infinite, and all of a molecule that it cannot read. Needs RDKit.
 
+    Columns of a table, such as a temperature, stand behind what is computed.
+
     Args:
-        kinds: Which ones, in this order.
+        kinds: Which ones, in this order. There may be none with columns.
+        columns: The names of the columns.
 
     Raises:
         ValueError: If one is not known or given twice.
     """
 
-    def __init__(self, kinds: Sequence[str] = (DESCRIPTORS,)) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[str] = (DESCRIPTORS,),
+        columns: Sequence[str] = (),
+    ) -> None:
+        #: The names of the columns of a table.
+        self.columns = check_columns(columns)
         if (
             isinstance(kinds, str)
-            or not len(kinds)
+            or not (len(kinds) or self.columns)
             or not all(kind in KINDS for kind in kinds)
             or len(set(kinds)) != len(kinds)
         ):
@@ -75,7 +85,8 @@ class MoleculeFeatures:
         self._descriptors: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({list(self.kinds)})'
+        columns = f', {list(self.columns)}' if self.columns else ''
+        return f'{type(self).__name__}({list(self.kinds)}{columns})'
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -83,7 +94,7 @@ class MoleculeFeatures:
         names: list[str] = []
         for kind in self.kinds:
             names += self._names(kind)
-        return tuple(names)
+        return (*names, *self.columns)
 
     def _names(self, kind: str) -> list[str]:
         if kind == COUNTS:
@@ -98,8 +109,9 @@ class MoleculeFeatures:
         num_workers: int | None = None,
         is_kept: bool = False,
         cache_dir: str | Path | None = None,
+        columns: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Computes the features.
+        r"""Computes the features.
 
         Args:
             smiles: The SMILES strings.
@@ -110,10 +122,23 @@ class MoleculeFeatures:
             cache_dir: The folder of the cache. (default: the environment
                 variable :obj:`GMOE_CACHE_DIR`, or the user's folder of
                 caches)
+            columns: The values of the columns, of shape :math:`(N, C)`, if
+                there are some.
+
+        Raises:
+            ValueError: If they are not there, or of another shape.
 
         Shapes:
             - **output:** float32 :math:`(N, F)`, NaN where undefined
         """
+        shape = (len(smiles), len(self.columns))
+        given = () if columns is None else np.shape(columns)
+        if self.columns and given != shape:
+            raise ValueError(
+                f"'columns' must be values of {shown(list(self.columns))} of "
+                f'shape {shape}, got '
+                + ('none' if columns is None else f'the shape {given}')
+            )
         parts = []
         for kind in self.kinds:
             names = tuple(self._names(kind))
@@ -126,17 +151,22 @@ class MoleculeFeatures:
             part = tensors['values'].numpy().astype(np.float32)
             part[~tensors['is_read'].numpy()] = np.nan
             parts.append(part)
+        if self.columns:
+            parts.append(_narrow(np.asarray(columns)))
         return np.concatenate(parts, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as plain values, which JSON can hold, with
         the version of RDKit and the names of its descriptors."""
         names = self._names(DESCRIPTORS) if DESCRIPTORS in self.kinds else []
-        return {
+        settings = {
             'kinds': list(self.kinds),
             'descriptors': names,
             'rdkit': _version(),
         }
+        if self.columns:
+            settings['columns'] = list(self.columns)
+        return settings
 
     @classmethod
     def from_dict(cls, d: Any) -> MoleculeFeatures:
@@ -152,12 +182,13 @@ class MoleculeFeatures:
                 have one of the descriptors any more.
         """
         known = {'kinds', 'descriptors', 'rdkit'}
-        if not isinstance(d, dict) or d.keys() != known:
+        if not isinstance(d, dict) or d.keys() - {'columns'} != known:
             raise ValueError(
                 "The features' settings must be a dictionary of "
                 f'{sorted(known)}, got {shown(d)}'
             )
-        features = cls(d['kinds'] if isinstance(d['kinds'], list) else ())
+        kinds = d['kinds'] if isinstance(d['kinds'], list) else ()
+        features = cls(kinds, columns_in(d))
         names = d['descriptors']
         available = _functions()
         if not isinstance(names, list) or (
@@ -173,13 +204,19 @@ class MoleculeFeatures:
                     f'{shown(name)} of RDKit {shown(d["rdkit"])}'
                 )
         features._descriptors = tuple(names) or None
-        if d['rdkit'] != _version():
+        if kinds and d['rdkit'] != _version():
             warnings.warn(
                 f'The features are of RDKit {shown(d["rdkit"])}, and this is '
                 f'{_version()}: some may have other values',
                 stacklevel=2,
             )
         return features
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    # Of single precision, some would be infinite.
+    most = np.finfo(np.float32).max
+    return values.clip(-most, most).astype(np.float32)
 
 
 def _functions() -> dict[str, Any]:

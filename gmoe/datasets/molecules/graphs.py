@@ -118,6 +118,7 @@ def graphs_of(
     smiles: Sequence[str],
     features: Any = None,
     num_workers: int | None = None,
+    columns: np.ndarray | None = None,
 ) -> tuple[list[Data | None], list[str]]:
     r"""Makes graphs for a network that was trained on own molecules, in the
     way in which theirs were made.
@@ -128,6 +129,8 @@ def graphs_of(
             some.
         num_workers: The number of other processes. (default: as many as
             there are CPUs, or none for a few molecules)
+        columns: The values of the columns that the features have, of shape
+            :math:`(N, C)`, if any.
 
     Returns:
         A graph for each string, :obj:`None` for those that are refused; and
@@ -146,7 +149,11 @@ def graphs_of(
     edges = [0, *(2 * graphs.tensors['num_edges'].cumsum(0)).tolist()]
     attr = None
     if features is not None and kept:
-        attr = torch.as_tensor(features.compute(kept, num_workers)).float()
+        if columns is not None:
+            is_kept = [isinstance(m, Molecule) for m in graphs.found]
+            columns = columns[is_kept]
+        values = features.compute(kept, num_workers, columns=columns)
+        attr = torch.as_tensor(values).float()
     made: list[Data] = []
     for i, text in enumerate(kept):
         data = Data(

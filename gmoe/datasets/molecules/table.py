@@ -11,6 +11,10 @@ import numpy as np
 
 from gmoe.common.shown import shown
 from gmoe.datasets.molecules.columns import find_smiles, no_target, position
+from gmoe.datasets.molecules.feature_columns import (
+    check_columns,
+    read_columns,
+)
 from gmoe.datasets.molecules.info import MoleculeInfo
 from gmoe.datasets.molecules.rows import Rows, open_rows
 from gmoe.datasets.molecules.targets import read_targets
@@ -50,6 +54,9 @@ class MoleculeTable:
             ``''`` for none; :obj:`None` without.
         info: The columns and the kind of the targets.
         said: What was decided, a sentence each.
+        columns: What a network reads beside the graphs, float64
+            :math:`(N, C)` with :obj:`NaN` where it is not known;
+            :obj:`None` without.
     """
 
     smiles: list[str]
@@ -59,6 +66,7 @@ class MoleculeTable:
     split: list[str] | None
     info: MoleculeInfo
     said: list[str] = field(default_factory=list)
+    columns: np.ndarray | None = None
 
 
 def read_table(
@@ -68,6 +76,7 @@ def read_table(
     weights: str | None = None,
     split_column: str | None = None,
     task: str | None = None,
+    feature_columns: Sequence[str] = (),
 ) -> MoleculeTable:
     """Reads molecules and their targets from a CSV or TSV file, quoted or
     not, with or without a byte order mark, also compressed by gzip. What is
@@ -85,6 +94,8 @@ def read_table(
             test, or blank for none.
         task: ``"binary"``, ``"multiclass"`` or ``"regression"``. (default:
             told from the values of all targets)
+        feature_columns: Columns of numbers that a network reads beside the
+            graphs; blank cells are unknown.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -116,6 +127,7 @@ def read_table(
         i = position(header, split_column, 'split_column')
         used.add(i)
         split = _parts(columns[i], line, split_column, rows.name)
+    extra = reader.features(feature_columns, used, said)
     found = reader.targets(targets, used, said)
     y = read_targets(found, task, rows.name)
     said += y.said
@@ -125,7 +137,9 @@ def read_table(
         classes=y.classes,
         smiles=header[at],
     )
-    return MoleculeTable(list(columns[at]), line, y.y, w, split, info, said)
+    return MoleculeTable(
+        list(columns[at]), line, y.y, w, split, info, said, extra
+    )
 
 
 def table_of(
@@ -209,6 +223,36 @@ class _Reader:
             is_comma_free=rows.delimiter != ',',
         )
 
+    def features(
+        self, names: Sequence[str], used: set[int], said: list[str]
+    ) -> np.ndarray | None:
+        header = self._rows.header
+        places = [
+            position(header, name, 'feature_columns')
+            for name in check_columns(names)
+        ]
+        if not places:
+            return None
+        self._check_unused('feature_columns', places, used)
+        used.update(places)
+        values = read_columns([self.column(i) for i in places])
+        blank = int(np.isnan(values).sum())
+        said.append(
+            f'read beside the graphs: {shown([header[i] for i in places])}'
+            + (f', {blank} cells of them blank' if blank else '')
+        )
+        return values
+
+    def _check_unused(
+        self, argument: str, places: list[int], used: set[int]
+    ) -> None:
+        for i in places:
+            if i in used or places.count(i) > 1:
+                raise ValueError(
+                    f"'{argument}' must be columns of their own, got "
+                    f'{shown(self._rows.header[i])}, which is used already'
+                )
+
     def targets(
         self,
         names: str | Sequence[str] | None,
@@ -221,12 +265,7 @@ class _Reader:
             if not names:
                 raise ValueError("'targets' must be one name or more, got []")
             places = [position(header, name, 'targets') for name in names]
-            for i in places:
-                if i in used or places.count(i) > 1:
-                    raise ValueError(
-                        f"'targets' must be columns of their own, got "
-                        f'{shown(header[i])}, which is used already'
-                    )
+            self._check_unused('targets', places, used)
             return [self.column(i) for i in places]
         found, others = [], []
         for i in range(len(header)):

@@ -154,6 +154,20 @@ def key(cell: str) -> str:
     return cell.lower() if cell.lower() in _WORDS else cell
 
 
+def read_number(cell: str, is_comma_free: bool = False) -> float | None:
+    """Reads a cell by itself; :obj:`None` if it is no number, or its comma
+    may be one of decimals or of thousands.
+
+    Args:
+        cell: The cell.
+        is_comma_free: Whether commas are no separators of columns.
+    """
+    is_clear = is_comma_free or not _THOUSANDS.fullmatch(cell)
+    if is_clear and _COMMA.fullmatch(cell):
+        return float(cell.replace(',', '.'))
+    return _number(cell)
+
+
 def _number(cell: str) -> float | None:
     try:
         # Python reads `1_000`, which nobody writes into a table.

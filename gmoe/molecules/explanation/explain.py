@@ -73,14 +73,29 @@ class Explainer:
         """The number of mixtures of the first network."""
         return len(self.members[0].predictor.gnn.moe_layers)
 
-    def add(self, row: int, smiles: str) -> None:
+    def add(
+        self,
+        row: int,
+        smiles: str,
+        columns: np.ndarray | None = None,
+        reason: str = '',
+    ) -> None:
         """Explains a molecule.
 
         Args:
             row: Its row in the table, from zero.
             smiles: Its SMILES string.
+            columns: The values of the columns that the network reads beside
+                the graph, if any.
+            reason: Why these cannot be read, if so.
+
+        Raises:
+            ValueError: If they are missing.
         """
-        found = read_molecule(smiles, self.info)
+        if reason:
+            self.refused.append((row, smiles, reason))
+            return
+        found = read_molecule(smiles, self.info, columns)
         if isinstance(found, Refused):
             self.refused.append((row, smiles, found.reason))
             return

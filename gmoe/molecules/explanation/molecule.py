@@ -54,7 +54,9 @@ class ExplainedMolecule:
 
 
 def read_molecule(
-    smiles: str, info: MoleculeInfo | None = None
+    smiles: str,
+    info: MoleculeInfo | None = None,
+    columns: np.ndarray | None = None,
 ) -> ExplainedMolecule | Refused:
     """Reads a molecule for an explanation.
 
@@ -62,6 +64,11 @@ def read_molecule(
         smiles: The SMILES string.
         info: What the network was trained on, which tells the features
             beside the graph. (default: there are none)
+        columns: The values of the columns that the network reads beside the
+            graph, of shape :math:`(C)`, if any.
+
+    Raises:
+        ValueError: If they are missing.
     """
     found = prepare_molecule(smiles)
     if isinstance(found, Refused):
@@ -71,7 +78,9 @@ def read_molecule(
     features = None
     if info is not None and info.features is not None:
         features = MoleculeFeatures.from_dict(info.features)
-    graphs, reasons = graphs_of([smiles], features, num_workers=0)
+    graphs, reasons = graphs_of(
+        [smiles], features, 0, None if columns is None else columns[None]
+    )
     if graphs[0] is None:
         return Refused(reasons[0])
     return ExplainedMolecule(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from gmoe.datasets import ogb_mol_info
 from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.info import BINARY, MoleculeInfo
+from gmoe.datasets.ogb.info import ogb_mol_info
 
 
 def info_of_ogb(
-    name: str, features: Sequence[str] | None = None
+    name: str, features: MoleculeFeatures | None = None
 ) -> MoleculeInfo:
     """What a network predicts that was trained on a dataset of OGB: a target
     for each task, named after the dataset, and its number where there are
@@ -18,11 +16,10 @@ def info_of_ogb(
 
     Args:
         name: The dataset's name, such as ``ogbg-molhiv``.
-        features: The kinds of features that it is given beside graphs, if
-            any.
+        features: What it is given beside graphs, if anything.
 
     Raises:
-        ValueError: If there is no such dataset or kind.
+        ValueError: If there is no such dataset.
     """
     known = ogb_mol_info(name)
     short = name.removeprefix('ogbg-')
@@ -32,7 +29,7 @@ def info_of_ogb(
     classes = ('0', '1') if known.task_type == BINARY else None
     settings = None
     if features is not None:
-        settings = MoleculeFeatures(features).to_dict()
+        settings = features.to_dict()
     return MoleculeInfo(
         tuple(targets), known.task_type, classes, features=settings
     )

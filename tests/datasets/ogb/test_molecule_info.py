@@ -3,7 +3,7 @@
 import pytest
 
 from gmoe.datasets import ogb_mol_names
-from gmoe.molecules.ogb_info import info_of_ogb
+from gmoe.datasets.ogb.molecule_info import info_of_ogb
 
 
 @pytest.mark.parametrize('name', ogb_mol_names())
