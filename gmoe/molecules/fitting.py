@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
+from gmoe.common.shown import shown
 from gmoe.datasets.molecules.dataset import MoleculeDataset
 from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.info import REGRESSION
@@ -116,6 +117,11 @@ def fit_table(
     """
     data = dict(settings.data)
     features = data.get('features')
+    if data.get('feature_columns'):
+        raise ValueError(
+            "'feature_columns' must be None for molecules in memory, got "
+            f'{shown(data["feature_columns"])}: train from a file by gmoe fit'
+        )
     computed = None if features is None else MoleculeFeatures(features)
     if computed is not None:
         info = replace(table.info, features=computed.to_dict())

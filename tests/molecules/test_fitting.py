@@ -74,6 +74,12 @@ def test_features_of_molecules(settings):
     assert fitted.predictors[0].gnn.graph_dims > 200
 
 
+def test_columns_of_a_file_are_refused(settings):
+    wrong = replace(settings, data={'feature_columns': ['T']})
+    with pytest.raises(ValueError, match="'feature_columns' must be None"):
+        fit(wrong)
+
+
 def test_one_hop_alone(settings):
     model = {**settings.model, 'num_experts_1hop': 4}
     data = {**settings.data, 'two_hop': None}

@@ -99,7 +99,7 @@ class MoleculeDataset(CollatedDataset):
             weights,
             split_column,
             task,
-            () if features is None else features.columns,
+            getattr(features, 'columns', ()),
         )
         self._read(
             table,
