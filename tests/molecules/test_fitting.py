@@ -75,7 +75,8 @@ def test_features_of_molecules(settings):
 
 
 def test_columns_of_a_file_are_refused(settings):
-    wrong = replace(settings, data={'feature_columns': ['T']})
+    data = {'feature_columns': ['T']}
+    wrong = FitSettings(settings.model, data, settings.trainer)
     with pytest.raises(ValueError, match="'feature_columns' must be None"):
         fit(wrong)
 
