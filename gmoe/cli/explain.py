@@ -11,7 +11,7 @@ from typing import Any
 from gmoe.cli.parser import Parser
 from gmoe.common.arguments import check_integer
 from gmoe.common.files import make_dirs, remove_empty, temporary_folder
-from gmoe.common.shown import shown
+from gmoe.common.shown import counted, shown
 
 _DESCRIPTION = (
     'Explains predictions for molecules: drawings of the contributions of '
@@ -71,7 +71,8 @@ def main(arguments: list[str]) -> None:
         _say(line)
     if len(rows) > MOST:
         _say(f'the first {MOST} of {len(rows)} molecules were looked at')
-    _say(f'{explainer.count} molecules explained: {output / "report.html"}')
+    count = counted(explainer.count, 'molecule')
+    _say(f'{count} explained: {output / "report.html"}')
 
 
 def _explain(

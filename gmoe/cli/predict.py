@@ -12,6 +12,7 @@ from typing import Any
 
 from gmoe.cli.parser import Parser
 from gmoe.common.arguments import check_integer
+from gmoe.common.shown import counted
 
 _DESCRIPTION = (
     'Predicts for molecules: one row for each row of the input, in order, as '
@@ -157,7 +158,7 @@ def _predict(model: Any, options: Any) -> None:
     for name in output.replaced:
         _say(f"the column '{name}' of the input is replaced")
     _say(
-        f'{count} molecules, {refused} of them refused, '
+        f'{counted(count, "molecule")}, {refused} of them refused, '
         f'{count / seconds:.0f} a second'
     )
 

@@ -21,6 +21,16 @@ def shown(value: object, length: int = LENGTH) -> str:
     return text if len(text) <= length else f'{text[:length]}...'
 
 
+def counted(count: int, word: str) -> str:
+    """A number of things in words: ``1 row``, ``2 rows``.
+
+    Args:
+        count: The number.
+        word: What one of them is called.
+    """
+    return f'{count} {word}' if count == 1 else f'{count} {word}s'
+
+
 def one_line(value: object, length: int = LENGTH) -> str:
     """A text on one line, cut where it is long.
 

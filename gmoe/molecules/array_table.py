@@ -17,6 +17,7 @@ from gmoe.datasets.molecules.info import (
     MoleculeInfo,
 )
 from gmoe.datasets.molecules.table import MoleculeTable
+from gmoe.datasets.molecules.values import LARGEST
 
 #: What a task is called; of a classification, the classes tell its kind.
 TASKS = ('regression', 'classification', 'binary', 'multiclass')
@@ -139,10 +140,10 @@ def _numbers(rows: np.ndarray) -> np.ndarray:
             out[i, j] = math.nan if is_missing(value) else float(value)
         except (TypeError, ValueError):
             out[i, j] = math.inf
-        if math.isinf(out[i, j]):
+        if abs(out[i, j]) > LARGEST:
             raise ValueError(
-                f"'y' must be finite numbers, or NaN where one is missing, "
-                f'got {shown(value)} at position {i}'
+                f"'y' must be numbers of at most {LARGEST:g}, or NaN where "
+                f'one is missing, got {shown(value)} at position {i}'
             )
     _check_labelled(~np.isnan(out))
     return out

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from gmoe.common.shown import counted
 from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.molecules.exported import CALIBRATION
 from gmoe.molecules.uncertainty.nearest import fingerprints
@@ -55,7 +56,8 @@ class CalibrationWriter(Callback):
         made.save(path)
         known = int(np.isfinite(made.target).any(axis=1).sum())
         rank_zero_info(
-            f'Uncertainty is calibrated on {known} validation molecules: '
+            'Uncertainty is calibrated on '
+            f'{counted(known, "validation molecule")}: '
             f'{path}'
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gmoe.common.arguments import check_choice, check_integer, check_share
 from gmoe.common.require import require
-from gmoe.common.shown import one_line, shown
+from gmoe.common.shown import counted, one_line, shown
 from gmoe.molecules.array_table import (
     TASKS,
     array_table,
@@ -186,7 +186,7 @@ class MoleculeModel(BaseEstimator):
             [(row.row, row.smiles, row.reason) for row in dataset.skipped],
         )
         refused = [row for row in self.skipped_ if row[2] != 'no label']
-        _warn(refused, 'are left out of the training')
+        _warn(refused, 'left out of the training')
         return self
 
     def predict(self, smiles: Any, return_std: bool = False) -> Any:
@@ -433,7 +433,7 @@ class MoleculeModel(BaseEstimator):
         refused = enumerate(zip(texts, found.reasons))
         _warn(
             [(i, text, reason) for i, (text, reason) in refused if reason],
-            'have no prediction',
+            'without a prediction',
         )
         return found
 
@@ -460,7 +460,7 @@ def _warn(refused: list[tuple[int, str, str]], what: str) -> None:
         )
         more = '; ...' if len(refused) > _SHOWN else ''
         warnings.warn(
-            f'{len(refused)} SMILES strings are refused and {what}: '
+            f'Refused and {what}: {counted(len(refused), "SMILES string")}: '
             f'{some}{more}',
             stacklevel=4,
         )

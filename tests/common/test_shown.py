@@ -1,6 +1,14 @@
 """Values in error messages."""
 
-from gmoe.common.shown import shown
+from gmoe.common.shown import counted, shown
+
+
+def test_counted():
+    assert [counted(n, 'row') for n in range(3)] == [
+        '0 rows',
+        '1 row',
+        '2 rows',
+    ]
 
 
 def test_shown():

@@ -90,6 +90,7 @@ def test_missing_strings_are_empty():
         (SMILES, np.zeros((4, 1, 1)), 'regression', r'got shape \(4, 1, 1\)'),
         (SMILES, [1, 2, 'x', 4], 'regression', "got 'x' at position 2"),
         (SMILES, [1, 2, np.inf, 4], 'regression', 'got inf at position 2'),
+        (SMILES, [1, -1e16, 3, 4], 'regression', 'got -1e[+]16 at position 1'),
         (SMILES, [None] * 4, 'regression', 'got none in column 0'),
         (SMILES, [1] * 4, 'classification', 'two classes or more .* got 1'),
         (SMILES, [1, 2, 3, 3], 'binary', 'two classes where .* got 3'),

@@ -282,11 +282,11 @@ def test_refused_molecules_are_said(make, classifier, regressor):
     ):
         value = regressor.predict(given)
     assert np.isnan(value).tolist() == [False, True, False]
-    with pytest.warns(UserWarning, match='are refused and have no prediction'):
+    with pytest.warns(UserWarning, match='Refused and without a prediction'):
         assert classifier.predict(given)[1] is None
-    with pytest.warns(UserWarning, match='are refused and have no prediction'):
+    with pytest.warns(UserWarning, match='Refused and without a prediction'):
         assert np.isnan(classifier.predict_proba(given)[1]).all()
-    with pytest.warns(UserWarning, match='are refused and have no prediction'):
+    with pytest.warns(UserWarning, match='Refused and without a prediction'):
         assert np.isfinite(regressor.score(given, [2, 1, 2]))
     assert len(regressor.predict([])) == 0
 

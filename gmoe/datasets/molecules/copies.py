@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gmoe.common.shown import counted
 from gmoe.datasets.molecules.groups import molecules
 
 
@@ -28,21 +29,23 @@ def describe_copies(
     if not groups:
         return []
     copies = sum(map(len, groups)) - len(groups)
-    said = [f'{copies} rows are copies of {len(groups)} molecules: kept']
+    rows = 'row is a copy' if copies == 1 else 'rows are copies'
+    kinds = counted(len(groups), 'molecule')
+    said = [f'{copies} {rows} of {kinds}: kept']
     other = [group for group in groups if _conflicts(y[group])]
     if other:
         lines = [row[i] for i in other[0][:5]]
         said.append(
-            f'  {len(other)} of these molecules have several labels for the '
-            f'same target, as in lines {lines}: all are learned'
+            f'  with several labels for the same target: {len(other)} of '
+            f'{kinds}, as in lines {lines}: all are learned'
         )
     if part is not None:
         leaks = [g for g in groups if len({part[i] for i in g}) > 1]
         if leaks:
             lines = [row[i] for i in leaks[0][:5]]
             said.append(
-                f'  LEAK: {len(leaks)} molecules are in several parts of the '
-                f'split, as in lines {lines}: scores on these are too good'
+                f'  LEAK: in several parts of the split: {len(leaks)} of '
+                f'{kinds}, as in lines {lines}: scores on these are too good'
             )
     return said
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from gmoe.common.shown import shown
+from gmoe.common.shown import counted, shown
 from gmoe.datasets.molecules.text import Text, open_text
 
 DELIMITERS = {',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': 'bars'}
@@ -64,8 +64,8 @@ class Rows:
             yield line, cells[:size]
         if short:
             self.said.append(
-                f'{len(short)} rows are shorter than the header, first line '
-                f'{short[0]}: their last cells are blank'
+                f'shorter than the header: {counted(len(short), "row")}, '
+                f'first line {short[0]}: the last cells are blank'
             )
 
     def _lines(self) -> Iterator[str]:

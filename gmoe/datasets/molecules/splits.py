@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gmoe.common.arguments import check_choice, check_integer, check_share
+from gmoe.common.shown import counted
 from gmoe.datasets.molecules.clusters import clusters
 from gmoe.datasets.molecules.groups import (
     Groups,
@@ -114,8 +115,8 @@ def split(
         if not positions.numel() and (wanted > 0 or folds is not None):
             raise ValueError(
                 f"'split' must leave molecules for each part, got none for "
-                f"'{part}' of {len(smiles)} molecules in {len(groups)} "
-                f"groups of '{kind}'"
+                f"'{part}' of {counted(len(smiles), 'molecule')} in "
+                f"{counted(len(groups), 'group')} of '{kind}'"
             )
     return out
 

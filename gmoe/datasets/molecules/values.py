@@ -29,6 +29,10 @@ PAIRS = (
 )
 _WORDS = frozenset(word for pair in PAIRS for word in pair)
 
+#: The largest number of a target or weight: sums of squares are finite in
+#: float32.
+LARGEST = 1e15
+
 _COMMA = re.compile(r'[+-]?\d*,\d+(?:[eE][+-]?\d+)?')
 _THOUSANDS = re.compile(r'[+-]?\d{1,3}(?:,\d{3})+')
 
@@ -83,7 +87,7 @@ class Column:
         return sorted_labels(found.values())
 
     def check_numbers(self) -> None:
-        """Refuses words and what is not finite.
+        """Refuses words, what is not finite, and what is too large.
 
         Raises:
             ValueError: With the line of the first one.
@@ -93,6 +97,11 @@ class Column:
             raise self.error(
                 min(wrong),
                 'be a finite number, or blank where it is not known',
+            )
+        large = np.flatnonzero(np.abs(self.numbers) > LARGEST)
+        if large.size:
+            raise self.error(
+                int(large[0]), f'be a number of at most {LARGEST:g}'
             )
 
     def error(self, row: int, rule: str) -> ValueError:

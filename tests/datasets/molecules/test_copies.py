@@ -20,12 +20,12 @@ def test_other_labels():
     y = Y.copy()
     y[5] = 1
     said = describe_copies(SMILES, ROW, y)
-    assert said[1].startswith('  1 of these molecules have several labels')
+    assert said[1].startswith('  with several labels for the same target: 1 ')
     assert '[3, 6, 7]' in said[1]
 
 
 def test_leaks():
     parts = ['train', 'train', 'test', 'train', 'train', 'train']
     said = describe_copies(SMILES, ROW, Y, parts)
-    assert said[1].startswith('  LEAK: 1 molecules are in several parts')
+    assert said[1].startswith('  LEAK: in several parts of the split: 1 of ')
     assert '[2, 4]' in said[1]

@@ -61,7 +61,7 @@ def test_what_is_left_out_is_said(path: Path, capfd):
     assert out == ''
     assert err.splitlines() == dataset.said
     assert '13 of 15 molecules are kept' in dataset.said
-    assert '1 rows are copies of 1 molecules: kept' in dataset.said
+    assert '1 row is a copy of 1 molecule: kept' in dataset.said
     assert '[2, 6]' in err
     MoleculeDataset(path, targets='y', log=False)
     assert capfd.readouterr() == ('', '')
@@ -77,7 +77,10 @@ def test_weights_and_parts(path: Path):
     parts = dataset.get_idx_split()
     assert parts['valid'].tolist() == [1]
     assert parts['test'].tolist() == [2]
-    assert any('LEAK: 1 molecules' in said for said in dataset.said)
+    assert any(
+        'LEAK: in several parts of the split: 1 ' in said
+        for said in dataset.said
+    )
     parts = dataset.get_idx_split('random', seed=3)
     assert sum(map(len, parts.values())) == len(dataset)
 

@@ -41,8 +41,8 @@ def test_short_and_long_rows():
     assert header == ('a', 'b')
     assert rows == [(2, ['1', '2']), (3, ['3', ''])]
     assert said == [
-        '1 rows are shorter than the header, first line 3: their last cells '
-        'are blank'
+        'shorter than the header: 1 row, first line 3: the last cells are '
+        'blank'
     ]
     with pytest.raises(ValueError, match='line 3 must have 2 cells.* got 3'):
         read('a,b\n1,2\n1,2,3\n')

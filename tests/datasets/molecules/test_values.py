@@ -18,7 +18,9 @@ def test_numbers_and_what_is_missing():
     y.check_numbers()
 
 
-@pytest.mark.parametrize('cell', ['abc', '>5', 'inf', '-Infinity', '1_000'])
+@pytest.mark.parametrize(
+    'cell', ['abc', '>5', 'inf', '-Infinity', '1_000', '-1e16']
+)
 def test_a_cell_that_is_no_number_is_named(cell):
     y = column('1', '', cell, '4', 'no')
     with pytest.raises(ValueError, match=f"line 4: 'y' .*got '{cell}'"):
