@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
     from gmoe.molecules.uncertainty.conformal import check_level
 
     if options.interval is not None:
-        check_level(options.interval)
+        check_level(options.interval, 'interval')
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)
         model = TrainedModel.load(options.model, _device(options.device))
@@ -49,8 +49,6 @@ def main(arguments: list[str]) -> None:
             'calibration.safetensors, which its training leaves, got '
             f'{options.interval}'
         )
-    for line in model.described(options.interval or 0.9):
-        _say(line)
     try:
         _predict(model, options)
     except BrokenPipeError:
@@ -144,6 +142,8 @@ def _predict(model: Any, options: Any) -> None:
         )
         start, count, refused = time.monotonic(), 0, 0
         with open_output(options.output) as file:
+            for line in model.described(options.interval or 0.9):
+                _say(line)
             output = PredictionOutput(file, table.header)
             if is_short is None:  # Names of columns only.
                 none: dict[str, list[float]] = {n: [] for n in model.columns}
@@ -181,10 +181,14 @@ def _device(name: str) -> str:
         return 'cuda' if torch.cuda.is_available() else 'cpu'
     try:
         torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError):
+        is_here = False
+    else:
+        is_here = not name.startswith('meta')  # It holds no numbers.
+    if not is_here:
         raise ValueError(
             f"'device' must be 'auto', or one of this machine, got {name!r}"
-        ) from error
+        )
     return name
 
 

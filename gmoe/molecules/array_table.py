@@ -60,7 +60,8 @@ def array_table(
     check_choice('task', task, TASKS)
     texts = as_smiles(smiles)
     values = np.asarray(y, dtype=object)
-    if values.ndim not in (1, 2) or len(values) != len(texts):
+    is_matrix = values.ndim in (1, 2) and values.size > 0
+    if not is_matrix or len(values) != len(texts):
         raise ValueError(
             f"'y' must have one value or row for each of {len(texts)} SMILES "
             f'strings, got shape {values.shape}'
@@ -77,7 +78,7 @@ def array_table(
         texts,
         list(range(len(texts))),
         numbers,
-        _weights(weights, len(texts)),
+        None if weights is None else as_weights(weights, len(texts)),
         None,
         MoleculeInfo(names, kind, classes),
     )
@@ -185,14 +186,25 @@ def _check_labelled(is_known: np.ndarray) -> None:
             )
 
 
-def _weights(weights: Any, count: int) -> np.ndarray | None:
-    if weights is None:
-        return None
-    out = np.asarray(weights, dtype=np.float64)
-    if out.shape != (count,) or not (out >= 0).all() or not out.any():
+def as_weights(weights: Any, count: int) -> np.ndarray:
+    """The weights of molecules.
+
+    Args:
+        weights: A list, array or series.
+        count: How many molecules there are.
+
+    Raises:
+        ValueError: If they are not as many, negative, or all of them zero.
+    """
+    try:
+        out = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        out = np.empty(0)
+    is_weight = (out >= 0) & (out <= LARGEST)
+    if out.shape != (count,) or not is_weight.all() or not out.any():
         raise ValueError(
-            f"'sample_weight' must be {count} numbers of 0 or more, not all "
-            f'of them 0, got {shown(weights)}'
+            f"'sample_weight' must be {count} numbers from 0 to {LARGEST:g}, "
+            f'not all of them 0, got {shown(weights)}'
         )
     return out
 

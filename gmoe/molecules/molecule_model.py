@@ -16,6 +16,7 @@ from gmoe.molecules.array_table import (
     TASKS,
     array_table,
     as_smiles,
+    as_weights,
     is_missing,
     missing_of,
 )
@@ -305,14 +306,16 @@ class MoleculeModel(BaseEstimator):
         """
         self._check_fitted()
         given = np.asarray(y, dtype=object)
-        target = given.reshape(len(given), -1)
+        target = given[:, None] if given.ndim == 1 else given
         guess = np.asarray(self.predict(smiles), dtype=object)
-        guess = guess.reshape(len(guess), -1)
+        guess = guess[:, None] if guess.ndim == 1 else guess
         if target.shape != guess.shape:
             raise ValueError(
                 f"'y' must be of shape {guess.shape}, got {target.shape}"
             )
-        weights = None if sample_weight is None else np.asarray(sample_weight)
+        weights = None
+        if sample_weight is not None:
+            weights = as_weights(sample_weight, len(guess))
         measure = r2_score if self._labels is None else accuracy_score
         scores = []
         for i in range(target.shape[1]):

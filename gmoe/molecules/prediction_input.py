@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gmoe.common.shown import shown
-from gmoe.datasets.molecules.columns import find_smiles, nearest, position
+from gmoe.datasets.molecules.columns import (
+    NoNamesError,
+    find_smiles,
+    nearest,
+    position,
+)
 from gmoe.datasets.molecules.feature_columns import read_cells
 from gmoe.datasets.molecules.molecule import Refused, prepare
 from gmoe.datasets.molecules.rows import open_rows
@@ -137,6 +142,8 @@ def _column(
             return names.index(name)
     try:
         return find_smiles(header, [*zip(*first)] or [()] * len(header))
+    except NoNamesError:
+        raise
     except ValueError:
         # The names that are nearest to that of the training.
         return position(header, known, 'smiles')

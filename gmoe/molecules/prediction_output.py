@@ -78,6 +78,11 @@ def open_output(path: str | Path | None) -> Iterator[IO[str]]:
             "'output' must be a file in a folder that exists, got "
             f'{shown(str(path))}'
         )
+    if path.exists() and not path.is_file():
+        # A pipe or a device, whose place a file must not take.
+        with path.open('w', encoding='utf-8', newline='') as text:
+            yield text
+        return
     remove_stale(path.parent)
     with replacing(path) as file:
         text = io.TextIOWrapper(file, 'utf-8', newline='')

@@ -151,16 +151,20 @@ def test_what_is_refused(run, table, tmp_path, refused, capsys):
     missing.write_text('smile,x\n1,2\n')
     ragged = tmp_path / 'ragged.csv'
     ragged.write_text('smiles\nC\nC,N\n')
+    bare = tmp_path / 'bare.csv'
+    bare.write_text('CCO\nCCN\n')
     plain = tiny.write_run(tmp_path / 'plain', count=None)
     for arguments, match in (
-        ((run, table, '--interval', '90'), "'level' must be a share"),
+        ((run, table, '--interval', '90'), "'interval' must be a share"),
         ((run, table, '--calibrate', 'x'), "'calibrate' must be one of"),
         ((run, table, '--batch_size', '0'), "'batch_size' must be"),
         ((run, table, '--num_workers', '-1'), "'num_workers' must be"),
         ((run, table, '--device', 'x'), "'device' must be"),
+        ((run, table, '--device', 'meta'), "'device' must be"),
         ((run, table, '--output', tmp_path), "'output' must be a file"),
         ((run, table, '--none', '1'), '--none'),
         ((run, missing), "nearest of ['smile']"),
+        ((run, bare), "the SMILES string 'CCO'"),
         ((run, ragged, f'--output={out}'), 'line 3 must have 1 cells'),
         ((run, 'none.csv'), 'there is no such file'),
         ((tmp_path / 'folder', table), 'but nothing'),
@@ -172,6 +176,8 @@ def test_what_is_refused(run, table, tmp_path, refused, capsys):
         lines = refused('predict', *arguments)
         assert lines[-1].startswith('gmoe: error: '), lines
         assert match in lines[-1], lines
+        # Refused before anything is said, unless it is in a later row.
+        assert len(lines) == 1 or arguments[1] == ragged
         assert not out.exists()
-    made = {missing, ragged, plain}
+    made = {missing, ragged, bare, plain}
     assert sorted(set(tmp_path.iterdir()) - made) == before

@@ -88,6 +88,7 @@ def test_missing_strings_are_empty():
     [
         (SMILES, [1, 2], 'regression', 'one value or row for each of 4'),
         (SMILES, np.zeros((4, 1, 1)), 'regression', r'got shape \(4, 1, 1\)'),
+        (SMILES, np.zeros((4, 0)), 'regression', r'got shape \(4, 0\)'),
         (SMILES, [1, 2, 'x', 4], 'regression', "got 'x' at position 2"),
         (SMILES, [1, 2, np.inf, 4], 'regression', 'got inf at position 2'),
         (SMILES, [1, -1e16, 3, 4], 'regression', 'got -1e[+]16 at position 1'),
@@ -111,7 +112,15 @@ def test_what_is_no_string_is_refused(smiles):
 
 
 @pytest.mark.parametrize(
-    'weights', [[1, 2], [0] * 4, [1, -1, 1, 1], [np.nan] * 4]
+    'weights',
+    [
+        [1, 2],
+        [0] * 4,
+        [1, -1, 1, 1],
+        [np.nan] * 4,
+        [1, np.inf, 1, 1],
+        [*'abcd'],
+    ],
 )
 def test_weights_that_are_none(weights):
     with pytest.raises(ValueError, match="'sample_weight' must be 4"):

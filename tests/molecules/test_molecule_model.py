@@ -328,5 +328,9 @@ def test_bad_molecules(make, classifier, regressor):
         regressor.predict_proba(SMILES)
     with pytest.raises(ValueError, match="'y' must be of shape"):
         regressor.score(SMILES, COUNTS[:5])
+    with pytest.raises(ValueError, match="'y' must be of shape"):
+        regressor.score(SMILES, 3)
+    with pytest.raises(ValueError, match="'sample_weight' must be"):
+        regressor.score(SMILES, COUNTS, [1, 2])
     with pytest.raises(ValueError, match="'y' must have a value for"):
         regressor.score(['CCO'], [np.nan])

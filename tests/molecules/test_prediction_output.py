@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,15 @@ def test_what_is_refused(tmp_path):
         output = open_output(path)
         with pytest.raises(ValueError, match="'output' must be a file in"):
             output.__enter__()
+
+
+def test_a_device_or_a_pipe_stays_one(tmp_path):
+    path = tmp_path / 'pipe'
+    os.mkfifo(path)
+    read = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open_output(path) as file:
+        file.write('a\n')
+    assert os.read(read, 9) == b'a\n'
+    assert path.is_fifo()
+    os.close(read)
+    assert [other.name for other in tmp_path.iterdir()] == ['pipe']

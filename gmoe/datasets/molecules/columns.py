@@ -48,6 +48,10 @@ _NOT_TARGETS = {
 }
 
 
+class NoNamesError(ValueError):
+    """The first line of a file has molecules in place of names."""
+
+
 def position(header: Sequence[str], name: str, argument: str) -> int:
     """Returns where a column is.
 
@@ -98,6 +102,7 @@ def find_smiles(
         columns: The cells of each, or some of them.
 
     Raises:
+        NoNamesError: If the first line has a molecule in place of its name.
         ValueError: If there is none, or several are no better than others.
     """
     plain = [re.sub('[^a-z]', '', name.lower()) for name in header]
@@ -114,6 +119,14 @@ def find_smiles(
         raise ValueError(
             "The file must have one column of SMILES strings, named 'smiles' "
             f"or given as 'smiles', below a line of names, got {got}{hint}"
+        )
+    name = header[found[0]]
+    if 'smiles' not in plain[found[0]] and _is_smiles([name], 0.5):
+        # Or else the first molecule is lost.
+        raise NoNamesError(
+            'The file must have a first line with the names of the columns, '
+            f"got the SMILES string {shown(name)} in it: write 'smiles' above "
+            'it'
         )
     return found[0]
 

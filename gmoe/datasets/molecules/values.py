@@ -92,16 +92,13 @@ class Column:
         Raises:
             ValueError: With the line of the first one.
         """
-        wrong = self.words + np.flatnonzero(np.isinf(self.numbers)).tolist()
-        if wrong:
+        large = np.flatnonzero(np.abs(self.numbers) > LARGEST).tolist()
+        wrong = min(self.words + large, default=None)
+        if wrong is not None:
+            is_large = np.isfinite(self.numbers[wrong])
+            kind = f'number up to {LARGEST:g}' if is_large else 'finite number'
             raise self.error(
-                min(wrong),
-                'be a finite number, or blank where it is not known',
-            )
-        large = np.flatnonzero(np.abs(self.numbers) > LARGEST)
-        if large.size:
-            raise self.error(
-                int(large[0]), f'be a number of at most {LARGEST:g}'
+                wrong, f'be a {kind}, or blank where it is not known'
             )
 
     def error(self, row: int, rule: str) -> ValueError:

@@ -20,19 +20,20 @@ def crepes() -> ModuleType:
         return require('crepes', 'mol')
 
 
-def check_level(level: float) -> None:
+def check_level(level: float, name: str = 'level') -> None:
     """Refuses a level that is no share between 0 and 1.
 
     Args:
         level: The share of intervals or sets that are to hold the truth.
+        name: What the argument is called that gives it.
 
     Raises:
         ValueError: If it is not.
     """
-    check_number(0, inclusive=False, level=level)
+    check_number(0, inclusive=False, **{name: level})
     if level >= 1:
         raise ValueError(
-            f"'level' must be a share between 0 and 1, got {shown(level)}"
+            f"'{name}' must be a share between 0 and 1, got {shown(level)}"
         )
 
 

@@ -54,6 +54,8 @@ def test_no_smiles():
         find_smiles(('a', 'b'), [NAMES, ['1', '2', '3', '4']])
     with pytest.raises(ValueError, match=r"got \['a', 'b'\]"):
         find_smiles(('a', 'b'), [SMILES[:3], SMILES[:3]])
+    with pytest.raises(ValueError, match="the SMILES string 'CCO' in it"):
+        find_smiles(('CCO', '1.5'), [SMILES[:3], ['1', '2', '3']])
     with pytest.raises(ValueError, match='got none'):
         find_smiles(('a', 'b'), [['C', 'N', 'C'], ['', '', '']])
 
