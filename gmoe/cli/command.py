@@ -105,9 +105,10 @@ def main() -> None:
 
 
 def _stop(number: signal.Signals) -> NoReturn:
-    print(
-        f'gmoe: stopped by {number.name}: --ckpt_path last goes on from the '
-        'last epoch that was finished',
-        file=sys.stderr,
-    )
+    line = f'gmoe: stopped by {number.name}'
+    if sys.argv[1:2] == ['fit']:
+        line += (
+            ': --ckpt_path last goes on from the last epoch that was finished'
+        )
+    print(line, file=sys.stderr)
     sys.exit(128 + number)

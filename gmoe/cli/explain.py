@@ -71,8 +71,8 @@ def main(arguments: list[str]) -> None:
         _say(line)
     if len(rows) > MOST:
         _say(f'the first {MOST} of {len(rows)} molecules were looked at')
-    count = counted(explainer.count, 'molecule')
-    _say(f'{count} explained: {output / "report.html"}')
+    done = counted(explainer.count, 'molecule')
+    _say(f'{done} explained: {output / "report.html"}')
 
 
 def _explain(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gmoe.cli.parser import Parser
-from gmoe.common.arguments import check_integer
+from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import counted
 
 _DESCRIPTION = (
@@ -36,8 +36,10 @@ def main(arguments: list[str]) -> None:
         check_integer(0, num_workers=options.num_workers)
     # Their first import takes seconds: after what is wrong has been said.
     from gmoe.molecules.trained_model import TrainedModel
+    from gmoe.molecules.uncertain import CALIBRATIONS
     from gmoe.molecules.uncertainty.conformal import check_level
 
+    check_choice('calibrate', options.calibrate, CALIBRATIONS)
     if options.interval is not None:
         check_level(options.interval, 'interval')
     with warnings.catch_warnings():

@@ -75,7 +75,7 @@ def read_settings(config: str | os.PathLike[str]) -> FitSettings:
     names = sorted(
         path.stem for path in CONFIGS.glob('*.yaml') if path.stem != 'csv'
     )
-    path = Path(config).expanduser()
+    path = Path(str(config)).expanduser()
     if str(config) in names:
         path = CONFIGS / f'{config}.yaml'
     elif not path.is_file():

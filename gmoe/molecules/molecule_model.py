@@ -12,6 +12,7 @@ import numpy as np
 from gmoe.common.arguments import check_choice, check_integer, check_share
 from gmoe.common.require import require
 from gmoe.common.shown import counted, one_line, shown
+from gmoe.datasets.molecules.splits import KINDS
 from gmoe.molecules.array_table import (
     TASKS,
     array_table,
@@ -416,6 +417,10 @@ class MoleculeModel(BaseEstimator):
         if self.max_epochs is not None:
             check_integer(1, max_epochs=self.max_epochs)
         check_share(validation_fraction=self.validation_fraction)
+        if self.num_workers is not None:
+            check_integer(0, num_workers=self.num_workers)
+        if self.split is not None:
+            check_choice('split', self.split, KINDS)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, 'trained_'):

@@ -277,9 +277,7 @@ def test_refused_molecules_are_said(make, classifier, regressor):
         (97, ''),
     ]
     given = ['CCO', 'x', 'CC']
-    with pytest.warns(
-        UserWarning, match="1 SMILES strings .* 'x' at position"
-    ):
+    with pytest.warns(UserWarning, match="1 SMILES string: 'x' at position"):
         value = regressor.predict(given)
     assert np.isnan(value).tolist() == [False, True, False]
     with pytest.warns(UserWarning, match='Refused and without a prediction'):
@@ -307,6 +305,8 @@ def test_weights_count(make):
         ({'max_epochs': 0}, "'max_epochs' must be an integer >= 1"),
         ({'validation_fraction': 1.5}, "'validation_fraction' must be in"),
         ({'split': 'none'}, "'split' must be one of"),
+        ({'num_workers': -1}, "'num_workers' must be an integer >= 0"),
+        ({'config': None}, "'config' must be one of .* got 'None'"),
         ({'config': 'quickest'}, "'config' must be one of"),
     ],
 )
