@@ -37,7 +37,8 @@ class Attribution:
     Args:
         values: The contribution of each atom, in the order of the graph.
         prediction: The output for the molecule.
-        baseline: The output for the same molecule of atoms without features.
+        baseline: The output for the same molecule if all of its atoms were
+            average.
     """
 
     values: np.ndarray
@@ -83,13 +84,16 @@ def integrated_gradients(
     of the atoms.
 
     .. math::
-        a_i = \sum_d h_{id} \int_0^1 \frac{\partial f}{\partial h_{id}}
-        (t \, \mathbf{h}) \, dt, \qquad
-        \sum_i a_i = f(\mathbf{h}) - f(\mathbf{0})
+        a_i = \sum_d (h_{id} - b_{d}) \int_0^1
+        \frac{\partial f}{\partial h_{id}}
+        (\mathbf{b} + t \, (\mathbf{h} - \mathbf{b})) \, dt, \qquad
+        \sum_i a_i = f(\mathbf{h}) - f(\mathbf{b})
 
     Codes of atoms are integers without gradients, their encoded features
-    :math:`\mathbf{h}` are not. The baseline :math:`\mathbf{0}` is the same
-    molecule, with its bonds, of atoms without features. Each atom keeps the
+    :math:`\mathbf{h}` are not. The baseline :math:`\mathbf{b}` is the same
+    molecule, with its bonds, whose atoms are all the average of its atoms: a
+    network has seen nothing like atoms that are zero, and what it says of them
+    is far out. Each atom keeps the
     experts that the molecule has on the whole path (see
     :func:`~gmoe.routing.hold_selection`), while their weights follow: without
     that, the jumps of the gate would be missing in the sum.
@@ -114,6 +118,8 @@ def integrated_gradients(
     check_number(inclusive=False, tolerance=tolerance)
     h, routings = _encode(predictor, data)
 
+    offset = h - _average(h)
+
     def held(points: list[float], needs_gradient: bool) -> tuple[Tensor, ...]:
         with hold_selection(predictor.gnn, routings):
             return _along(predictor, data, h, column, points, needs_gradient)
@@ -130,7 +136,7 @@ def integrated_gradients(
         values, gradients = held(points, True)
         weights = h.new_tensor(_WEIGHTS).view(1, 3, 1, 1)
         means = (gradients.view(-1, 3, *h.shape) * weights).sum(dim=1)
-        found = means * h
+        found = means * offset
         # The middle of a part is one of its points.
         middles = values.view(-1, 3)[:, 1].tolist()
         rest = []
@@ -157,15 +163,15 @@ def occlusion(
     two_hop: Mode = 'exact',
 ) -> np.ndarray:
     """By how much the prediction falls without an atom: the output for the
-    molecule less that without the atom's features, or without the atom. The
-    network routes what is left anew.
+    molecule less that with the average of its atoms in the place of one, or
+    without it. The network routes what is left anew.
 
     Args:
         predictor: The network, in evaluation mode.
         data: The graph, with hop-2 edges where the network reads them.
         column: The number of the target, or of the class of several.
-        is_removed: Whether the atom and its bonds are removed, in place of
-            its features alone. The others keep their codes.
+        is_removed: Whether the atom and its bonds are removed. The others
+            keep their codes.
         two_hop: Which hop-2 edges the rest has, as a key of
             :class:`~gmoe.transforms.TwoHop`.
 
@@ -191,7 +197,7 @@ def occlusion(
 
         def run(atoms: Tensor) -> Tensor:
             copies = h.repeat(atoms.numel(), 1, 1)
-            copies[torch.arange(atoms.numel()), atoms] = 0
+            copies[torch.arange(atoms.numel()), atoms] = _average(h)
             return _copies(predictor, data, atoms.numel())(
                 copies.flatten(0, 1)
             )
@@ -200,6 +206,10 @@ def occlusion(
     outs = [run(atoms) for atoms in torch.arange(num_atoms).split(step)]
     left = score(predictor, torch.cat(outs), column)
     return (whole - left).cpu().double().numpy()
+
+
+def _average(h: Tensor) -> Tensor:
+    return h.mean(dim=0)
 
 
 def _gnn(predictor: GraphPredictor) -> GNN:
@@ -231,12 +241,16 @@ def _along(
     points: list[float],
     needs_gradient: bool,
 ) -> tuple[Tensor, ...]:
-    """The scores of encoded atoms times each of some numbers, of shape
-    :math:`(P)`; and the gradients, of shape :math:`(P, N, D)`."""
+    """The scores at some points of the way from average atoms, at zero, to
+    the encoded atoms, at one, of shape :math:`(P)`; and the gradients, of
+    shape :math:`(P, N, D)`."""
     step = max(1, MAX_ATOMS // h.size(0))
+    average = _average(h)
     values, gradients = [], []
     for part in torch.tensor(points, dtype=h.dtype).split(step):
-        scaled = part.to(h.device).view(-1, 1, 1) * h
+        share = part.to(h.device).view(-1, 1, 1)
+        # In this form what is one atom only is average on the whole way.
+        scaled = torch.lerp(average.expand_as(h), h, share)
         flat = scaled.flatten(0, 1).requires_grad_(needs_gradient)
         with torch.set_grad_enabled(needs_gradient):
             out = _copies(predictor, data, part.numel())(flat)

@@ -149,7 +149,7 @@ class Explainer:
             [
                 *unit,
                 f'prediction {prediction:.3g}',
-                f'without atom features {baseline:.3g}',
+                f'of average atoms {baseline:.3g}',
             ],
         )
         self._save(f'{row:05d}_attribution', drawing)

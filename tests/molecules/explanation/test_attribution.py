@@ -35,17 +35,18 @@ def test_a_sum_over_many_small_steps():
     """The slow, obvious version, on a network without a mixture."""
     model, data = predictor('single'), graph('CC(=O)N')
     function = EncodedGraph(model.gnn, data, output=0)
+    average = function.h.mean(dim=0).expand_as(function.h)
+    way = function.h - average
     total = torch.zeros_like(function.h)
     steps = 60
     for i in range(steps):
-        h = ((i + 0.5) / steps * function.h).requires_grad_()
+        h = (average + (i + 0.5) / steps * way).requires_grad_()
         (gradient,) = torch.autograd.grad(function(h).sum(), h)
         total += gradient / steps
-    expected = (total * function.h).sum(dim=1).detach().numpy()
+    expected = (total * way).sum(dim=1).detach().numpy()
     found = integrated_gradients(model, data)
     assert np.allclose(found.values, expected, atol=0.04)
-    out = function(torch.zeros_like(function.h))
-    assert found.baseline == pytest.approx(out.item())
+    assert found.baseline == pytest.approx(function(average).item())
 
 
 def test_captum_says_the_same():
@@ -54,11 +55,24 @@ def test_captum_says_the_same():
     function = EncodedGraph(model.gnn, data, output=0)
     method = captum.IntegratedGradients(lambda h: function(h[0]))
     theirs = method.attribute(
-        function.h.unsqueeze(0), n_steps=30, internal_batch_size=1
+        function.h.unsqueeze(0),
+        baselines=function.h.mean(dim=0).expand_as(function.h).unsqueeze(0),
+        n_steps=30,
+        internal_batch_size=1,
     )
     found = integrated_gradients(model, data)
     expected = theirs[0].sum(dim=1).detach().numpy()
     assert np.allclose(found.values, expected, atol=0.04)
+
+
+@pytest.mark.parametrize('smiles', ['[Na+]', 'CC', 'c1ccccc1'])
+def test_atoms_that_are_all_alike(smiles: str):
+    """None differs from the average of the molecule, so none stands out."""
+    model, data = predictor('top1'), graph(smiles)
+    found = integrated_gradients(model, data)
+    assert np.allclose(found.values, 0, atol=1e-9)
+    assert found.baseline == pytest.approx(found.prediction)
+    assert np.allclose(occlusion(model, data), 0, atol=1e-9)
 
 
 def test_units_of_the_target():
@@ -105,7 +119,7 @@ def test_occlusion_one_by_one(name: str):
     found = occlusion(model, data)
     for atom in range(data.num_nodes):
         h = function.h.clone()
-        h[atom] = 0
+        h[atom] = function.h.mean(dim=0)
         expected = function(function.h) - function(h)
         assert found[atom] == pytest.approx(expected.item(), abs=1e-9)
 
