@@ -134,13 +134,16 @@ class Explainer:
         ]
         values = np.mean([part.values for part in parts], axis=0)[found.order]
         occluded = np.mean(left, axis=0)[found.order]
+        prediction = np.mean([part.prediction for part in parts])
+        # The noise of rounding, which would fill the scale of a molecule
+        # whose atoms are alike.
+        values[np.abs(values) < 1e-5 * abs(prediction)] = 0
         for atom, symbol in enumerate(found.symbols):
             cells = [str(row), found.smiles, str(atom), symbol]
             cells += [f'{values[atom]:.6g}', f'{occluded[atom]:.6g}']
             cells += [str(layer.strongest[atom]) for layer in layers]
             self._rows.append(cells)
         name, unit = self._named(column)
-        prediction = np.mean([part.prediction for part in parts])
         baseline = np.mean([part.baseline for part in parts])
         drawing = draw_attribution(
             found.molecule,
