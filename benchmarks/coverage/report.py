@@ -76,7 +76,10 @@ def draw_coverage(result: dict[str, Any], path: Path) -> None:
     handles['asked for'] = axis.axhline(
         100 * result['level'], color='0.5', linestyle=':'
     )
-    names = [f'{n.removeprefix("ogbg-")}\n{k}' for n, k in groups]
+    names = [
+        f'{name.removeprefix("ogbg-")}\n{kind.partition("-")[0]}'
+        for name, kind in groups
+    ]
     axis.set_xticks(range(len(groups)), names, fontsize=8)
     axis.set_ylabel('test molecules inside (%)')
     legend_below(figure, handles)
