@@ -14,6 +14,8 @@ def worker_variables(threads: int) -> dict[str, str]:
         'MKL_NUM_THREADS': str(threads),
         # NumPy's, which starts its threads on import: before a fork.
         'OPENBLAS_NUM_THREADS': '1',
+        # That of pyarrow, which pandas imports where it is installed, does so.
+        'JE_ARROW_MALLOC_CONF': 'background_thread:false',
     }
 
 

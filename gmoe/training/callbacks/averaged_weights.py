@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -131,8 +131,7 @@ class AveragedWeights(WeightAveraging):
         average = self._average_model
         if average is None or int(average.n_averaged) == 0:
             return None
-        assert isinstance(average.module, LightningModule)
-        return average.module
+        return cast(LightningModule, average.module)
 
     @property
     def _has_average(self) -> bool:

@@ -37,7 +37,9 @@ def test_processes_have_them():
         text=True,
     )
     assert process.returncode == 0, process.stderr
-    assert process.stdout.strip() == str(['3', '3', '1'])
+    assert process.stdout.strip() == str(
+        ['3', '3', '1', 'background_thread:false']
+    )
 
 
 def test_variables_set(monkeypatch):
