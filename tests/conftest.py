@@ -9,6 +9,8 @@ import pytest
 # Before the hub's library is imported, which PyG does, too: tests look for
 # nothing on the network.
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
+# Ray's processes would wait for all others, the tests beside them included.
+os.environ.setdefault('RAY_worker_niceness', '0')
 
 import torch
 
