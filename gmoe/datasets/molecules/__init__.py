@@ -7,7 +7,7 @@ from gmoe.datasets.molecules.info import MoleculeInfo
 from gmoe.datasets.molecules.molecule import Molecule, Refused, prepare
 from gmoe.datasets.molecules.skipped import Skipped, write_skipped
 from gmoe.datasets.molecules.splits import split
-from gmoe.datasets.molecules.table import MoleculeTable, read_table, table_of
+from gmoe.datasets.molecules.table import MoleculeTable, read_table
 
 __all__ = [
     'Molecule',
@@ -21,6 +21,5 @@ __all__ = [
     'prepare',
     'read_table',
     'split',
-    'table_of',
     'write_skipped',
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -140,69 +139,6 @@ def read_table(
     return MoleculeTable(
         list(columns[at]), line, y.y, w, split, info, said, extra
     )
-
-
-def table_of(
-    smiles: Sequence[str],
-    y: Any,
-    task: str | None = None,
-    targets: Sequence[str] | None = None,
-    weights: Any = None,
-) -> MoleculeTable:
-    r"""Makes a table of molecules that are in memory.
-
-    Args:
-        smiles: The SMILES strings.
-        y: The targets of shape :math:`(N)` or :math:`(N, T)`: numbers, or
-            names of classes; :obj:`None`, :obj:`NaN` and empty strings are
-            missing.
-        task: ``"binary"``, ``"multiclass"`` or ``"regression"``. (default:
-            told from the values of all targets)
-        targets: The names of the targets. (default: ``"y"``, or ``"y1"``,
-            ``"y2"`` and so on)
-        weights: The weight of each molecule in the loss. (default: all are
-            equal)
-
-    Raises:
-        ValueError: If they are not as many, or not what they must be.
-    """
-    smiles = list(smiles)
-    for i, text in enumerate(smiles):
-        if not isinstance(text, str):
-            raise ValueError(
-                f"'smiles' must be strings, got {shown(text)} at {i}"
-            )
-    values = np.asarray(y, dtype=object)
-    values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2 or len(values) != len(smiles) or not values.size:
-        raise ValueError(
-            "'y' must be of one or two dimensions, with a row for each of "
-            f'the {len(smiles)} molecules, got the shape {np.shape(y)}'
-        )
-    size = values.shape[1]
-    names = list(targets or [f'y{t + 1}' for t in range(size)])
-    if targets is None and size == 1:
-        names = ['y']
-    if len(names) != size:
-        raise ValueError(f"'targets' must be {size} names, got {shown(names)}")
-    row = list(range(len(smiles)))
-
-    def column(name: str, values: Any) -> Column:
-        cells = ['' if v is None else str(v).strip() for v in values]
-        return Column(name, cells, row, 'y', is_comma_free=True)
-
-    columns = [column(name, values[:, t]) for t, name in enumerate(names)]
-    found = read_targets(columns, task, 'y')
-    w = None
-    if weights is not None:
-        if np.shape(weights) != (len(smiles),):
-            raise ValueError(
-                f"'weights' must be {len(smiles)} numbers, got the shape "
-                f'{np.shape(weights)}'
-            )
-        w = _weights(column('weights', weights))
-    info = MoleculeInfo(tuple(names), found.task_type, found.classes)
-    return MoleculeTable(smiles, row, found.y, w, None, info, found.said)
 
 
 class _Reader:

@@ -1,9 +1,8 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from gmoe.datasets.molecules.table import read_table, table_of
+from gmoe.datasets.molecules.table import read_table
 
 pytest.importorskip('rdkit')
 
@@ -129,43 +128,3 @@ def test_no_part_to_train_on(tmp_path: Path):
     path = write(tmp_path / 'a.csv', 'smiles,y,part', ',test')
     with pytest.raises(ValueError, match="with 'train' in it, got 'part'"):
         read_table(path, targets='y', split_column='part')
-
-
-def test_table_of_arrays():
-    smiles = ['CCO', 'CC', 'C(', 'C'] * 4
-    y = [0.1, 1 / 3, np.nan, 2] * 4
-    table = table_of(smiles, y, weights=np.arange(16))
-    np.testing.assert_array_equal(table.y[:, 0], y)
-    assert table.smiles == smiles
-    assert table.row == list(range(16))
-    assert table.weights.tolist() == list(range(16))
-    assert table.info.targets == ('y',)
-    assert table.info.task_type == 'regression'
-    table = table_of(smiles, np.array([[1, 0], [0, None]] * 8, dtype=object))
-    assert table.info.targets == ('y1', 'y2')
-    assert table.info.task_type == 'binary classification'
-    assert np.isnan(table.y[1, 1])
-    table = table_of(smiles, [True, False] * 8)
-    assert table.info.classes == ('False', 'True')
-    table = table_of(smiles, ['a', 'b', '', 'c'] * 4, targets=['kind'])
-    assert table.info.classes == ('a', 'b', 'c')
-    assert table.y[:4, 0].tolist() == [0, 1, -1, 2]
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        ({'y': [1, 2]}, r'each of the 16 molecules, got the shape \(2,\)'),
-        ({'y': np.zeros((16, 1, 1))}, "'y' must be of one or two"),
-        ({'y': np.zeros((16, 0))}, "'y' must be of one or two"),
-        ({'smiles': [3] * 16}, "'smiles' must be strings, got 3 at 0"),
-        ({'targets': ['a', 'b']}, "'targets' must be 1 names"),
-        ({'weights': [1]}, "'weights' must be 16 numbers"),
-        ({'weights': [-1] * 16}, "'weights' must be a weight, 0 or more"),
-        ({'y': [np.inf, 1.5] * 8}, 'must be a finite number'),
-    ],
-)
-def test_bad_arrays(arguments, message):
-    valid = {'smiles': ['CCO'] * 16, 'y': np.arange(16) / 3}
-    with pytest.raises(ValueError, match=message):
-        table_of(**{**valid, **arguments})
