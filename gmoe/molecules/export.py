@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from gmoe.molecules.cards import (
     run_facts,
     validation_scores,
 )
-from gmoe.molecules.exported import Exported
 from gmoe.molecules.fitted_model import write_members
 from gmoe.molecules.load import load_members, member_folders
 from gmoe.molecules.trained_model import TrainedModel
@@ -62,17 +62,7 @@ def export_run(
     facts = {**facts, **given, 'license': license}
     write_members(
         target,
-        [
-            Exported(
-                member.predictor,
-                member.info,
-                member.two_hop,
-                member.is_ogb,
-                member.calibration,
-                facts,
-            )
-            for member in members
-        ],
+        [replace(member, training=facts) for member in members],
         molecule_card(
             info, members[0].predictor.hparams, len(members), **facts
         ),

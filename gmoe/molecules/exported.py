@@ -14,9 +14,7 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import gmoe
 from gmoe.common.files import (
@@ -41,41 +39,19 @@ from gmoe.common.model_folder import (
 )
 from gmoe.datasets.molecules.info import MoleculeInfo
 from gmoe.molecules.calibration_data import CalibrationData
+from gmoe.molecules.member import Member
+from gmoe.ops.two_hop import MODES
 from gmoe.training.graph_predictor import GraphPredictor
 
 #: The name of the file for the uncertainty of predictions.
 CALIBRATION = 'calibration.safetensors'
 
 _MODEL = 'GraphPredictor'
-_TWO_HOP = ('exact', 'released')
 #: What predictions depend on besides gmoe.
 _PACKAGES = ('torch', 'torch-geometric', 'rdkit')
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A trained network, as an exported folder holds it.
-
-    Args:
-        predictor: The network, in evaluation mode.
-        info: What it predicts.
-        two_hop: Which hop-2 edges it reads; see
-            :class:`~gmoe.transforms.TwoHop`.
-        is_ogb: Whether it was trained on a dataset of OGB.
-        calibration: What the uncertainty of its predictions is made of, or
-            the file that holds it, if any.
-        training: What is known of its training, by name: plain values.
-    """
-
-    predictor: GraphPredictor
-    info: MoleculeInfo
-    two_hop: str = 'exact'
-    is_ogb: bool = False
-    calibration: Path | CalibrationData | None = None
-    training: dict[str, Any] = field(default_factory=dict)
-
-
-def read_exported(folder: Path, name: str = 'model') -> Exported:
+def read_exported(folder: Path, name: str = 'model') -> Member:
     """Reads an exported folder that may come from anywhere.
 
     Args:
@@ -94,33 +70,33 @@ def read_exported(folder: Path, name: str = 'model') -> Exported:
     except ValueError as error:
         reason = f'of the molecules in its {CONFIG}: {error}'
         raise refused(folder, name, reason) from error
-    two_hop = config.get('two_hop', _TWO_HOP[0])
+    two_hop = config.get('two_hop', MODES[0])
     training = config.get('training', {})
-    if two_hop not in _TWO_HOP or not isinstance(training, dict):
+    if two_hop not in MODES or not isinstance(training, dict):
         raise refused(
-            folder, name, f"'two_hop' in its {CONFIG} must be of {_TWO_HOP}"
+            folder, name, f"'two_hop' in its {CONFIG} must be of {MODES}"
         )
     weights = read_weights(folder, WEIGHTS, name)
     predictor = make_module(GraphPredictor, arguments, weights, folder, name)
     _check_outputs(predictor, info, folder, name)
     calibration = folder / CALIBRATION
-    return Exported(
+    return Member(
         predictor.eval(),
         info,
         two_hop,
-        config.get('is_ogb') is True,
         calibration if calibration.is_file() else None,
+        config.get('is_ogb') is True,
         training,
     )
 
 
-def write_exported(folder: Path, exported: Exported, card: ModelCard) -> None:
+def write_exported(folder: Path, member: Member, card: ModelCard) -> None:
     """Writes a trained network to a folder that is not read by others yet;
     see :func:`new_folder`.
 
     Args:
         folder: The folder, which is empty.
-        exported: The network.
+        member: The network.
         card: The model card.
 
     Raises:
@@ -128,7 +104,7 @@ def write_exported(folder: Path, exported: Exported, card: ModelCard) -> None:
         OSError: If the folder cannot be written.
         ValueError: If a setting of the network is no plain value.
     """
-    predictor = exported.predictor
+    predictor = member.predictor
     arguments = {
         name: value
         for name, value in predictor.hparams.items()
@@ -141,14 +117,14 @@ def write_exported(folder: Path, exported: Exported, card: ModelCard) -> None:
             'model': _MODEL,
             'gmoe_version': gmoe.__version__,
             'versions': _versions(),
-            'molecules': exported.info.to_dict(),
-            'two_hop': exported.two_hop,
-            'is_ogb': exported.is_ogb,
-            'training': exported.training,
+            'molecules': member.info.to_dict(),
+            'two_hop': member.two_hop,
+            'is_ogb': member.is_ogb,
+            'training': member.training,
             'arguments': arguments,
         },
     )
-    calibration = exported.calibration
+    calibration = member.calibration
     if isinstance(calibration, CalibrationData):
         calibration.save(folder / CALIBRATION)
     elif calibration is not None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gmoe.common.model_card import ModelCard
-from gmoe.common.model_folder import CARD, CONFIG, read_config
+from gmoe.common.model_folder import CARD
 from gmoe.molecules.cards import molecule_card, validation_scores
-from gmoe.molecules.exported import Exported, new_folder, write_exported
+from gmoe.molecules.exported import new_folder, write_exported
 from gmoe.molecules.fitting import Fitted
-from gmoe.molecules.load import Member, member_folders
+from gmoe.molecules.member import Member
 from gmoe.molecules.trained_model import TrainedModel
 
 #: What an estimator keeps in a folder, besides its networks.
@@ -44,13 +45,10 @@ def save_fitted(
     """
     parts = model.calibration
     members = [
-        Exported(
-            member.predictor,
-            member.info,
-            member.two_hop,
-            member.is_ogb,
-            parts[i] if parts else None,
-            {_ESTIMATOR: estimator},
+        replace(
+            member,
+            calibration=parts[i] if parts else None,
+            training={_ESTIMATOR: estimator},
         )
         for i, member in enumerate(model._members)
     ]
@@ -78,18 +76,12 @@ def load_fitted(
         ValueError: If there is no such model, or it is damaged.
     """
     model = TrainedModel.load(source, **hub)
-    folder = model.path
-    if folder is not None and folder.is_dir():
-        folder = (member_folders(folder) or [folder])[0]
-        if (folder / CONFIG).is_file():
-            training = read_config(folder).get('training')
-            kept = training.get(_ESTIMATOR) if training else None
-            return model, kept if isinstance(kept, dict) else {}
-    return model, {}
+    kept = model._members[0].training.get(_ESTIMATOR)
+    return model, kept if isinstance(kept, dict) else {}
 
 
 def write_members(
-    folder: Path, members: list[Exported], card: ModelCard
+    folder: Path, members: list[Member], card: ModelCard
 ) -> None:
     """Writes a network, or the members of an ensemble to folders of their
     own, all at once or not at all.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,14 @@ from gmoe.common.shown import one_line, shown
 from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.info import MoleculeInfo
 from gmoe.datasets.ogb.molecule_info import info_of_ogb
-from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.molecules.exported import CALIBRATION, read_exported
+from gmoe.molecules.member import Member
 from gmoe.ops.two_hop import MODES
 from gmoe.training.checkpoint import check_size, read_checkpoint
 from gmoe.training.graph_predictor import GraphPredictor
-from gmoe.training.kept_molecules import is_of_ogb
+from gmoe.training.kept_molecules import MOLECULES, info_of, is_of_ogb
 from gmoe.training.run_settings import run_settings
 
-#: The key of what a checkpoint says about its molecules.
-MOLECULES = 'molecules'
 _CLASSES = (
     'gmoe.training.GraphPredictor',
     'gmoe.training.graph_predictor.GraphPredictor',
@@ -34,28 +31,6 @@ _WANTED = (
     "a run's folder, a checkpoint, an exported folder, a folder of several "
     "such (an ensemble), or a name of the hub such as 'user/model'"
 )
-
-
-@dataclass(frozen=True)
-class Member:
-    """A trained network, and what is known of it.
-
-    Args:
-        predictor: The network, in evaluation mode.
-        info: What it predicts.
-        two_hop: Which hop-2 edges it reads; see
-            :class:`~gmoe.transforms.TwoHop`.
-        calibration: What the uncertainty of its predictions is made of, or
-            the file that holds it, if any.
-        is_ogb: Whether it was trained on a dataset of OGB, whose molecules
-            are in an order of their own.
-    """
-
-    predictor: GraphPredictor
-    info: MoleculeInfo
-    two_hop: str = 'exact'
-    calibration: Path | CalibrationData | None = None
-    is_ogb: bool = False
 
 
 def load_members(
@@ -158,14 +133,7 @@ def _member(path: Path) -> Member:
     if checkpoint is not None:
         return _of_checkpoint(checkpoint)
     if (path / CONFIG).is_file():
-        found = read_exported(path)
-        return Member(
-            found.predictor,
-            found.info,
-            found.two_hop,
-            found.calibration,
-            found.is_ogb,
-        )
+        return read_exported(path)
     others = sorted(p.name for p in path.iterdir())[:3]
     raise _refused(
         path,
@@ -213,9 +181,8 @@ def _info(
 ) -> tuple[MoleculeInfo, bool]:
     known = checkpoint.get(MOLECULES)
     if known is not None:
-        content = known.get('info') if isinstance(known, dict) else None
         try:
-            return MoleculeInfo.from_dict(content), is_of_ogb(known)
+            return info_of(known), is_of_ogb(known)
         except ValueError as error:
             raise _refused(path, f'of its molecules, {error}') from error
     name = arguments.get('dataset')

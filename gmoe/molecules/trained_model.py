@@ -20,7 +20,8 @@ from gmoe.molecules.ahead import ahead
 from gmoe.molecules.calibration_data import CalibrationData, mean_and_spread
 from gmoe.molecules.exported import CALIBRATION
 from gmoe.molecules.featurized import Featurized, Featurizer, MoleculeRows
-from gmoe.molecules.load import Member, load_members
+from gmoe.molecules.load import load_members
+from gmoe.molecules.member import Member
 from gmoe.molecules.predictions import Predictions, by_class
 from gmoe.molecules.uncertain import CALIBRATIONS, Uncertainty
 from gmoe.molecules.uncertainty.conformal import check_level, least_number

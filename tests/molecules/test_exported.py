@@ -10,11 +10,11 @@ from gmoe.common.model_card import ModelCard
 from gmoe.datasets.molecules.info import MoleculeInfo
 from gmoe.molecules.exported import (
     CALIBRATION,
-    Exported,
     new_folder,
     read_exported,
     write_exported,
 )
+from gmoe.molecules.member import Member
 from gmoe.training import GraphPredictor
 
 pytest.importorskip('safetensors')
@@ -39,7 +39,7 @@ def make(**kwargs):
 
 def export(folder, **kwargs):
     with new_folder(folder) as partial:
-        write_exported(partial, Exported(make(), INFO, **kwargs), CARD)
+        write_exported(partial, Member(make(), INFO, **kwargs), CARD)
 
 
 def change(folder, **changes):

@@ -29,7 +29,7 @@ from gmoe.molecules.explanation.molecule import (
     read_molecule,
 )
 from gmoe.molecules.explanation.report import RoutingReport
-from gmoe.molecules.load import Member
+from gmoe.molecules.member import Member
 from gmoe.ops.two_hop import Mode
 from gmoe.transforms import TwoHop
 

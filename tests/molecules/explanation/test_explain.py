@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip('rdkit')
 
 from gmoe.molecules.explanation.explain import Explainer
-from gmoe.molecules.load import Member
+from gmoe.molecules.member import Member
 from tests.molecules import tiny
 
 

@@ -1,0 +1,18 @@
+"""A trained network, and what is known of it."""
+
+from dataclasses import replace
+
+from gmoe.molecules.member import Member
+from tests.molecules import tiny
+
+
+def test_what_is_not_told():
+    member = Member(tiny.make_predictor(), tiny.REGRESSION)
+    assert member.two_hop == 'exact'
+    assert member.calibration is None
+    assert not member.is_ogb
+    assert member.training == {}
+    # Nothing is shared between networks.
+    other = Member(member.predictor, member.info)
+    assert member.training is not other.training
+    assert replace(member, training={'a': 1}).predictor is member.predictor
