@@ -128,12 +128,20 @@ class HeldOut:
         prediction: The mean over the members.
         spread: Their standard deviation; :obj:`None` where each molecule is
             held out by one member only.
-        target: Known values or numbers of classes, NaN where there is none.
+        target: Known values or numbers of classes, NaN where there is none,
+            or where the prediction is not finite.
     """
 
     prediction: np.ndarray
     spread: np.ndarray | None
     target: np.ndarray
+
+    def __post_init__(self) -> None:
+        finite = np.isfinite(self.prediction)
+        if finite.shape != self.target.shape:  # Of several classes, one value.
+            finite = finite.all(axis=1, keepdims=True)
+        known = np.where(finite, self.target, np.nan)
+        object.__setattr__(self, 'target', known)
 
 
 def held_out(parts: list[CalibrationData]) -> HeldOut:

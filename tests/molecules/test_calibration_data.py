@@ -78,6 +78,19 @@ def test_members_of_several_folds_predict_their_own(data):
     assert held_out([data]).spread is None
 
 
+@pytest.mark.parametrize('info', [tiny.REGRESSION, tiny.BINARY, tiny.SEVERAL])
+def test_what_is_no_number_is_not_known(info):
+    data, other = (tiny.make_calibration(info, 20, seed) for seed in range(2))
+    other.prediction[3, 0], other.prediction[5, -1] = np.nan, np.inf
+    expected = data.target.copy()
+    expected[[3, 5]] = np.nan
+    for parts in ([other], [data, other]):
+        found = held_out(parts).target
+        assert np.array_equal(found, expected, equal_nan=True)
+    # The file says what it has said.
+    assert np.isfinite(other.target).all()
+
+
 def test_a_single_member_has_no_spread():
     mean, spread = mean_and_spread(np.ones((1, 3, 2), np.float32))
     assert (mean == 1).all()

@@ -60,6 +60,18 @@ def test_classes(info):
     )
 
 
+def test_predictions_that_are_no_number():
+    data, clean = (tiny.make_calibration(TWO, 30) for _ in range(2))
+    data.prediction[:4, 1] = np.nan
+    clean.target[:4, 1] = np.nan
+    found, expected = Uncertainty(TWO, [data]), Uncertainty(TWO, [clean])
+    assert found.counts.tolist() == [30, 26]
+    new = np.zeros((1, 2))
+    assert np.array_equal(
+        found.intervals(new, 0.8, None), expected.intervals(new, 0.8, None)
+    )
+
+
 def test_what_is_refused():
     data = tiny.make_calibration(TWO, 30)
     with pytest.raises(ValueError, match='of 1 outputs and 1 targets'):
