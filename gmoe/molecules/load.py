@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def load_members(
     path = _found(source, hub)
     folders = member_folders(path) or [path]
     members = [_member(folder) for folder in folders]
+    _check_features(members[0], folders[0])
     for folder, member in zip(folders, members):
         first = members[0].info
         if member.info != first:
@@ -140,6 +142,19 @@ def _member(path: Path) -> Member:
         f'it has neither checkpoints/best.ckpt nor {CONFIG}, but '
         f'{others or "nothing"}',
     )
+
+
+def _check_features(member: Member, path: Path) -> None:
+    if member.info.features is None:
+        return
+    try:
+        with warnings.catch_warnings():
+            # That RDKit has another version is said as it is used.
+            warnings.simplefilter('ignore')
+            MoleculeFeatures.from_dict(member.info.features)
+    except ValueError as error:
+        reason = f"of the 'features' of its molecules, {error}"
+        raise _refused(path, reason) from error
 
 
 def _of_checkpoint(path: Path) -> Member:

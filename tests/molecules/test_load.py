@@ -1,12 +1,17 @@
 """Where a trained network is, and what is refused."""
 
 import pickle
+import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 
-from gmoe.molecules.exported import CALIBRATION
+from gmoe.common.model_card import ModelCard
+from gmoe.molecules.exported import CALIBRATION, new_folder, write_exported
 from gmoe.molecules.load import load_members
+from gmoe.molecules.member import Member
+from gmoe.molecules.trained_model import TrainedModel
 from tests.molecules import tiny
 from tests.training import tiny as graphs
 
@@ -88,6 +93,41 @@ def test_ogb_with_features(tmp_path):
     tiny.write_checkpoint(path, predictor, None)
     with pytest.raises(ValueError, match='does not say which features'):
         load_members(path)
+
+
+@pytest.mark.parametrize(
+    'features',
+    [
+        {},
+        {'kinds': ['none'], 'descriptors': [], 'rdkit': '1'},
+        {'kinds': ['descriptors'], 'descriptors': ['none'], 'rdkit': '1'},
+        {'kinds': [], 'descriptors': [], 'rdkit': '1', 'columns': 3},
+    ],
+)
+def test_features_that_are_none(features, tmp_path):
+    info = replace(tiny.REGRESSION, features=features)
+    path = tmp_path / 'best.ckpt'
+    tiny.write_checkpoint(path, tiny.make_predictor(), info)
+    with pytest.raises(ValueError, match="^'model' must be .* 'features' of"):
+        load_members(path)
+    with new_folder(tmp_path / 'out') as partial:
+        member = Member(tiny.make_predictor(), info)
+        write_exported(partial, member, ModelCard('a', 'b', 'c'))
+    with pytest.raises(ValueError, match="^'model' must be .* 'features' of"):
+        load_members(tmp_path / 'out')
+
+
+def test_another_version_of_rdkit_is_told_once(tmp_path):
+    old = {'kinds': ['counts'], 'descriptors': [], 'rdkit': '2000.1'}
+    info = replace(tiny.REGRESSION, features=old)
+    predictor = tiny.make_predictor(graph_dims=2048)
+    tiny.write_checkpoint(tmp_path / 'best.ckpt', predictor, info)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        model = TrainedModel.load(tmp_path / 'best.ckpt')
+    with pytest.warns(UserWarning, match='RDKit .2000') as told:
+        model.predict(['CCO'])
+    assert len(told) == 1
 
 
 class Evil:
