@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmoe.common.require import require
-from gmoe.molecules.uncertainty.labelled import labelled
-from gmoe.molecules.uncertainty.temperature import LEAST
+from gmoe.molecules.uncertainty.labelled import are_enough, labelled
 
 
 class IsotonicCalibration:
@@ -35,7 +34,7 @@ class IsotonicCalibration:
     def __init__(self, probability: np.ndarray, label: np.ndarray) -> None:
         probability, label = labelled(probability, label)
         #: Whether there were molecules enough, of more than one class.
-        self.is_fitted = len(label) >= LEAST and len(np.unique(label)) > 1
+        self.is_fitted = are_enough(label)
         regression = require('sklearn.isotonic', 'mol').IsotonicRegression
         self._curves = {
             number: regression(y_min=0, y_max=1, out_of_bounds='clip').fit(

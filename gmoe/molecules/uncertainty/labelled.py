@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+#: With fewer molecules, or of one class, nothing is learned of probabilities.
+LEAST = 10
+
 
 def labelled(
     probability: np.ndarray, label: np.ndarray
@@ -37,3 +40,13 @@ def labelled(
             f'{probability.shape[1]}, got {numbers.max()}'
         )
     return probability, numbers
+
+
+def are_enough(label: np.ndarray) -> bool:
+    """Whether there are molecules enough, of more than one class, to learn
+    something of probabilities.
+
+    Args:
+        label: Numbers of classes, as :func:`labelled` returns them.
+    """
+    return len(label) >= LEAST and len(np.unique(label)) > 1

@@ -6,10 +6,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from gmoe.molecules.uncertainty.labelled import labelled
+from gmoe.molecules.uncertainty.labelled import are_enough, labelled
 
-#: With fewer molecules, or of one class, nothing is learned of probabilities.
-LEAST = 10
 #: The least and the most extreme temperature, against data without errors.
 _BOUND = 3.0
 _TINY = 1e-12
@@ -39,7 +37,7 @@ class TemperatureCalibration:
     def __init__(self, probability: np.ndarray, label: np.ndarray) -> None:
         probability, label = labelled(probability, label)
         #: Whether there were molecules enough, of more than one class.
-        self.is_fitted = len(label) >= LEAST and len(np.unique(label)) > 1
+        self.is_fitted = are_enough(label)
         self.temperature = 1.0
         if self.is_fitted:
             self.temperature = _fit(_log(probability), torch.tensor(label))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmoe.molecules.uncertainty.labelled import labelled
+from gmoe.molecules.uncertainty.labelled import LEAST, are_enough, labelled
 
 
 def test_leaves_out_what_is_not_known():
@@ -11,3 +11,11 @@ def test_leaves_out_what_is_not_known():
     assert out.tolist() == [[0.1, 0.9]]
     assert label.tolist() == [1]
     assert label.dtype == np.int64
+
+
+def test_enough_of_more_than_one_class():
+    label = np.arange(LEAST) % 2
+    assert are_enough(label)
+    assert not are_enough(label[1:])
+    assert not are_enough(np.ones(LEAST, int))
+    assert not are_enough(label[:0])
