@@ -104,7 +104,7 @@ def draw_attribution(
             pen.text(line)
 
     least = 240 + 22 * sum(len(_wrapped(text)) for text in (title, *lines))
-    return _draw([molecule], [colours], [''], size, 1, least, legend)
+    return _Picture([molecule], [colours], [''], size, 1, least, legend).draw()
 
 
 def draw_experts(
@@ -147,7 +147,9 @@ def draw_experts(
     names = [layer.name for layer in layers]
     size = _size(molecule, columns)
     least = 40 + 22 * len(_wrapped(title)) + 26 * num_experts
-    return _draw(molecules, colours, names, size, columns, least, legend)
+    return _Picture(
+        molecules, colours, names, size, columns, least, legend
+    ).draw()
 
 
 def _size(molecule: Any, columns: int) -> tuple[int, int]:
@@ -221,57 +223,52 @@ def _draw_scale(pen: _Pen, limit: float, top: float) -> None:
         pen.word(text, pen.left + 32, top + at * high, _BLACK)
 
 
-def _draw(
-    molecules: list[Any],
-    colours: list[list[Colour]],
-    names: list[str],
-    size: tuple[int, int],
-    columns: int,
-    least: int,
-    legend: Callable[[_Pen], None],
-) -> Drawing:
-    module = require('rdkit.Chem.Draw.rdMolDraw2D', 'mol')
-    svg, png = (
-        _drawn(make, molecules, colours, names, size, columns, least, legend)
-        for make in (module.MolDraw2DSVG, module.MolDraw2DCairo)
-    )
-    return Drawing(svg, png)
+@dataclass(frozen=True)
+class _Picture:
+    """What a drawing shows: molecules with coloured atoms and a name each,
+    in columns of cells of one size, and a legend of some height."""
 
+    molecules: Sequence[Any]
+    colours: Sequence[Sequence[Colour]]
+    names: Sequence[str]
+    size: tuple[int, int]
+    columns: int
+    legend_height: int
+    legend: Callable[[_Pen], None]
 
-def _drawn(
-    make: Any,
-    molecules: list[Any],
-    colours: list[list[Colour]],
-    names: list[str],
-    size: tuple[int, int],
-    columns: int,
-    least: int,
-    legend: Callable[[_Pen], None],
-) -> Any:
-    rows = -(-len(molecules) // columns)
-    wide, high = size
-    if any(names):
-        high += 30
-    whole = max(rows * high, least)
-    drawer = make(columns * wide + LEGEND, whole, wide, high)
-    options = drawer.drawOptions()
-    options.useBWAtomPalette()
-    options.fillHighlights = True
-    options.padding = 0.06
-    options.maxFontSize = 18
-    options.legendFontSize = LETTERS + 1
-    options.fixedBondLength = BOND
-    for i, molecule in enumerate(molecules):
-        drawer.SetOffset(i % columns * wide, i // columns * high)
-        drawer.DrawMolecule(
-            molecule,
-            highlightAtoms=list(range(len(colours[i]))),
-            highlightAtomColors=dict(enumerate(colours[i])),
-            highlightBonds=[],
-            legend=names[i],
+    def draw(self) -> Drawing:
+        module = require('rdkit.Chem.Draw.rdMolDraw2D', 'mol')
+        return Drawing(
+            self._draw(module.MolDraw2DSVG), self._draw(module.MolDraw2DCairo)
         )
-    drawer.SetOffset(0, 0)
-    drawer.SetFontSize(LETTERS)
-    legend(_Pen(drawer, columns * wide + 16, 28))
-    drawer.FinishDrawing()
-    return drawer.GetDrawingText()
+
+    def _draw(self, make: Any) -> Any:
+        rows = -(-len(self.molecules) // self.columns)
+        wide, high = self.size
+        if any(self.names):
+            high += 30
+        right = self.columns * wide
+        whole = max(rows * high, self.legend_height)
+        drawer = make(right + LEGEND, whole, wide, high)
+        options = drawer.drawOptions()
+        options.useBWAtomPalette()
+        options.fillHighlights = True
+        options.padding = 0.06
+        options.maxFontSize = 18
+        options.legendFontSize = LETTERS + 1
+        options.fixedBondLength = BOND
+        for i, molecule in enumerate(self.molecules):
+            row, column = divmod(i, self.columns)
+            drawer.SetOffset(column * wide, row * high)
+            drawer.DrawMolecule(
+                molecule,
+                highlightAtoms=list(range(len(self.colours[i]))),
+                highlightAtomColors=dict(enumerate(self.colours[i])),
+                highlightBonds=[],
+                legend=self.names[i],
+            )
+        drawer.SetOffset(0, 0)
+        drawer.SetFontSize(LETTERS)
+        self.legend(_Pen(drawer, right + 16, 28))
+        drawer.FinishDrawing()
+        return drawer.GetDrawingText()
