@@ -24,6 +24,8 @@ MAX_ATOMS = 8192
 #: there are at most so many parts.
 MAX_HALVINGS = 12
 MAX_PARTS = 512
+#: The share of a prediction that is lost to rounding.
+NOISE = 1e-5
 # Points and weights of Gauss's formula of degree five, on [0, 1].
 _POINTS = (0.5 - 0.15**0.5, 0.5, 0.5 + 0.15**0.5)
 _WEIGHTS = (5 / 18, 8 / 18, 5 / 18)
@@ -152,6 +154,18 @@ def integrated_gradients(
         if not parts:
             break
     return Attribution(total.sum(dim=1).cpu().double().numpy(), last, first)
+
+
+def without_noise(values: np.ndarray, prediction: float) -> np.ndarray:
+    """Contributions without the noise of rounding, which would fill the scale
+    of a molecule whose atoms are alike: zero where they are less than a
+    hundred thousandth of the prediction.
+
+    Args:
+        values: The contributions of atoms.
+        prediction: The output for the molecule.
+    """
+    return np.where(np.abs(values) < NOISE * abs(prediction), 0.0, values)
 
 
 @torch.no_grad()

@@ -34,6 +34,8 @@ LEGEND, LETTERS = 210, 15
 BOND = 34.0
 #: The size of the drawing of a small molecule, and of the largest.
 SMALL, LARGE = 380, 1500
+#: What is said instead of a scale that would have no colours.
+ALIKE = 'all atoms alike'
 # RDKit's number for letters that start at a point.
 _START = 1
 _BLACK, _GREY = (0.0, 0.0, 0.0), (0.55, 0.55, 0.55)
@@ -82,7 +84,8 @@ def draw_attribution(
     lines: Sequence[str] = (),
     limit: float | None = None,
 ) -> Drawing:
-    """Draws a molecule with atoms coloured by their contributions.
+    """Draws a molecule with atoms coloured by their contributions, and their
+    scale, unless all of them are zero.
 
     Args:
         molecule: The molecule of RDKit.
@@ -93,13 +96,16 @@ def draw_attribution(
     """
     if limit is None:
         limit = float(np.abs(values).max(initial=0.0))
+    if limit <= 0:
+        lines = [ALIKE, *lines]
     colours = [scale_colour(value, limit) for value in values]
     size = _size(molecule, 1)
 
     def legend(pen: _Pen) -> None:
         top = pen.text(title, bold=True)
-        _draw_scale(pen, limit, top + 14)
-        pen.top = top + 14 + 190
+        if limit > 0:
+            _draw_scale(pen, limit, top + 14)
+            pen.top = top + 14 + 190
         for line in lines:
             pen.text(line)
 

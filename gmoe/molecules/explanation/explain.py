@@ -17,6 +17,7 @@ from gmoe.datasets.molecules.molecule import Refused
 from gmoe.molecules.explanation.attribution import (
     integrated_gradients,
     occlusion,
+    without_noise,
 )
 from gmoe.molecules.explanation.drawing import (
     Drawing,
@@ -134,10 +135,9 @@ class Explainer:
         ]
         values = np.mean([part.values for part in parts], axis=0)[found.order]
         occluded = np.mean(left, axis=0)[found.order]
-        prediction = np.mean([part.prediction for part in parts])
-        # The noise of rounding, which would fill the scale of a molecule
-        # whose atoms are alike.
-        values[np.abs(values) < 1e-5 * abs(prediction)] = 0
+        prediction = float(np.mean([part.prediction for part in parts]))
+        values = without_noise(values, prediction)
+        occluded = without_noise(occluded, prediction)
         for atom, symbol in enumerate(found.symbols):
             cells = [str(row), found.smiles, str(atom), symbol]
             cells += [f'{values[atom]:.6g}', f'{occluded[atom]:.6g}']

@@ -8,7 +8,7 @@ from gmoe.molecules.explanation import (
     integrated_gradients,
     occlusion,
 )
-from gmoe.molecules.explanation.attribution import score
+from gmoe.molecules.explanation.attribution import score, without_noise
 from gmoe.nn import EncodedGraph
 from gmoe.transforms import TwoHop
 from tests.molecules.explanation.networks import (
@@ -143,3 +143,10 @@ def test_the_model_is_left_as_it_was():
     occlusion(model, data)
     assert torch.equal(model(data)[0], before)
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_the_noise_of_rounding():
+    values = np.array([-1e-3, -4.8e-7, 0.0, 9e-5, 2.0])
+    assert without_noise(values, -2.0).tolist() == [-1e-3, 0, 0, 9e-5, 2.0]
+    assert without_noise(values, 20.0).tolist() == [-1e-3, 0, 0, 0, 2.0]
+    assert without_noise(values, 0.0).tolist() == values.tolist()

@@ -14,10 +14,12 @@ from gmoe.molecules.explanation import (  # noqa: E402
     draw_experts,
 )
 from gmoe.molecules.explanation.drawing import (  # noqa: E402
+    ALIKE,
     EXPERTS,
     LEGEND,
     NEGATIVE,
     POSITIVE,
+    _Pen,
     expert_colour,
     scale_colour,
 )
@@ -52,6 +54,28 @@ def test_attribution(smiles: str):
     assert (seen[-1] == 1).all()
     assert has(legend, POSITIVE)
     assert has(legend, NEGATIVE)
+
+
+@pytest.mark.parametrize('smiles', ['[Na+]', 'CC'])
+def test_atoms_that_are_alike_have_no_scale(smiles: str, monkeypatch):
+    words = []
+    write = _Pen.word
+    monkeypatch.setattr(
+        _Pen, 'word', lambda *args: (words.append(args[1]), write(*args))
+    )
+    found = molecule(smiles)
+    for value in (0.0, 1.0):
+        words.clear()
+        values = np.full(found.num_atoms, value)
+        drawing = draw_attribution(found.molecule, values, 'solubility')
+        once = words[: len(words) // 2]  # Of two formats.
+        if value:
+            assert once == ['solubility', '+1', '0', '-1']
+        else:
+            assert once == ['solubility', ALIKE]
+        # Letters are black and grey.
+        seen = pixels(drawing.png)
+        assert (np.ptp(seen, axis=2) > 0.1).any() == (value > 0)
 
 
 @pytest.mark.parametrize('smiles', SMILES)

@@ -2,10 +2,13 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rdkit')
 
+from gmoe.molecules.explanation import explain as module
+from gmoe.molecules.explanation.attribution import Attribution
 from gmoe.molecules.explanation.explain import Explainer
 from gmoe.molecules.member import Member
 from tests.molecules import tiny
@@ -51,6 +54,30 @@ def test_an_ensemble(tmp_path):
         for kind in ('attribution', 'experts')
         for end in ('png', 'svg')
     ]
+
+
+@pytest.mark.parametrize('smiles', ['[Na+]', 'CC', 'c1ccccc1'])
+def test_atoms_that_are_alike(smiles, tmp_path):
+    explainer = Explainer(members(count=2), tmp_path)
+    explainer.add(0, smiles)
+    explainer.finish()
+    for row in rows(tmp_path):
+        assert row['attribution'] == '0'
+
+
+def test_rounding_is_no_contribution(tmp_path, monkeypatch):
+    kept = np.array([4e-7, -0.5, -4.8e-7])
+    for name, values in (('occlusion', kept), ('integrated_gradients', -kept)):
+        if name == 'integrated_gradients':
+            values = Attribution(values, 1.0, 1.5)
+        monkeypatch.setattr(module, name, lambda *_, found=values: found)
+    explainer = Explainer(members(), tmp_path)
+    explainer.add(0, 'CCO')
+    explainer.finish()
+    found = sorted(
+        (row['attribution'], row['occlusion']) for row in rows(tmp_path)
+    )
+    assert found == [('0', '0'), ('0', '0'), ('0.5', '-0.5')]
 
 
 def test_without_mixtures(tmp_path):
