@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 from gmoe.cli.parser import Parser
+from gmoe.cli.trained import add_input, add_model, quiet_loading, say
 from gmoe.common.arguments import check_integer
 from gmoe.common.files import make_dirs, remove_empty, temporary_folder
 from gmoe.common.shown import counted, shown
@@ -44,8 +43,7 @@ def main(arguments: list[str]) -> None:
     from gmoe.molecules.load import load_members
     from gmoe.molecules.prediction_input import open_input
 
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)
+    with quiet_loading():
         _, members = load_members(options.model)
     info = members[0].info
     beside = columns_in(info.features)
@@ -68,11 +66,11 @@ def main(arguments: list[str]) -> None:
         remove_empty(made)
         raise
     for line in [*table.said, *said]:
-        _say(line)
+        say(line)
     if len(rows) > MOST:
-        _say(f'the first {MOST} of {len(rows)} molecules were looked at')
+        say(f'the first {MOST} of {len(rows)} molecules were looked at')
     done = counted(explainer.count, 'molecule')
-    _say(f'{done} explained: {output / "report.html"}')
+    say(f'{done} explained: {output / "report.html"}')
 
 
 def _explain(
@@ -99,19 +97,8 @@ def _parser() -> Parser:
         description=_DESCRIPTION,
         usage='gmoe explain MODEL INPUT [INPUT ...] [options]',
     )
-    parser.add_argument(
-        'model',
-        type=str,
-        help="A run's folder, a checkpoint, an exported folder, the folder of "
-        'an ensemble, or a name of the hub.',
-    )
-    parser.add_argument(
-        'input',
-        type=str,
-        nargs='+',
-        help="A table in CSV, '-' for one on the standard input, or SMILES "
-        'strings.',
-    )
+    add_model(parser)
+    add_input(parser)
     parser.add_argument(
         '--output',
         type=str,
@@ -130,13 +117,4 @@ def _parser() -> Parser:
         default=100,
         help='How many molecules are drawn; the report is on all.',
     )
-    parser.add_argument(
-        '--smiles',
-        type=str,
-        help='The column of SMILES strings. (default: found)',
-    )
     return parser
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

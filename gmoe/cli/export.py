@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from gmoe.cli.parser import Parser
+from gmoe.cli.trained import say
 
 _DESCRIPTION = (
     'Writes a trained network for molecules, or an ensemble, to a folder that '
@@ -38,20 +37,18 @@ def main(arguments: list[str]) -> None:
     card = {name: getattr(options, name) for name in _CARD}
     folder = export_run(options.model, options.folder, **card)
     size = sum(p.stat().st_size for p in folder.rglob('*') if p.is_file())
-    print(
+    say(
         f"Wrote '{folder}' ({size / 1e6:.1f} MB): gmoe predict {folder} "
-        'new.csv',
-        file=sys.stderr,
+        'new.csv'
     )
     if options.license is None:
-        print(
+        say(
             'Its README.md names no licence: others may not use it without '
-            'one, --license says it',
-            file=sys.stderr,
+            'one, --license says it'
         )
     if options.hub is not None:
         address = push_folder(folder, options.hub, private=options.private)
-        print(f'Uploaded to {address}', file=sys.stderr)
+        say(f'Uploaded to {address}')
 
 
 def _parser() -> Parser:

@@ -6,11 +6,11 @@ import itertools
 import os
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from gmoe.cli.parser import Parser
+from gmoe.cli.trained import add_input, add_model, quiet_loading, say
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import counted
 
@@ -42,8 +42,7 @@ def main(arguments: list[str]) -> None:
     check_choice('calibrate', options.calibrate, CALIBRATIONS)
     if options.interval is not None:
         check_level(options.interval, 'interval')
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)
+    with quiet_loading():
         model = TrainedModel.load(options.model, _device(options.device))
     if options.interval is not None and model.uncertainty is None:
         raise ValueError(
@@ -64,19 +63,8 @@ def _parser() -> Parser:
         description=_DESCRIPTION,
         usage='gmoe predict MODEL INPUT [INPUT ...] [options]',
     )
-    parser.add_argument(
-        'model',
-        type=str,
-        help="A run's folder, a checkpoint, an exported folder, the folder of "
-        'an ensemble, or a name of the hub.',
-    )
-    parser.add_argument(
-        'input',
-        type=str,
-        nargs='+',
-        help="A table in CSV, '-' for one on the standard input, or SMILES "
-        'strings.',
-    )
+    add_model(parser)
+    add_input(parser)
     parser.add_argument(
         '--output',
         type=str,
@@ -94,11 +82,6 @@ def _parser() -> Parser:
         default='temperature',
         help='How probabilities are calibrated: temperature, isotonic or '
         'none.',
-    )
-    parser.add_argument(
-        '--smiles',
-        type=str,
-        help='The column of SMILES strings. (default: found)',
     )
     parser.add_argument(
         '--batch_size', type=int, default=256, help='Molecules of a batch.'
@@ -145,7 +128,7 @@ def _predict(model: Any, options: Any) -> None:
         start, count, refused = time.monotonic(), 0, 0
         with open_output(options.output) as file:
             for line in model.described(options.interval or 0.9):
-                _say(line)
+                say(line)
             output = PredictionOutput(file, table.header)
             if is_short is None:  # Names of columns only.
                 none: dict[str, list[float]] = {n: [] for n in model.columns}
@@ -156,10 +139,10 @@ def _predict(model: Any, options: Any) -> None:
                 refused += sum(map(bool, part.reasons))
         seconds = max(time.monotonic() - start, 1e-9)
     for line in table.said:
-        _say(line)
+        say(line)
     for name in output.replaced:
-        _say(f"the column '{name}' of the input is replaced")
-    _say(
+        say(f"the column '{name}' of the input is replaced")
+    say(
         f'{counted(count, "molecule")}, {refused} of them refused, '
         f'{count / seconds:.0f} a second'
     )
@@ -192,7 +175,3 @@ def _device(name: str) -> str:
             f"'device' must be 'auto', or one of this machine, got {name!r}"
         )
     return name
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

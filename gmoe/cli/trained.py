@@ -1,0 +1,62 @@
+"""What the commands share that are given a trained network for molecules."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gmoe.cli.parser import Parser
+
+
+def add_model(parser: Parser) -> None:
+    """Adds the first argument, which names the network.
+
+    Args:
+        parser: The parser of a command.
+    """
+    parser.add_argument(
+        'model',
+        type=str,
+        help="A run's folder, a checkpoint, an exported folder, the folder of "
+        'an ensemble, or a name of the hub.',
+    )
+
+
+def add_input(parser: Parser) -> None:
+    """Adds the arguments that name molecules.
+
+    Args:
+        parser: The parser of a command.
+    """
+    parser.add_argument(
+        'input',
+        type=str,
+        nargs='+',
+        help="A table in CSV, '-' for one on the standard input, or SMILES "
+        'strings.',
+    )
+    parser.add_argument(
+        '--smiles',
+        type=str,
+        help='The column of SMILES strings. (default: found)',
+    )
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Leaves out what other packages warn their developers of while a network
+    is loaded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)
+        yield
+
+
+def say(line: str) -> None:
+    """Says something beside the output, on the standard error.
+
+    Args:
+        line: What is said.
+    """
+    print(line, file=sys.stderr)
