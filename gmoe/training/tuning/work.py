@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
 import os
 import shutil
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from filelock import FileLock
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gmoe.common.files import replace_text
@@ -101,28 +101,23 @@ def work(
     """
     path = job.trials / name
     path.mkdir(parents=True, exist_ok=True)
+    outcome = path / _OUTCOME
     os.chdir(job.folder)
-    with _locked(path / 'lock'):
-        if (path / _OUTCOME).exists():
-            return json.loads((path / _OUTCOME).read_text())
-        outcome = _do(job, path, settings, fit, report)
-        replace_text(path / _OUTCOME, json.dumps(outcome) + '\n')
-        return outcome
+    # The process of a search that was killed may take a while to end.
+    with FileLock(path / 'lock', _PATIENCE):
+        if not outcome.exists():
+            torch.set_num_threads(job.threads)
+            _REPORT[:] = [report]
+            found = _outcome(fit, _arguments(job, path, settings), path)
+            replace_text(outcome, json.dumps(found) + '\n')
+        return json.loads(outcome.read_text())
 
 
-def _do(
-    job: Job,
-    path: Path,
-    settings: dict[str, Any],
-    fit: Fit,
-    report: Report,
-) -> dict[str, Any]:
-    import torch
-
-    torch.set_num_threads(job.threads)
+def _arguments(job: Job, path: Path, settings: dict[str, Any]) -> list[str]:
+    """The command line of a trial, which has one run, that goes on if there
+    is a part of it."""
     arguments = ['fit', *job.arguments, f'--run_dir={path}']
     arguments += as_options(settings)
-    # Each trial has one run, which goes on if there is a part of it.
     last = path / 'version_0' / 'checkpoints' / 'last.ckpt'
     if last.exists():
         arguments.append(f'--ckpt_path={last}')
@@ -131,7 +126,10 @@ def _do(
     if job.by_epoch:
         kind = f'{EpochReport.__module__}.{EpochReport.__name__}'
         arguments.append(f'--trainer.callbacks+={kind}')
-    _REPORT[:] = [report]
+    return arguments
+
+
+def _outcome(fit: Fit, arguments: list[str], path: Path) -> dict[str, Any]:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -158,20 +156,3 @@ def as_options(settings: dict[str, Any]) -> list[str]:
         f'--{name}={v if isinstance(v, str) else json.dumps(v)}'
         for name, v in settings.items()
     ]
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # The process of a search that was killed may take a while to end.
-    end = time.monotonic() + _PATIENCE
-    with path.open('w') as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    raise
-                time.sleep(0.2)
-            else:
-                break
-        yield

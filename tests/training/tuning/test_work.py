@@ -4,8 +4,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from filelock import Timeout
 
 from gmoe import cli
+from gmoe.common.files import lock
 from gmoe.training import TrainingDivergedError
 from gmoe.training.tuning import Job, as_options
 from gmoe.training.tuning.work import work
@@ -53,6 +55,19 @@ def test_failures(job):
 
     outcome = work(job, 'c', {}, no_score, None)
     assert outcome == {'reason': 'its score is not defined on validation'}
+
+
+def test_one_process_at_a_time(job, monkeypatch):
+    monkeypatch.setattr('gmoe.training.tuning.work._PATIENCE', 0.1)
+    (job.trials / 'd').mkdir(parents=True)
+    path = job.trials / 'd' / 'lock'
+    with path.open('w') as file:
+        assert lock(file.fileno(), path)
+        with pytest.raises(Timeout):
+            work(job, 'd', {}, None, None)
+    assert not (job.trials / 'd' / 'outcome.json').exists()
+    # However its process has ended.
+    assert 'reason' in work(job, 'd', {}, None, None)
 
 
 def test_options():
