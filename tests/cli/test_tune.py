@@ -30,8 +30,22 @@ SPACE = {
 
 
 @pytest.fixture
-def command(tmp_path):
+def held(tmp_path):
+    """The file that holds trainings as long as it is there."""
+    return tmp_path / 'held'
+
+
+@pytest.fixture
+def command(tmp_path, held):
     config = tiny.write_config(tmp_path)
+    settings = yaml.safe_load(config.read_text())
+    settings['trainer']['callbacks'] = [
+        {
+            'class_path': 'tests.training.tiny.Held',
+            'init_args': {'file': str(held)},
+        }
+    ]
+    config.write_text(yaml.safe_dump(settings))
     space = tmp_path / 'space.yaml'
     space.write_text(yaml.safe_dump(SPACE))
     options = ['--space', space, '--trainer.max_epochs', 16, '--workers', 1]
@@ -58,7 +72,8 @@ def wait_for(path, process):
         time.sleep(0.01)
 
 
-def test_killed_and_stopped(tmp_path, command):
+def test_killed_and_stopped(tmp_path, command, held):
+    held.touch()
     study = tmp_path / 'runs-tune'
     names = [f'trial_{i:03d}' for i in range(4)]
     first = study / 'trials' / names[0]
@@ -75,6 +90,7 @@ def test_killed_and_stopped(tmp_path, command):
     stopped = (tmp_path / 'stderr').read_text()
     assert 'stopped after 0 of 1 trials: the same command' in stopped
 
+    held.unlink()
     process = start(tmp_path, command, 4)
     assert process.wait(300) == 0, (tmp_path / 'stderr').read_text()
     # What was interrupted went on in its folder.

@@ -257,6 +257,19 @@ class Slow(Callback):
             time.sleep(0.5)
 
 
+class Held(Callback):
+    """Waits after an epoch of this process for as long as a file is there."""
+
+    def __init__(self, file: str) -> None:
+        self.file = Path(file)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+        first = trainer.fit_loop.epoch_progress.current.started
+        self.first = getattr(self, 'first', first)
+        while first > self.first and self.file.exists():
+            time.sleep(0.05)
+
+
 class Broken(Callback):
     """A mistake in somebody's code."""
 

@@ -51,7 +51,7 @@ def test_graphs_are_those_of_the_canonical_form(num_workers, monkeypatch):
 
 def test_features():
     class Features:
-        def compute(self, smiles, num_workers=None):
+        def compute(self, smiles, num_workers=None, columns=None):
             assert 'OCC' not in smiles
             return np.array([[len(text), 0.5] for text in smiles])
 
