@@ -18,6 +18,7 @@ from gmoe.datasets.molecules.info import (
 )
 from gmoe.datasets.molecules.table import MoleculeTable
 from gmoe.datasets.molecules.values import LARGEST
+from gmoe.molecules.target_form import TargetForm
 
 #: What a task is called; of a classification, the classes tell its kind.
 TASKS = ('regression', 'classification', 'binary', 'multiclass')
@@ -29,15 +30,11 @@ class ArrayTable:
 
     Args:
         table: The table, whose rows are positions in the arrays.
-        labels: The classes as they were given, in the order of their
-            numbers; :obj:`None` for regression.
-        is_1d: Whether the targets were given without a dimension of their
-            own.
+        form: The form of the targets.
     """
 
     table: MoleculeTable
-    labels: np.ndarray | None
-    is_1d: bool
+    form: TargetForm
 
 
 def array_table(
@@ -66,7 +63,6 @@ def array_table(
             f"'y' must have one value or row for each of {len(texts)} SMILES "
             f'strings, got shape {values.shape}'
         )
-    is_1d = values.ndim == 1
     rows = values.reshape(len(texts), -1)
     names = _names(y, rows.shape[1])
     if task == 'regression':
@@ -82,7 +78,7 @@ def array_table(
         None,
         MoleculeInfo(names, kind, classes),
     )
-    return ArrayTable(table, labels, is_1d)
+    return ArrayTable(table, TargetForm(labels, values.ndim == 1))
 
 
 def as_smiles(smiles: Any) -> list[str]:
@@ -224,13 +220,3 @@ def is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ == 'NAType':  # Of pandas.
         return True
     return isinstance(value, float) and math.isnan(value)
-
-
-def missing_of(labels: np.ndarray) -> Any:
-    """What stands for no class beside the labels of an array.
-
-    Args:
-        labels: The labels.
-    """
-    is_number = np.issubdtype(labels.dtype, np.number)
-    return np.nan if is_number else None

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gmoe.common.arguments import check_choice, check_integer, check_share
 from gmoe.common.require import require
-from gmoe.common.shown import counted, one_line, shown
 from gmoe.datasets.molecules.splits import KINDS
-from gmoe.molecules.array_table import (
-    TASKS,
-    array_table,
-    as_smiles,
-    as_weights,
-    is_missing,
-    missing_of,
-)
-from gmoe.molecules.exported import CALIBRATION
+from gmoe.molecules.array_table import TASKS, array_table
 from gmoe.molecules.fit_settings import read_settings
 from gmoe.molecules.fitted_model import (
     fitted_model,
@@ -29,14 +17,12 @@ from gmoe.molecules.fitted_model import (
     save_fitted,
 )
 from gmoe.molecules.fitting import fit_table
-from gmoe.molecules.predictions import Predictions
+from gmoe.molecules.target_form import TargetForm
+from gmoe.molecules.trained_estimator import TrainedEstimator, warn_refused
 from gmoe.molecules.trained_model import TrainedModel
 
 require('sklearn', 'mol')
 
-from sklearn.base import BaseEstimator  # noqa: E402
-from sklearn.exceptions import NotFittedError  # noqa: E402
-from sklearn.metrics import accuracy_score, r2_score  # noqa: E402
 from sklearn.utils import (  # noqa: E402
     ClassifierTags,
     RegressorTags,
@@ -47,14 +33,11 @@ from sklearn.utils.metadata_routing import UNUSED  # noqa: E402
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-#: The share of a normal distribution within one standard deviation.
-_ONE_STD = 0.6827
 #: The fewest molecules that are trained on.
 _MIN_MOLECULES = 10
-_SHOWN = 3
 
 
-class MoleculeModel(BaseEstimator):
+class MoleculeModel(TrainedEstimator):
     """Predicts properties of molecules from their SMILES strings, as an
     estimator of scikit-learn::
 
@@ -97,9 +80,6 @@ class MoleculeModel(BaseEstimator):
 
     # Molecules are no metadata: they are passed on by position.
     __metadata_request__fit = {'smiles': UNUSED}
-    __metadata_request__predict = {'smiles': UNUSED}
-    __metadata_request__predict_proba = {'smiles': UNUSED}
-    __metadata_request__score = {'smiles': UNUSED}
 
     def __init__(
         self,
@@ -182,156 +162,13 @@ class MoleculeModel(BaseEstimator):
         dataset = fitted.dataset
         self._keep(
             fitted_model(fitted),
-            arrays.labels,
-            arrays.is_1d,
+            arrays.form,
             len(dataset),
             [(row.row, row.smiles, row.reason) for row in dataset.skipped],
         )
         refused = [row for row in self.skipped_ if row[2] != 'no label']
-        _warn(refused, 'left out of the training')
+        warn_refused(refused, 'left out of the training', stacklevel=3)
         return self
-
-    def predict(self, smiles: Any, return_std: bool = False) -> Any:
-        """Predicts values or classes.
-
-        Args:
-            smiles: The SMILES strings.
-            return_std: Whether to return, for regression, the standard
-                deviation of each value, too: half of the interval that holds
-                68 % of the true values, by the molecules that the model was
-                validated on and by how much the members of an ensemble
-                differ.
-
-        Returns:
-            Values or labels of the shape of the targets in :meth:`fit`;
-            :obj:`NaN` for molecules that are refused (:obj:`None` beside
-            labels that are no numbers). With :obj:`return_std`, two arrays.
-
-        Raises:
-            NotFittedError: If it is not trained.
-            ValueError: If :obj:`return_std` is asked of a classifier.
-        """
-        self._check_fitted()
-        if return_std and self._labels is not None:
-            raise ValueError(
-                "'return_std' must be False for classification, got True: "
-                "'predict_proba' says how sure a class is"
-            )
-        found = self._predictions(smiles, _ONE_STD if return_std else None)
-        if self._labels is not None:
-            return self._as_labels(found)
-        values = self._shaped(found.values)
-        if not return_std:
-            return values
-        assert found.intervals is not None
-        bounds = found.intervals
-        return values, self._shaped((bounds[..., 1] - bounds[..., 0]) / 2)
-
-    def predict_interval(self, smiles: Any, level: float = 0.9) -> np.ndarray:
-        """Intervals for values, by split-conformal prediction.
-
-        Args:
-            smiles: The SMILES strings.
-            level: The share of intervals that are to hold the true value, for
-                molecules that are like those of the training.
-
-        Returns:
-            Lower and upper bounds, of shape :math:`(N, 2)` or
-            :math:`(N, T, 2)`; :obj:`NaN` for molecules that are refused.
-
-        Raises:
-            NotFittedError: If it is not trained.
-            ValueError: If it is a classifier, or the level is no share.
-        """
-        self._check_fitted()
-        if self._labels is not None:
-            raise ValueError(
-                "'task' must be 'regression' for intervals, got "
-                f"{self.task!r}: 'predict_proba' says how sure a class is"
-            )
-        found = self._predictions(smiles, level)
-        assert found.intervals is not None
-        return self._shaped(found.intervals)
-
-    def predict_proba(self, smiles: Any) -> Any:
-        """Probabilities of the classes, calibrated on the molecules that the
-        model was validated on.
-
-        Args:
-            smiles: The SMILES strings.
-
-        Returns:
-            An array :math:`(N, C)` in the order of :attr:`classes_`; a list
-            of them where there are several targets, as of scikit-learn's
-            classifiers. :obj:`NaN` for molecules that are refused.
-
-        Raises:
-            AttributeError: If it is a regressor.
-            NotFittedError: If it is not trained.
-        """
-        if self.task == 'regression':
-            raise AttributeError(
-                "'predict_proba' needs a 'task' of classification, got "
-                "'regression'"
-            )
-        self._check_fitted()
-        values = self._predictions(smiles, None).values
-        if self._is_1d:
-            return values[:, 0]
-        return [values[:, i] for i in range(values.shape[1])]
-
-    @property
-    def classes_(self) -> Any:
-        """The classes; a list of arrays where there are several targets."""
-        labels = getattr(self, '_labels', None)
-        if labels is None:
-            raise AttributeError(
-                "'classes_' are those of a trained classifier"
-            )
-        if self._is_1d:
-            return labels
-        return [labels] * self.trained_.info.num_tasks
-
-    def score(self, smiles: Any, y: Any, sample_weight: Any = None) -> float:
-        """R2 for regression, accuracy for classification, as the mean over
-        targets. Molecules that are refused and missing targets are left out.
-
-        Args:
-            smiles: The SMILES strings.
-            y: The targets.
-            sample_weight: The weight of each molecule.
-
-        Raises:
-            NotFittedError: If it is not trained.
-            ValueError: If nothing is left.
-        """
-        self._check_fitted()
-        given = np.asarray(y, dtype=object)
-        target = given[:, None] if given.ndim == 1 else given
-        guess = np.asarray(self.predict(smiles), dtype=object)
-        guess = guess[:, None] if guess.ndim == 1 else guess
-        if target.shape != guess.shape:
-            raise ValueError(
-                f"'y' must be of shape {guess.shape}, got {target.shape}"
-            )
-        weights = None
-        if sample_weight is not None:
-            weights = as_weights(sample_weight, len(guess))
-        measure = r2_score if self._labels is None else accuracy_score
-        scores = []
-        for i in range(target.shape[1]):
-            both = zip(target[:, i], guess[:, i])
-            kept = np.array([not any(map(is_missing, row)) for row in both])
-            if kept.any():
-                weight = None if weights is None else weights[kept]
-                parts = target[kept, i].tolist(), guess[kept, i].tolist()
-                scores.append(measure(*parts, sample_weight=weight))
-        if not scores:
-            raise ValueError(
-                "'y' must have a value for a molecule that is not refused, "
-                'got none'
-            )
-        return float(np.mean(scores))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the model to a folder that can be given to others, and that
@@ -345,15 +182,13 @@ class MoleculeModel(BaseEstimator):
             ValueError: If there is something, or it cannot be written.
         """
         self._check_fitted()
-        labels = None if self._labels is None else self._labels.tolist()
         params = self.get_params()
         if not isinstance(params['random_state'], int):
             params['random_state'] = None  # A generator is no plain value.
         params['config'] = str(params['config'])
         estimator = {
             'params': params,
-            'labels': labels,
-            'is_1d': self._is_1d,
+            **self._form.to_dict(),
             'num_molecules': self._num_molecules,
             'split': self.split or 'at random, by the seed',
         }
@@ -381,32 +216,20 @@ class MoleculeModel(BaseEstimator):
         model = cls(
             **{'ensemble': len(trained.members), **params, 'task': task}
         )
-        labels = None
-        if info.classes is not None:
-            labels = np.array(kept.get('labels') or info.classes)
-            if labels.shape != (len(info.classes),):
-                raise ValueError(
-                    f"'folder' must have {len(info.classes)} labels for its "
-                    f"classes, got '{folder}' with {shown(labels.tolist())}"
-                )
-        is_1d = kept.get('is_1d', info.num_tasks == 1) is True
-        count = kept.get('num_molecules')
-        model._keep(trained, labels, is_1d and info.num_tasks == 1, count, [])
+        form = TargetForm.from_dict(kept, info, folder)
+        model._keep(trained, form, kept.get('num_molecules'), [])
         return model
 
     def _keep(
         self,
         trained: TrainedModel,
-        labels: np.ndarray | None,
-        is_1d: bool,
+        form: TargetForm,
         num_molecules: int | None,
         skipped: list[tuple[int, str, str]],
     ) -> None:
-        #: The trained networks.
         self.trained_ = trained
         self.n_features_in_ = 1
-        self._labels = labels
-        self._is_1d = is_1d
+        self._form = form
         self._num_molecules = num_molecules
         #: Molecules that were left out: position, SMILES string and reason.
         self.skipped_ = skipped
@@ -421,54 +244,3 @@ class MoleculeModel(BaseEstimator):
             check_integer(0, num_workers=self.num_workers)
         if self.split is not None:
             check_choice('split', self.split, KINDS)
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, 'trained_'):
-            raise NotFittedError(
-                f'This {type(self).__name__} is not trained: call fit first'
-            )
-
-    def _predictions(self, smiles: Any, level: float | None) -> Predictions:
-        texts = as_smiles(smiles)
-        found = self.trained_.predict(
-            texts, level, num_workers=self.num_workers
-        )
-        if level is not None and found.intervals is None:
-            raise ValueError(
-                'The model must have been saved with what its uncertainty is '
-                f"made of, '{CALIBRATION}', got '{self.trained_.path}'"
-            )
-        refused = enumerate(zip(texts, found.reasons))
-        _warn(
-            [(i, text, reason) for i, (text, reason) in refused if reason],
-            'without a prediction',
-        )
-        return found
-
-    def _shaped(self, values: np.ndarray) -> np.ndarray:
-        return values[:, 0] if self._is_1d else values
-
-    def _as_labels(self, found: Predictions) -> np.ndarray:
-        assert self._labels is not None
-        assert found.classes is not None
-        labels = self._labels[found.classes]
-        is_missing = found.classes < 0
-        if is_missing.any():  # No number or text of the labels' own is free.
-            missing = missing_of(self._labels)
-            labels = labels.astype(float if missing is not None else object)
-            labels[is_missing] = missing
-        return self._shaped(labels)
-
-
-def _warn(refused: list[tuple[int, str, str]], what: str) -> None:
-    if refused:
-        some = '; '.join(
-            f'{shown(text)} at position {i}: {one_line(reason, 200)}'
-            for i, text, reason in refused[:_SHOWN]
-        )
-        more = '; ...' if len(refused) > _SHOWN else ''
-        warnings.warn(
-            f'Refused and {what}: {counted(len(refused), "SMILES string")}: '
-            f'{some}{more}',
-            stacklevel=4,
-        )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmoe.molecules.array_table import array_table, as_smiles, missing_of
+from gmoe.molecules.array_table import array_table, as_smiles
 
 SMILES = ['C', 'CC', 'CCC', 'CCO']
 
@@ -16,8 +16,8 @@ def test_values():
     assert np.isnan(made.table.y[[1, 3], 0]).all()
     assert made.table.info.task_type == 'regression'
     assert made.table.info.targets == ('y',)
-    assert made.labels is None
-    assert made.is_1d
+    assert made.form.labels is None
+    assert made.form.is_1d
 
 
 def test_several_targets_and_weights():
@@ -26,7 +26,7 @@ def test_several_targets_and_weights():
     assert np.array_equal(made.table.y, y)
     assert made.table.info.targets == ('y0', 'y1')
     assert made.table.weights.tolist() == [1, 2, 0, 1]
-    assert not made.is_1d
+    assert not made.form.is_1d
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_several_targets_and_weights():
 )
 def test_classes(y, labels, names, numbers):
     made = array_table(SMILES, y, 'classification')
-    assert made.labels.tolist() == labels
+    assert made.form.labels.tolist() == labels
     assert made.table.info.classes == names
     assert np.array_equal(made.table.y[:, 0], numbers, equal_nan=True)
     kind = 'binary' if len(labels) == 2 else 'multiclass'
@@ -72,15 +72,13 @@ def test_pandas():
     assert made.table.info.targets == ('a',)
     made = array_table(frame.smiles, frame[['b']], 'classification')
     assert made.table.info.targets == ('b',)
-    assert made.labels.tolist() == ['u', 'v']
-    assert not made.is_1d
+    assert made.form.labels.tolist() == ['u', 'v']
+    assert not made.form.is_1d
 
 
 def test_missing_strings_are_empty():
     assert as_smiles(['C', None, np.nan]) == ['C', '', '']
     assert as_smiles(np.array(['C', 'CC'])) == ['C', 'CC']
-    assert missing_of(np.array(['a'])) is None
-    assert np.isnan(missing_of(np.array([1])))
 
 
 @pytest.mark.parametrize(
