@@ -172,15 +172,13 @@ def new_folder(folder: Path, name: str = 'folder') -> Iterator[Path]:
 def _check_outputs(
     predictor: GraphPredictor, info: MoleculeInfo, folder: Path, name: str
 ) -> None:
-    is_multiclass = info.task_type == 'multiclass classification'
-    wanted = info.num_classes if is_multiclass else info.num_tasks
     found = predictor.gnn.out_channels
-    if predictor.task_type != info.task_type or found != wanted:
+    if predictor.task_type != info.task_type or found != info.num_outputs:
         raise refused(
             folder,
             name,
             f'its network is for {predictor.task_type} with {found} outputs, '
-            f'and its molecules for {info.task_type} with {wanted}',
+            f'and its molecules for {info.task_type} with {info.num_outputs}',
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,29 @@ class Predictions:
     _columns: dict[str, Sequence[object]] = field(
         default_factory=dict, init=False, repr=False
     )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Puts the predictions of some molecules behind those of others.
+
+        Args:
+            parts: One or more, of the same networks.
+        """
+
+        def join(name: str) -> Any:
+            values = [getattr(part, name) for part in parts]
+            return None if values[0] is None else np.concatenate(values)
+
+        return cls(
+            info=parts[0].info,
+            values=join('values'),
+            reasons=[reason for part in parts for reason in part.reasons],
+            spread=join('spread'),
+            level=parts[0].level,
+            intervals=join('intervals'),
+            sets=join('sets'),
+            similarity=join('similarity'),
+        )
 
     def __len__(self) -> int:
         return len(self.reasons)

@@ -14,15 +14,16 @@ import torch
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import one_line, shown
 from gmoe.datasets.molecules.feature_columns import columns_in, given_columns
-from gmoe.datasets.molecules.info import BINARY, MULTICLASS, MoleculeInfo
+from gmoe.datasets.molecules.info import BINARY, MoleculeInfo
 from gmoe.datasets.molecules.parallel import FEW, default_workers
 from gmoe.molecules.ahead import ahead
-from gmoe.molecules.calibration_data import CalibrationData, mean_and_spread
+from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.molecules.exported import CALIBRATION
 from gmoe.molecules.featurized import Featurized, Featurizer, MoleculeRows
+from gmoe.molecules.from_outputs import from_outputs
 from gmoe.molecules.load import load_members
 from gmoe.molecules.member import Member
-from gmoe.molecules.predictions import Predictions, by_class
+from gmoe.molecules.predictions import Predictions
 from gmoe.molecules.uncertain import CALIBRATIONS, Uncertainty
 from gmoe.molecules.uncertainty.conformal import check_level, least_number
 from gmoe.ops.two_hop import Mode
@@ -30,8 +31,6 @@ from gmoe.training.graph_predictor import GraphPredictor
 from gmoe.transforms import TwoHop
 
 Item = TypeVar('Item')
-
-NOT_FINITE = 'the prediction is not finite'
 
 
 class TrainedModel:
@@ -211,7 +210,7 @@ class TrainedModel:
             part
             for _, part in self.stream(chunks, level, calibrate, num_workers)
         ]
-        return _joined(parts)
+        return Predictions.joined(parts)
 
     def stream(
         self,
@@ -255,58 +254,17 @@ class TrainedModel:
     def _predicted(
         self, made: Featurized, level: float | None, calibrate: str
     ) -> Predictions:
-        outputs = [self._outputs(batch) for batch in made.batches()]
-        count, kept = len(made.reasons), made.kept
-        if not outputs:
-            is_many = self.info.task_type == MULTICLASS
-            width = self.info.num_classes if is_many else self.info.num_tasks
-            outputs = [np.empty((len(self.members), 0, width), np.float32)]
-        stacked = np.concatenate(outputs, axis=1)
-        mean, deviation = mean_and_spread(stacked)
-        spread = deviation if len(self.members) > 1 else None
-        values = by_class(mean, self.info)
-        predictions = Predictions(
-            self.info, _spread_out(values, kept, count), list(made.reasons)
+        shape = len(self.members), 0, self.info.num_outputs
+        outputs = [np.empty(shape, np.float32)]
+        outputs += map(self._outputs, made.batches())
+        return from_outputs(
+            np.concatenate(outputs, axis=1),
+            made,
+            self.info,
+            self.uncertainty,
+            level,
+            calibrate,
         )
-        if spread is not None:
-            wide = by_class(spread, self.info)
-            if self.info.task_type == BINARY:
-                wide[..., 0] = spread  # That of both is the same.
-            predictions.spread = _spread_out(wide, kept, count)
-        if made.similarity is not None:
-            predictions.similarity = _spread_out(made.similarity, kept, count)
-        if self.uncertainty is not None:
-            self._add(predictions, values, spread, kept, level, calibrate)
-        finite = np.isfinite(mean).all(axis=1)
-        for i in kept[~finite]:
-            predictions.reasons[i] = NOT_FINITE
-        return predictions
-
-    def _add(
-        self,
-        predictions: Predictions,
-        values: np.ndarray,
-        spread: np.ndarray | None,
-        kept: np.ndarray,
-        level: float | None,
-        calibrate: str,
-    ) -> None:
-        """Adds intervals, sets and calibrated probabilities."""
-        uncertainty, count = self.uncertainty, len(predictions)
-        assert uncertainty is not None
-        if self.info.classes is not None:
-            calibrated = uncertainty.calibrate(values, calibrate)
-            predictions.values = _spread_out(calibrated, kept, count)
-        if level is None:
-            return
-        predictions.level = level
-        if self.info.classes is None:
-            made = uncertainty.intervals(values, level, spread)
-            predictions.intervals = _spread_out(made, kept, count)
-        else:
-            sets = np.zeros((count, *values.shape[1:]), dtype=bool)
-            sets[kept] = uncertainty.sets(values, level)
-            predictions.sets = sets
 
     @torch.no_grad()
     def _outputs(self, batch: Any) -> np.ndarray:
@@ -324,28 +282,3 @@ class TrainedModel:
             out, _ = network(data.to(self.device))
             outputs.append(network.to_prediction(out).float().cpu().numpy())
         return np.stack(outputs)
-
-
-def _spread_out(
-    values: np.ndarray, kept: np.ndarray, count: int
-) -> np.ndarray:
-    out = np.full((count, *values.shape[1:]), np.nan)
-    out[kept] = values
-    return out
-
-
-def _joined(parts: list[Predictions]) -> Predictions:
-    def join(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        return None if values[0] is None else np.concatenate(values)
-
-    return Predictions(
-        parts[0].info,
-        join('values'),
-        [reason for part in parts for reason in part.reasons],
-        join('spread'),
-        parts[0].level,
-        join('intervals'),
-        join('sets'),
-        join('similarity'),
-    )

@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmoe.common.arguments import check_choice
-from gmoe.datasets.molecules.info import (
-    MULTICLASS,
-    REGRESSION,
-    MoleculeInfo,
-)
+from gmoe.datasets.molecules.info import REGRESSION, MoleculeInfo
 from gmoe.molecules.calibration_data import CalibrationData, held_out
 from gmoe.molecules.predictions import by_class
 from gmoe.molecules.uncertainty.intervals import ConformalIntervals
@@ -38,15 +34,12 @@ class Uncertainty:
     ) -> None:
         self.info = info
         known = held_out(parts)
-        outputs = info.num_tasks
-        if info.task_type == MULTICLASS:
-            outputs = info.num_classes
         if (
-            known.prediction.shape[1] != outputs
+            known.prediction.shape[1] != info.num_outputs
             or known.target.shape[1] != info.num_tasks
         ):
             raise ValueError(
-                f'The uncertainty must be of {outputs} outputs and '
+                f'The uncertainty must be of {info.num_outputs} outputs and '
                 f'{info.num_tasks} targets, as the network, got '
                 f'{known.prediction.shape[1]} and {known.target.shape[1]}'
             )

@@ -56,3 +56,24 @@ def test_several_classes():
         'kind_set': [''],
         'reason': [''],
     }
+
+
+def test_some_behind_others():
+    parts = [
+        Predictions(
+            tiny.REGRESSION,
+            np.array([[float(i)], [np.nan]]),
+            ['', f'no {i}'],
+            level=0.8,
+            intervals=np.full((2, 1, 2), i),
+        )
+        for i in range(2)
+    ]
+    out = Predictions.joined(parts)
+    assert out.columns() == {
+        'solubility_predicted': [0, None, 1, None],
+        'solubility_low': [0, 0, 1, 1],
+        'solubility_high': [0, 0, 1, 1],
+        'reason': ['', 'no 0', '', 'no 1'],
+    }
+    assert out.level == 0.8

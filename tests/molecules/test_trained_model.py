@@ -12,7 +12,8 @@ from torch_geometric.data import Batch
 
 from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.graphs import graphs_of
-from gmoe.molecules.trained_model import NOT_FINITE, TrainedModel
+from gmoe.molecules.from_outputs import NOT_FINITE
+from gmoe.molecules.trained_model import TrainedModel
 from gmoe.molecules.uncertainty import ConformalIntervals
 from gmoe.transforms import TwoHop
 from tests.molecules import tiny

@@ -26,11 +26,6 @@ METRICS = {
 }
 
 
-def num_outputs(info: MoleculeInfo) -> int:
-    is_many = info.task_type == MULTICLASS
-    return info.num_classes if is_many else info.num_tasks
-
-
 def make_predictor(
     info: MoleculeInfo = REGRESSION, seed: int = 0, **kwargs: Any
 ) -> GraphPredictor:
@@ -47,7 +42,7 @@ def make_predictor(
             'num_experts': 4,
             'num_experts_1hop': 2,
             'top_k': 2,
-            'out_channels': num_outputs(info),
+            'out_channels': info.num_outputs,
             **kwargs,
         }
     )
@@ -101,7 +96,7 @@ def make_calibration(
     info: MoleculeInfo, count: int, seed: int = 0
 ) -> CalibrationData:
     draw = np.random.default_rng(seed)
-    shape = (count, num_outputs(info))
+    shape = (count, info.num_outputs)
     target = np.random.default_rng(count).integers(
         0, 2, (count, info.num_tasks)
     )

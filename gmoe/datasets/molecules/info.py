@@ -85,6 +85,13 @@ class MoleculeInfo:
         """The number of classes of each target, `-1` for regression."""
         return -1 if self.classes is None else len(self.classes)
 
+    @property
+    def num_outputs(self) -> int:
+        """The number of outputs of a network: one for each class, where there
+        may be several, and else one for each target."""
+        is_multiclass = self.task_type == MULTICLASS
+        return self.num_classes if is_multiclass else self.num_tasks
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the same as plain values, which JSON can hold."""
         values = asdict(self)

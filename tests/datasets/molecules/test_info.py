@@ -25,6 +25,14 @@ def test_same_after_json():
     assert info.num_classes == 2
 
 
+def test_outputs_of_a_network():
+    assert MoleculeInfo(('a', 'b'), 'regression', None).num_outputs == 2
+    assert MoleculeInfo.from_dict(VALID).num_outputs == 2
+    classes = tuple('uvw')
+    info = MoleculeInfo(('a',), 'multiclass classification', classes)
+    assert info.num_outputs == 3
+
+
 def test_what_may_be_left_out():
     d = {key: VALID[key] for key in ('targets', 'task_type', 'classes')}
     info = MoleculeInfo.from_dict(d)
