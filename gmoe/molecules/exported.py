@@ -78,16 +78,18 @@ def read_exported(folder: Path, name: str = 'model') -> Member:
         )
     weights = read_weights(folder, WEIGHTS, name)
     predictor = make_module(GraphPredictor, arguments, weights, folder, name)
-    _check_outputs(predictor, info, folder, name)
     calibration = folder / CALIBRATION
-    return Member(
-        predictor.eval(),
-        info,
-        two_hop,
-        calibration if calibration.is_file() else None,
-        config.get('is_ogb') is True,
-        training,
-    )
+    try:
+        return Member(
+            predictor.eval(),
+            info,
+            two_hop,
+            calibration if calibration.is_file() else None,
+            config.get('is_ogb') is True,
+            training,
+        )
+    except ValueError as error:
+        raise refused(folder, name, str(error)) from error
 
 
 def write_exported(folder: Path, member: Member, card: ModelCard) -> None:
@@ -167,19 +169,6 @@ def new_folder(folder: Path, name: str = 'folder') -> Iterator[Path]:
                 f"{wanted} '{folder}', which cannot be written: {reason}"
             ) from error
         raise
-
-
-def _check_outputs(
-    predictor: GraphPredictor, info: MoleculeInfo, folder: Path, name: str
-) -> None:
-    found = predictor.gnn.out_channels
-    if predictor.task_type != info.task_type or found != info.num_outputs:
-        raise refused(
-            folder,
-            name,
-            f'its network is for {predictor.task_type} with {found} outputs, '
-            f'and its molecules for {info.task_type} with {info.num_outputs}',
-        )
 
 
 def _versions() -> dict[str, str]:

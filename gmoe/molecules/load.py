@@ -168,13 +168,11 @@ def _of_checkpoint(path: Path) -> Member:
     check_size(GraphPredictor, arguments, checkpoint, path)
     predictor = GraphPredictor(**arguments)
     predictor.load_state_dict(checkpoint['state_dict'])
-    return Member(
-        predictor.eval(),
-        info,
-        _two_hop(checkpoint),
-        calibration_of(path),
-        is_ogb,
-    )
+    mode, calibration = _two_hop(checkpoint), calibration_of(path)
+    try:
+        return Member(predictor.eval(), info, mode, calibration, is_ogb)
+    except ValueError as error:
+        raise _refused(path, str(error)) from error
 
 
 def calibration_of(checkpoint: Path) -> Path | None:

@@ -26,6 +26,10 @@ class Member:
             are in an order of their own.
         training: What an exported folder tells of its training, by name:
             plain values.
+
+    Raises:
+        ValueError: If the network is for another task, or has another number
+            of outputs.
     """
 
     predictor: GraphPredictor
@@ -34,3 +38,12 @@ class Member:
     calibration: Path | CalibrationData | None = None
     is_ogb: bool = False
     training: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        found = self.predictor.task_type, self.predictor.gnn.out_channels
+        wanted = self.info.task_type, self.info.num_outputs
+        if found != wanted:
+            raise ValueError(
+                f'its network is for {found[0]} with {found[1]} outputs, and '
+                f'its molecules for {wanted[0]} with {wanted[1]}'
+            )

@@ -117,6 +117,13 @@ def test_features_that_are_none(features, tmp_path):
         load_members(tmp_path / 'out')
 
 
+def test_a_network_for_other_molecules(tmp_path):
+    path = tmp_path / 'best.ckpt'
+    tiny.write_checkpoint(path, tiny.make_predictor(), tiny.SEVERAL)
+    with pytest.raises(ValueError, match="^'model' must be .* outputs, and"):
+        load_members(path)
+
+
 def test_another_version_of_rdkit_is_told_once(tmp_path):
     old = {'kinds': ['counts'], 'descriptors': [], 'rdkit': '2000.1'}
     info = replace(tiny.REGRESSION, features=old)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gmoe.molecules.member import Member
 from tests.molecules import tiny
 
@@ -16,3 +18,9 @@ def test_what_is_not_told():
     other = Member(member.predictor, member.info)
     assert member.training is not other.training
     assert replace(member, training={'a': 1}).predictor is member.predictor
+
+
+@pytest.mark.parametrize('info', [tiny.BINARY, tiny.SEVERAL])
+def test_a_network_for_others_is_refused(info):
+    with pytest.raises(ValueError, match='its molecules for .* with [13]$'):
+        Member(tiny.make_predictor(), info)
