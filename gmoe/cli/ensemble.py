@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from gmoe.cli.options import CONFIG, given, values, without
 from gmoe.cli.packaged import expanded
+from gmoe.cli.settings import read_settings
 from gmoe.common.files import replace_text
 from gmoe.common.shown import shown
 from gmoe.training.run_dir import RunDir
@@ -42,39 +42,6 @@ def is_ensemble(arguments: Sequence[str]) -> bool:
         arguments: The command line, without the name of the program.
     """
     return arguments[:1] == ['fit'] and given(arguments, _OPTION) is not None
-
-
-def given(arguments: Sequence[str], name: str) -> str | None:
-    """The last value of an option, empty if it is missing; :obj:`None` if the
-    option is not there.
-
-    Args:
-        arguments: The command line.
-        name: The option, with its dashes.
-    """
-    found = None
-    for argument, following in zip(arguments, [*arguments[1:], '']):
-        if argument == name:
-            found = following
-        elif argument.startswith(f'{name}='):
-            found = argument.partition('=')[2]
-    return found
-
-
-def without(arguments: Sequence[str], *names: str) -> list[str]:
-    """The command line without some options and their values.
-
-    Args:
-        arguments: The command line.
-        *names: The options, with their dashes.
-    """
-    left: list[str] = []
-    is_value = False
-    for argument in arguments:
-        if not is_value and argument.partition('=')[0] not in names:
-            left.append(argument)
-        is_value = not is_value and argument in names
-    return left
 
 
 def fit_ensemble(
@@ -105,7 +72,10 @@ def fit_ensemble(
     wanted = given(arguments, _OPTION) or ''
     plain = without(arguments, _OPTION, '--ckpt_path', '--run_dir')
     members = member_arguments(plain, wanted)
-    root = Path(given(arguments, '--run_dir') or _setting(plain, 'run_dir'))
+    root = Path(
+        given(arguments, '--run_dir')
+        or _setting(plain, 'run_dir', 'runs/gmoe')
+    )
     folder, made = _folder(root, given(arguments, '--ckpt_path'), members)
     try:
         for number, member in enumerate(members):
@@ -132,7 +102,7 @@ def member_arguments(arguments: Sequence[str], wanted: str) -> list[list[str]]:
     seed = given(arguments, '--seed_everything')
     first = int(seed) if seed and seed.isdigit() else None
     if first is None:
-        found = _setting(arguments, 'seed_everything')
+        found = _setting(arguments, 'seed_everything', 0)
         first = found if isinstance(found, int) else 0
     plain = without(arguments, '--seed_everything')
     if wanted == FOLDS:
@@ -161,17 +131,13 @@ def member_arguments(arguments: Sequence[str], wanted: str) -> list[list[str]]:
     ]
 
 
-def _setting(arguments: Sequence[str], name: str) -> Any:
-    """A setting of the configuration that a command line names."""
-    path = given(arguments, '--config') or given(arguments, '-c')
-    settings: Any = None
-    with contextlib.suppress(OSError, yaml.YAMLError, ValueError):
-        if path:
-            text = Path(path).expanduser().read_text('utf-8-sig')
-            settings = yaml.safe_load(text)
-    found = settings.get(name) if isinstance(settings, dict) else None
-    default = {'run_dir': 'runs/gmoe', 'seed_everything': 0}
-    return default[name] if found is None else found
+def _setting(arguments: Sequence[str], name: str, default: Any) -> Any:
+    """A setting of the configurations that a command line names."""
+    found = default
+    for path in filter(None, values(arguments, *CONFIG)):
+        setting = read_settings('config', path).get(name)
+        found = found if setting is None else setting
+    return found
 
 
 def _folder(

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from gmoe.cli.options import CONFIG, given, parts
+from gmoe.common.shown import shown
+
 #: Where they are: a folder of the package, ``configs/`` of the repository.
 FOLDER = Path(__file__).parents[1] / 'molecules' / 'configs'
 #: The one for a table of molecules without any other.
@@ -14,7 +17,6 @@ DEFAULT = 'csv'
 COMMANDS = ('fit',)
 
 _NAME = re.compile(r'(?:configs/)?molecules/([a-z]+)(?:\.yaml)?')
-_CONFIG = re.compile(r'(?:--config|-c)(?:=(.*))?', re.DOTALL)
 
 
 def expanded(arguments: Sequence[str]) -> list[str]:
@@ -25,7 +27,8 @@ def expanded(arguments: Sequence[str]) -> list[str]:
         gmoe fit --config molecules/single --data.path my.csv
 
     A table is ``--data.path``, of the configuration ``molecules/csv`` if no
-    other is given, with runs in a folder of the table's name. A name such as
+    other is given, with runs in a folder of the table's name. Options then
+    win over configurations wherever these stand. A name such as
     ``molecules/csv`` is the package's configuration, unless there is a file
     of that name.
 
@@ -33,31 +36,34 @@ def expanded(arguments: Sequence[str]) -> list[str]:
         arguments: The command line, without the name of the program.
 
     Raises:
-        ValueError: If there is no such configuration in the package.
+        ValueError: If there is no such configuration in the package, or no
+            file is named in place of a table.
     """
-    out = [*arguments[:1]]
-    rest = list(arguments[1:])
+    command, rest = list(arguments[:1]), list(arguments[1:])
     table = None
-    if out and out[0] in COMMANDS and rest and not rest[0].startswith('-'):
-        table = rest.pop(0)
-        # Before the rest, which may say something else.
-        if not any(_CONFIG.fullmatch(argument) for argument in rest):
-            out += ['--config', str(FOLDER / f'{DEFAULT}.yaml')]
-    is_value = False
-    for argument in rest:
-        found = _CONFIG.fullmatch(argument)
-        if is_value:
-            out.append(_located(argument))
-        elif found and found[1] is not None:
-            out.append(f'--config={_located(found[1])}')
-        else:
-            out.append(argument)
-        is_value = bool(found) and found[1] is None  # type: ignore[index]
+    if command and command[0] in COMMANDS and rest:
+        if rest[0] in ('', '-'):
+            raise ValueError(
+                "'path' must be a file, whose name is kept with the run, got "
+                f'{shown(rest[0])}'
+            )
+        if not rest[0].startswith('-'):
+            table = rest.pop(0)
+    found = [
+        (name, _located(value) if name and value else value)
+        for name, value in parts(rest, *CONFIG)
+    ]
     if table is not None:
-        out += ['--data.path', table]
-        if not any(a.split('=')[0] == '--run_dir' for a in rest):
-            out += ['--run_dir', f'runs/{_stem(table)}']
-    return out
+        if not any(name for name, _ in found):
+            found.append((CONFIG[0], str(FOLDER / f'{DEFAULT}.yaml')))
+        # Files come before options, which may say something else.
+        found.sort(key=lambda part: not part[0])
+        found.append(('--data.path', table))
+        if given(rest, '--run_dir') is None:
+            found.append(('--run_dir', f'runs/{_stem(table)}'))
+    for name, value in found:
+        command += [name, value] if name and value else [name or value]
+    return command
 
 
 def _located(name: str) -> str:

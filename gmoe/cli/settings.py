@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 
+from gmoe.cli.options import CONFIG, values
+
 #: Options that take a file of settings, or something else.
 _OPTIONS = (
     'config',
@@ -33,15 +35,13 @@ def check_files(arguments: Sequence[str]) -> None:
     Raises:
         ValueError: If a file is not one of settings.
     """
-    following = [*arguments[1:], '']
-    for argument, value in zip(arguments, following):
-        name, _, own = argument.partition('=')
-        name = 'config' if name == '-c' else name.removeprefix('--')
-        value = own or ('' if value.startswith('-') else value)
-        if name in _OPTIONS and argument.startswith('-') and value:
+    for name in _OPTIONS:
+        names = CONFIG if name == 'config' else (f'--{name}',)
+        for value in values(arguments, *names):
             path = Path(value).expanduser()
             # Other options take the name of a class, too.
-            if name == 'config' or path.exists():
+            is_file = name == 'config' or path.exists()
+            if value and not value.startswith('-') and is_file:
                 read_settings(name, path)
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gmoe import cli
-from gmoe.cli.ensemble import fit_ensemble, given, member_arguments, without
+from gmoe.cli.ensemble import fit_ensemble, member_arguments
+from gmoe.cli.options import given
 from tests.training import tiny
 
 
@@ -39,14 +40,6 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_options():
-    line = ['fit', '--a', '1', '--b=2', '--a=3', '--c', '--a']
-    assert given(line, '--a') == ''
-    assert given(line[:-1], '--a') == '3'
-    assert given(line, '--d') is None
-    assert without(line, '--a') == ['fit', '--b=2', '--c']
-
-
 def test_seeds():
     members = member_arguments(['fit', '--seed_everything=7', '--x=1'], '3')
     assert members == [
@@ -73,6 +66,13 @@ def test_seed_of_the_configuration(arguments):
     first, second = member_arguments(arguments[:2], '2')
     assert first[-1] == '--seed_everything=5'
     assert second[-1] == '--seed_everything=6'
+
+
+def test_a_later_configuration_says_more(arguments, tmp_path):
+    other = tmp_path / 'other.yaml'
+    other.write_text('trainer: {max_epochs: 1}\n')
+    folder = fit_ensemble([*arguments, f'-c={other}'], fake_fit([]))
+    assert folder == tmp_path / 'runs' / 'version_0'
 
 
 def test_members_below_one_folder(arguments, tmp_path, capsys):

@@ -32,14 +32,25 @@ CSV = str(FOLDER / 'csv.yaml')
         ),
         (
             ['fit', '--config=molecules/csv.yaml', '--data.path=x'],
-            ['fit', f'--config={CSV}', '--data.path=x'],
+            ['fit', '--config', CSV, '--data.path=x'],
+        ),
+        (
+            ['fit', 'my.csv', '--data.task', 'binary', '-c=molecules/csv'],
+            ['fit', '-c', CSV, '--data.task', 'binary']
+            + ['--data.path', 'my.csv', '--run_dir', 'runs/my'],
+        ),
+        (
+            ['fit', 'my.csv', '--a', '', '--config', 'a', '--b', '-c=b'],
+            ['fit', '--config', 'a', '-c', 'b', '--a', '', '--b']
+            + ['--data.path', 'my.csv', '--run_dir', 'runs/my'],
         ),
         (
             ['validate', '-c', 'configs/molecules/csv.yaml'],
             ['validate', '-c', CSV],
         ),
         (['fit', '.csv'], None),
-        (['fit', '--config', 'mine.yaml'], 0),
+        (['fit', '--a', '1', '--config', 'mine.yaml'], 0),
+        (['fit', '--config'], 0),
         (['fit', '--help'], 0),
         (['fit'], 0),
         (['test', 'my.csv'], 0),
@@ -66,6 +77,12 @@ def test_unknown_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"'config' must be .*'csv'.*nope"):
         expanded(['fit', '--config', 'molecules/nope'])
+
+
+@pytest.mark.parametrize('name', ['', '-'])
+def test_no_file(name):
+    with pytest.raises(ValueError, match=f"'path' must be a file.*'{name}'"):
+        expanded(['fit', name, '--trainer.max_epochs', '3'])
 
 
 def test_checkout_shows_them():
