@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
     beside = columns_in(info.features)
     rows: list[Any] = []
     with open_input(
-        options.input, 256, options.smiles, info.smiles, beside
+        options.input, 256, options.smiles, info.smiles, beside, is_each=True
     ) as table:
         for chunk in table.chunks:
             smiles, columns, reasons = table.molecules(chunk)

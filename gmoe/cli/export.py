@@ -31,9 +31,11 @@ def main(arguments: list[str]) -> None:
     """
     options = _parser().parse_args(arguments)
     # Their first import takes seconds: after what is wrong has been said.
-    from gmoe.common.hub import push_folder
+    from gmoe.common.hub import check_repository, push_folder
     from gmoe.molecules.export import export_run
 
+    if options.hub is not None:
+        check_repository(options.hub)
     card = {name: getattr(options, name) for name in _CARD}
     folder = export_run(options.model, options.folder, **card)
     size = sum(p.stat().st_size for p in folder.rglob('*') if p.is_file())

@@ -7,6 +7,7 @@ its file, and the system gives the lock back however the process ends.
 """
 
 import contextlib
+import difflib
 import functools
 import hashlib
 import os
@@ -19,6 +20,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from gmoe.common.shown import shown
 
 try:
     import fcntl
@@ -52,6 +55,21 @@ def remove_empty(folders: list[Path]) -> None:
     with contextlib.suppress(OSError):
         for folder in folders:
             folder.rmdir()
+
+
+def nearest_name(path: Path) -> str:
+    """Says which name in the folder of a missing path is like it, as a part
+    of a message: nothing if there is none.
+
+    Args:
+        path: The path.
+    """
+    try:
+        names = os.listdir(path.parent)
+    except (OSError, ValueError):
+        return ''
+    near = difflib.get_close_matches(path.name, names, 1, 0.7)
+    return f' (there is {shown(str(path.parent / near[0]))})' if near else ''
 
 
 def is_writable(*folders: Path) -> bool:

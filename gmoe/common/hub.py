@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gmoe.common.files import nearest_name
 from gmoe.common.model_folder import (
     CONFIG,
     MOST_CONFIG_BYTES,
@@ -62,11 +63,30 @@ def folder_of(
         )
     except (OSError, ValueError) as error:  # Those of the hub, too.
         raise ValueError(
-            f"'{name}' must be a folder that exists, or the name of a "
-            f'repository that the hub gives, got {shown(text)}: '
-            f'{type(error).__name__}: {one_line(error, 200)}'
+            f"'{name}' must be a folder, or the name of a repository of the "
+            f'hub, got {shown(text)}: there is no such folder'
+            f'{nearest_name(path)}, and {_reason(error, hub)}'
         ) from error
     return Path(copy)
+
+
+def check_repository(repo_id: str) -> None:
+    """Refuses what cannot be the name of a repository of the hub.
+
+    Args:
+        repo_id: The name, such as ``user/network``.
+
+    Raises:
+        ImportError: If ``huggingface_hub`` is not installed.
+        ValueError: If it is refused.
+    """
+    try:
+        require('huggingface_hub.utils', 'mol').validate_repo_id(repo_id)
+    except ValueError as error:
+        raise ValueError(
+            "'hub' must be the name of a repository such as 'user/network', "
+            f'got {shown(repo_id)}'
+        ) from error
 
 
 def push_folder(
@@ -107,6 +127,26 @@ def push_folder(
             f'got {shown(repo_id)}: {type(error).__name__}: '
             f'{one_line(error, 200)}'
         ) from error
+
+
+def _reason(error: Exception, hub: dict[str, Any]) -> str:
+    """Why the hub has not given a repository."""
+    errors = require('huggingface_hub.errors', 'mol')
+    revision = shown(hub.get('revision'))
+    reasons = {
+        errors.GatedRepoError: 'the hub gives it to accepted users only',
+        errors.RepositoryNotFoundError: (
+            'the hub has no such repository that it shows you'
+        ),
+        errors.RevisionNotFoundError: f'the hub has no revision {revision}',
+        errors.LocalEntryNotFoundError: (
+            'the hub could not be asked for one of this name'
+        ),
+    }
+    for kind, reason in reasons.items():
+        if isinstance(error, kind):
+            return reason
+    return f'of the hub, {type(error).__name__}: {one_line(error, 200)}'
 
 
 def _is_reached(

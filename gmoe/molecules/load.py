@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gmoe.common.files import nearest_name
 from gmoe.common.hub import folder_of
 from gmoe.common.model_folder import CONFIG, WEIGHTS
 from gmoe.common.shown import one_line, shown
@@ -100,7 +101,7 @@ def _found(source: str | os.PathLike[str], hub: dict[str, Any]) -> Path:
     if path.exists() or not re.fullmatch(r'[\w.-]+/[\w.-]+', text):
         raise ValueError(
             f"'model' must be {_WANTED}, got {shown(text)}: there is no such "
-            'file or folder'
+            f'file or folder{nearest_name(path)}'
         )
     names = (CONFIG, WEIGHTS, CALIBRATION)
     members = [f'member_*/{name}' for name in names]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gmoe.common.files import nearest_name
 from gmoe.common.shown import shown
 from gmoe.datasets.molecules.columns import (
     NoNamesError,
@@ -76,6 +77,7 @@ def open_input(
     smiles: str | None = None,
     known: str = 'smiles',
     columns: Sequence[str] = (),
+    is_each: bool = False,
 ) -> Iterator[PredictionInput]:
     """Opens molecules that are to be predicted.
 
@@ -88,11 +90,13 @@ def open_input(
         known: Its name in the training.
         columns: The names of columns that the network reads beside the
             molecules.
+        is_each: Whether each of several SMILES strings has to be one that can
+            be read, not one of them only.
 
     Raises:
         OSError: If the table cannot be read.
-        ValueError: If it is no table, has no such column, or a source is
-            neither a file nor a SMILES string.
+        ValueError: If it is no table, has no such column, or sources are
+            neither a file nor SMILES strings.
     """
     is_table = len(sources) == 1 and (
         sources[0] == STDIN or _exists(sources[0])
@@ -100,7 +104,7 @@ def open_input(
     if not is_table:
         header = [smiles or known]
         rows = iter([[text] for text in sources])
-        _check_smiles(sources)
+        _check_smiles(sources, is_each)
         if columns:
             raise ValueError(
                 f"'input' must be a table with {shown(list(columns))}, which "
@@ -161,7 +165,8 @@ def _beside(header: list[str], name: str) -> int:
     return header.index(name)
 
 
-def _check_smiles(sources: Sequence[str]) -> None:
+def _check_smiles(sources: Sequence[str], is_each: bool) -> None:
+    wrong = []
     for text in sources:
         if text == STDIN or _exists(text):
             raise ValueError(
@@ -169,27 +174,19 @@ def _check_smiles(sources: Sequence[str]) -> None:
             )
         found = prepare(text)
         if isinstance(found, Refused):
-            near = _near(Path(text).expanduser())
-            raise ValueError(
-                f"'input' must be {_ACCEPTED}, got {shown(text)}: there is no "
-                f'such file{near}, and as SMILES it is {found.reason}'
-            )
+            wrong.append((text, found.reason))
+    if wrong and (is_each or len(wrong) == len(sources)):
+        text, reason = wrong[0]
+        near = nearest_name(Path(text).expanduser())
+        raise ValueError(
+            f"'input' must be {_ACCEPTED}, got {shown(text)}: there is no "
+            f'such file{near}, and as SMILES it is {reason}'
+        )
 
 
 def _exists(text: str) -> bool:
     # No error for what cannot be the name of a file.
     return os.path.exists(os.path.expanduser(text))
-
-
-def _near(path: Path) -> str:
-    import difflib
-
-    try:
-        names = os.listdir(path.parent)
-    except (OSError, ValueError):
-        return ''
-    near = difflib.get_close_matches(path.name, names, 1, 0.7)
-    return f' (there is {shown(str(path.parent / near[0]))})' if near else ''
 
 
 def _chunks(rows: Iterable[list[str]], size: int) -> Iterator[Cells]:

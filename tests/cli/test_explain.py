@@ -43,6 +43,8 @@ def test_refusals(run, tmp_path, monkeypatch, capsys):
     out = tmp_path / 'b' / 'out'
     said = refused(monkeypatch, capsys, run, 'C1CC', '--output', out)
     assert "'C1CC'" in said
+    said = refused(monkeypatch, capsys, run, 'CCO', 'C1CC', '--output', out)
+    assert "'C1CC'" in said
     table = tmp_path / 'new.csv'
     table.write_text('smiles\nC1CC\n')
     said = refused(monkeypatch, capsys, run, table, '--output', out)

@@ -56,6 +56,10 @@ def test_what_is_refused(run, tmp_path, refused):
     assert 'folder' in line
     (line,) = refused('export', run, tmp_path / 'new', '--licence', 'mit')
     assert '--licence' in line
+    for name in ('a b', '', 'me/net/', 'https://none/me/net'):
+        (line,) = refused('export', run, tmp_path / 'new', f'--hub={name}')
+        assert "'hub' must be the name of a repository" in line
+        assert f"got '{name}'" in line
     (tmp_path / 'pickled').mkdir()
     (tmp_path / 'pickled' / 'pytorch_model.bin').write_bytes(b'')
     (line,) = refused('export', tmp_path / 'pickled', tmp_path / 'new')

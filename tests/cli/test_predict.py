@@ -72,6 +72,14 @@ def test_smiles(run, capsys):
     assert values[0] == values[1] != values[2]
 
 
+def test_a_refused_string_has_its_row(run, capsys):
+    out, said = predict(capsys, run, 'CCO', 'C1CC')
+    assert out['smiles'].tolist() == ['CCO', 'C1CC']
+    assert out['solubility_predicted'].notna().tolist() == [1, 0]
+    assert out['reason'].str.contains('no SMILES string').tolist()[1]
+    assert '2 molecules, 1 of them refused' in said
+
+
 @pytest.fixture
 def warm(tmp_path):
     """A network that reads the column T, and nothing else, beside graphs."""
@@ -169,7 +177,8 @@ def test_what_is_refused(run, table, tmp_path, refused, capsys):
         ((run, 'none.csv'), 'there is no such file'),
         ((tmp_path / 'folder', table), 'but nothing'),
         ((tmp_path / 'none', table), "'model' must be"),
-        (('user/none', table), 'a repository that the hub gives'),
+        (('user/none', table), 'there is no such folder, and the hub'),
+        ((run, 'C1CC'), 'as SMILES it is no SMILES string'),
         ((plain, table, '--interval', '0.9'), "'interval' must be left out"),
         ((run,), 'input'),
     ):

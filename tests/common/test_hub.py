@@ -2,7 +2,7 @@
 
 import pytest
 
-from gmoe.common.hub import folder_of
+from gmoe.common.hub import check_repository, folder_of
 from tests.fake_hub import fake_hub
 
 pytest.importorskip('huggingface_hub')
@@ -47,8 +47,35 @@ def test_large_files_are_not_asked_for(hub, tmp_path):
 
 
 def test_unknown_repositories_are_refused(hub, tmp_path):
-    with pytest.raises(ValueError, match="'model' must be .*'me/none'"):
+    match = (
+        "^'model' must be .*, got 'me/none': there is no such folder, and the "
+        'hub has no such repository that it shows you$'
+    )
+    with pytest.raises(ValueError, match=match):
         folder_of('me/none', 'model', cache_dir=tmp_path)
+
+
+def test_missing_folders_are_refused(hub, tmp_path, monkeypatch):
+    """Their names look like those of the hub, which may not be there."""
+    (tmp_path / 'runs' / 'BBBP').mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    hub.shutdown()
+    hub.server_close()
+    match = (
+        r"got 'runs/BBPB': there is no such folder \(there is 'runs/BBBP'\), "
+        'and the hub could not be asked for one of this name$'
+    )
+    for kwargs in ({}, {'local_files_only': True}):
+        with pytest.raises(ValueError, match=match):
+            folder_of('runs/BBPB', cache_dir=tmp_path / 'cache', **kwargs)
+
+
+@pytest.mark.parametrize('name', ['', 'a b', 'me/net/', 'a/b/c', 'x' * 200])
+def test_names_of_repositories(name):
+    check_repository('me/net')
+    check_repository('net')
+    with pytest.raises(ValueError, match="'hub' must be the name of a repos"):
+        check_repository(name)
 
 
 @pytest.mark.parametrize('source', ['none', '', 'a b/c', '../x/y', '/no/one'])

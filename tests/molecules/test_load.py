@@ -216,7 +216,7 @@ def test_what_is_no_network(tmp_path):
         (tmp_path / 'none' / 'such' / 'run', 'there is no such'),
         (tmp_path / 'empty', 'it is empty'),
         (tmp_path / 'folder', 'but nothing'),
-        ('user/none', 'a repository that the hub gives'),
+        ('user/none', 'there is no such folder, and the hub'),
     ):
         with pytest.raises(ValueError, match=match):
             load_members(source)

@@ -49,6 +49,12 @@ def test_smiles_strings():
     assert chunks == [[['CCO'], ['C']], [['N']]]
 
 
+def test_one_refused_among_others():
+    assert read(['CCO', 'C1CC'])[2] == [[['CCO'], ['C1CC']]]
+    with pytest.raises(ValueError, match="'C1CC': .*no SMILES string"):
+        read(['CCO', 'C1CC'], is_each=True)
+
+
 def test_rows_are_read_as_they_are_used(tmp_path):
     path = tmp_path / 'new.csv'
     path.write_text('smiles,x\nC,1\nC,1\nC,1\nC,1,2,3\n')
@@ -69,7 +75,8 @@ def test_what_is_refused(tmp_path, monkeypatch):
         (['new.cvs'], {}, "there is no such file .there is 'new.csv'"),
         (['new.csv', 'CCO'], {}, 'beside others'),
         (['-', 'CCO'], {}, 'beside others'),
-        (['CCO', 'C1CC'], {}, 'as SMILES it is no SMILES string'),
+        (['C1CC'], {}, 'as SMILES it is no SMILES string'),
+        (['C1CC', 'C(C'], {}, "'C1CC': .*as SMILES it is no SMILES string"),
         (['x' * 5000], {}, 'there is no such file'),
         (['empty.csv'], {}, 'must have a first line'),
     ):
