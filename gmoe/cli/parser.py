@@ -104,6 +104,11 @@ class Parser(LightningArgumentParser):
         needs = re.search(r'arguments are required: (.*)', inner)
         if name and needs:
             return f"'{name}' requires {one_line(needs[1], 200)}"
+        if extra := re.match(r'unrecognized arguments: ([^-]\S*)', inner):
+            return (
+                f'{one_line(extra[1])!r} is no option: each has a name before '
+                'its value, and a table comes first, as in gmoe fit my.csv'
+            )
         value = re.search(r'(?:Given|Got) value: (.*)', inner)
         if name and value:
             kinds = re.findall(r'Subtypes: \[(.*)\]|an? (.*?)\. Got', inner)

@@ -216,8 +216,8 @@ class _Reader:
         if not found:
             raise ValueError(
                 f"'{self._rows.name}' must have a target, a column of numbers "
-                "or one given as 'targets', got none"
-                + (f': {left_out}' if others else '')
+                'or of two words such as active and inactive, or one given '
+                "as 'targets', got none" + (f': {left_out}' if others else '')
             )
         taken = shown([column.name for column in found], 300)
         word = 'target' if len(found) == 1 else 'targets'

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from gmoe.common.arguments import check_choice
+from gmoe.common.shown import counted
 from gmoe.datasets.molecules.info import MULTICLASS, REGRESSION, MoleculeInfo
 from gmoe.datasets.molecules.molecule import Refused
 from gmoe.molecules.explanation.attribution import (
@@ -64,6 +65,8 @@ class Explainer:
         self.max_drawn = max_drawn
         self.info = self.members[0].info
         self.column = _column(self.info, target)
+        #: Whether the first of several targets is taken, as none was named.
+        self.takes_first = target is None and self.info.num_tasks > 1
         self.report = RoutingReport('What the experts are for')
         self.refused: list[tuple[int, str, str]] = []
         self.count = 0
@@ -136,14 +139,14 @@ class Explainer:
         values = np.mean([part.values for part in parts], axis=0)[found.order]
         occluded = np.mean(left, axis=0)[found.order]
         prediction = float(np.mean([part.prediction for part in parts]))
+        name, unit = self._named(column)
         values = without_noise(values, prediction)
         occluded = without_noise(occluded, prediction)
         for atom, symbol in enumerate(found.symbols):
-            cells = [str(row), found.smiles, str(atom), symbol]
+            cells = [str(row), found.smiles, str(atom), symbol, name]
             cells += [f'{values[atom]:.6g}', f'{occluded[atom]:.6g}']
             cells += [str(layer.strongest[atom]) for layer in layers]
             self._rows.append(cells)
-        name, unit = self._named(column)
         baseline = np.mean([part.baseline for part in parts])
         drawing = draw_attribution(
             found.molecule,
@@ -202,8 +205,9 @@ class Explainer:
                 f'{len(self.refused)} that are refused: {first}'
             )
         layers = self.members[0].predictor.gnn.moe_layers
-        header = ['row', 'smiles', 'atom', 'symbol', 'attribution']
-        header += ['occlusion', *(f'expert_layer_{i}' for i in layers)]
+        header = ['row', 'smiles', 'atom', 'symbol', 'target']
+        header += ['attribution', 'occlusion']
+        header += [f'expert_layer_{i}' for i in layers]
         self._table('atoms.csv', header, self._rows)
         html, ratios = self.report.write()
         (self.folder / 'report.html').write_text(html, encoding='utf-8')
@@ -215,8 +219,10 @@ class Explainer:
             self._table(
                 'skipped.csv', ['row', 'smiles', 'reason'], self.refused
             )
+            were = 'was' if len(self.refused) == 1 else 'were'
             said.append(
-                f'{len(self.refused)} molecules were refused: skipped.csv'
+                counted(len(self.refused), 'molecule')
+                + f' {were} refused: skipped.csv'
             )
         if not self.num_layers:
             said.append(
@@ -227,6 +233,11 @@ class Explainer:
             said.append(
                 f'{self.max_drawn} of {self.count} molecules are drawn, the '
                 'report is on all of them (--max_molecules draws more)'
+            )
+        if self.takes_first:
+            said.append(
+                f"'{self.info.targets[0]}' is explained, the first of "
+                f'{self.info.num_tasks} targets (--target names another)'
             )
         return said
 

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip('rdkit')
 
+from gmoe.datasets.molecules.info import MoleculeInfo
 from gmoe.molecules.explanation import explain as module
 from gmoe.molecules.explanation.attribution import Attribution
 from gmoe.molecules.explanation.explain import Explainer
@@ -32,7 +33,7 @@ def test_an_ensemble(tmp_path):
     explainer.add(0, 'OCC')
     explainer.add(1, 'C1CC')
     said = explainer.finish()
-    assert said == ['1 molecules were refused: skipped.csv']
+    assert said == ['1 molecule was refused: skipped.csv']
     found = rows(tmp_path)
     assert [row['symbol'] for row in found] == ['O', 'C', 'C']
     # The same molecule in another spelling, by one network alone.
@@ -86,7 +87,8 @@ def test_without_mixtures(tmp_path):
     explainer.add(0, '[Na+]')
     assert 'no mixtures' in explainer.finish()[0]
     assert set(rows(tmp_path)[0]) == {
-        *('row', 'smiles', 'atom', 'symbol', 'attribution', 'occlusion')
+        *('row', 'smiles', 'atom', 'symbol', 'target', 'attribution'),
+        'occlusion',
     }
     assert len(list((tmp_path / 'molecules').iterdir())) == 2
 
@@ -96,7 +98,9 @@ def test_targets_and_classes(tmp_path):
     several = Explainer(nets, tmp_path)
     assert several.column is None
     several.add(0, 'CCO')
-    several.finish()
+    assert several.finish() == []
+    (kind,) = {row['target'] for row in rows(tmp_path)}
+    assert kind.removeprefix('kind = ') in tiny.SEVERAL.classes
     assert (
         Explainer(
             members(tiny.SEVERAL, metric='accuracy'), tmp_path, 'base'
@@ -107,6 +111,17 @@ def test_targets_and_classes(tmp_path):
         Explainer(nets, tmp_path, 'kind')
     with pytest.raises(ValueError, match=r"'target' must be .*'toxic'"):
         Explainer(members(tiny.BINARY), tmp_path, 'x')
+
+
+def test_the_first_of_several_targets(tmp_path):
+    info = MoleculeInfo(('a', 'b'), 'regression', None)
+    nets = members(info)
+    for target, said in (('a', []), (None, ["'a' is explained, the first"])):
+        explainer = Explainer(nets, tmp_path, target)
+        explainer.add(0, 'CCO')
+        for line, start in zip(explainer.finish(), said, strict=True):
+            assert line.startswith(start)
+        assert {row['target'] for row in rows(tmp_path)} == {'a'}
 
 
 def test_few_are_drawn(tmp_path):
