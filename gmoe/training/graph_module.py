@@ -1,11 +1,10 @@
-"""The LightningModule: losses, scores and logs around a GNN."""
+"""The LightningModule: losses and their logs around a GNN."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import Data
 from typing_extensions import Self
 
@@ -13,24 +12,19 @@ from gmoe.common.arguments import check_number
 from gmoe.common.distributed import is_distributed
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
+from gmoe.nn.models.on_data import on_data
 from gmoe.routing import Routing, balance_loss
-from gmoe.routing.router import NonFiniteError
+from gmoe.training.evaluated_module import EvaluatedModule
 from gmoe.training.graph_data_module import GraphDataModule
-from gmoe.training.metrics import (
-    METRIC_MODES,
-    ExpertUsage,
-    SplitMetrics,
-    WeightedMean,
-)
+from gmoe.training.metrics import ExpertUsage, WeightedMean
 from gmoe.training.objective import Objective
 from gmoe.training.optimizer import check_trainer, make_optimizer
 from gmoe.training.schedule import Schedule
 from gmoe.training.task import Task
-from gmoe.training.watched_module import WatchedModule
 from gmoe.transforms import check_two_hop
 
 
-class GraphModule(WatchedModule):
+class GraphModule(EvaluatedModule):
     r"""Trains a network to predict properties of graphs.
 
     The loss is that of the task (cross entropy or squared error), plus
@@ -81,12 +75,14 @@ class GraphModule(WatchedModule):
         decoupled: bool = False,
         objective: Objective | None = None,
     ) -> None:
-        super().__init__()
-        self.objective = objective or Objective(
-            Task(task_type, label_smoothing), gnn.out_channels
+        super().__init__(
+            objective
+            or Objective(Task(task_type, label_smoothing), gnn.out_channels),
+            dataset,
+            metric,
+            gnn.out_channels,
         )
         self.task_type = task_type
-        self.metric = metric
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.balance_weight = balance_weight
@@ -100,16 +96,6 @@ class GraphModule(WatchedModule):
         )
         self.decoupled = decoupled
         self.gnn = gnn
-        self.splits = nn.ModuleDict(
-            {
-                split: SplitMetrics(
-                    self.task.score(
-                        dataset, metric, gnn.out_channels, split != 'test'
-                    )
-                )
-                for split in ('val', 'test', 'test_curve')
-            }
-        )
         self.task_mean = WeightedMean()
         self.balance_mean = WeightedMean()
         self.usage: ExpertUsage | None = None
@@ -133,16 +119,6 @@ class GraphModule(WatchedModule):
         """
         kwargs['weights_only'] = weights_only
         return super().load_from_checkpoint(*args, **kwargs).eval()
-
-    @property
-    def task(self) -> Task:
-        """The task that the network is trained for."""
-        return self.objective.task
-
-    @property
-    def mode(self) -> str:
-        """``"max"`` or ``"min"``: which score is better."""
-        return METRIC_MODES[self.metric]
 
     def setup(self, stage: str) -> None:
         data = getattr(self.trainer, 'datamodule', None)
@@ -183,17 +159,7 @@ class GraphModule(WatchedModule):
             check_two_hop(data)
         if getattr(self.gnn, 'reads_atoms', False):
             check_featurization(data)
-        return self.gnn(
-            data.x,
-            data.edge_index,
-            data.edge_attr,
-            data.batch,
-            data.get('edge_index_2hop'),
-            data.get('edge_attr_2hop'),
-            batch_size=None if data.batch is None else data.num_graphs,
-            return_routing=True,
-            graph_attr=data.get('graph_attr') if self.gnn.graph_dims else None,
-        )
+        return on_data(self.gnn, data, return_routing=True)
 
     def task_loss(self, out: Tensor, y: Tensor) -> Tensor:
         """The loss over labelled entries, as their mean over the joint batch
@@ -205,15 +171,6 @@ class GraphModule(WatchedModule):
                 categories, one integer per graph, -1 where it is not known.
         """
         return self.objective.mean_loss(out, y)
-
-    def _predict(self, batch: Data) -> tuple[Tensor, list[Routing]]:
-        try:
-            return self(batch)
-        except NonFiniteError as error:
-            if self.is_fitting:
-                step = self.global_step if self.training else None
-                self.end_as_diverged(f'a router says that {error}', step)
-            raise
 
     def on_fit_start(self) -> None:
         if not self.training:
@@ -268,77 +225,6 @@ class GraphModule(WatchedModule):
             },
             sync_dist=True,  # They are equal already; Lightning warns else.
         )
-
-    def _evaluate(self, split: str, batch: Data) -> None:
-        out, _ = self._predict(batch)
-        self._split(split).update(
-            self.to_prediction(out),
-            self.task.target(out, batch.y),
-            self.objective.entry_loss(out, batch),
-            batch.graph_id,
-        )
-
-    def to_prediction(self, out: Tensor) -> Tensor:
-        """Probabilities for classification, values in the targets' units for
-        regression.
-
-        Args:
-            out: The network's output, of shape ``[num_graphs, num_outputs]``.
-        """
-        return self.objective.prediction(out)
-
-    def _split(self, name: str) -> SplitMetrics:
-        split = self.splits[name]
-        assert isinstance(split, SplitMetrics)
-        return split
-
-    def _log_split(self, name: str) -> None:
-        split = self._split(name)
-        if split.is_empty:
-            return
-        loss, is_broken = split.mean_loss()
-        if is_broken and name == 'val' and self.is_fitting:
-            self.end_as_diverged('the validation loss is not finite')
-        for key, value in {'loss': loss, **split.scores()}.items():
-            self.log(
-                f'{name}/{key}',
-                value.to(self.device, torch.float32),
-                prog_bar=key == self.metric,
-                sync_dist=True,
-            )
-        split.reset()
-
-    def on_validation_epoch_start(self) -> None:
-        super().on_validation_epoch_start()
-        # One that was interrupted leaves its batches.
-        self._split('val').reset()
-        self._split('test_curve').reset()
-
-    def validation_step(
-        self, batch: Data, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        self._evaluate(('val', 'test_curve')[dataloader_idx], batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_split('val')
-        self._log_split('test_curve')
-
-    def on_test_epoch_start(self) -> None:
-        self._split('test').reset()
-
-    def test_step(self, batch: Data, batch_idx: int) -> None:
-        self._evaluate('test', batch)
-
-    def on_test_epoch_end(self) -> None:
-        self._log_split('test')
-
-    def predict_step(self, batch: Data, batch_idx: int) -> dict[str, Tensor]:
-        out, _ = self(batch)
-        return {
-            'graph_id': batch.graph_id,
-            'prediction': self.to_prediction(out),
-            'target': self.task.target(out, batch.y).view(out.size(0), -1),
-        }
 
     def configure_optimizers(self) -> Any:
         return make_optimizer(

@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 from gmoe.common.arguments import check_integer
 from gmoe.nn.edge_mask import forget_masks
 from gmoe.nn.models.gnn import GNN
+from gmoe.nn.models.on_data import on_data
 
 
 class EncodedGraph(nn.Module):
@@ -108,21 +109,7 @@ class EncodedGraph(nn.Module):
             forget_masks(self.gnn)
 
     def _run(self, x: Tensor, return_routing: bool) -> Any:
-        data = self.data
-        rest = {}
-        if data.get('graph_attr') is not None:
-            rest['graph_attr'] = data.graph_attr
-        out: Any = self.gnn(
-            x,
-            data.edge_index,
-            data.edge_attr,
-            data.batch,
-            data.get('edge_index_2hop'),
-            data.get('edge_attr_2hop'),
-            batch_size=None if data.batch is None else data.num_graphs,
-            return_routing=return_routing,
-            **rest,
-        )
+        out = on_data(self.gnn, self.data, x, return_routing)
         if self.output is None:
             return out
         if return_routing:
