@@ -1,5 +1,7 @@
 """A cache of tensors on disk: no pickle, never half-made, never stale."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
@@ -58,6 +60,25 @@ class TensorCache:
         self._writable = self.paths
         if not is_writable(folder, own):
             self._writable = [other]
+
+    @classmethod
+    def by_content(
+        cls,
+        name: str,
+        fingerprint: str,
+        cache_dir: str | os.PathLike[str] | None = None,
+    ) -> TensorCache:
+        """Makes the cache of tensors that belong to no folder of a dataset.
+
+        Args:
+            name: What its file is called, with a folder if need be.
+            fingerprint: A hash of everything that the tensors are made from.
+            cache_dir: The folder of caches. (default: the environment
+                variable :obj:`GMOE_CACHE_DIR`, or the user's folder)
+        """
+        given = given_cache_dir(cache_dir)
+        path = (given or default_cache_dir()) / name
+        return cls(path, fingerprint, path.parent, given is not None)
 
     def get(self, make: Callable[[], Tensors]) -> Tensors:
         """Returns the tensors, which are made and kept if need be.

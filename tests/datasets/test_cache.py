@@ -50,6 +50,20 @@ def test_tensor_cache(folder: Path):
     assert cache.load() is None
 
 
+def test_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'user'))
+    monkeypatch.delenv('GMOE_CACHE_DIR', raising=False)
+    name, key = 'texts/hashed', 'a' * 64
+    file = f'texts/hashed-{key[:16]}.pt'
+    own = tmp_path / 'own'
+    path = TensorCache.by_content(name, key).save(TENSORS)
+    assert path == tmp_path / 'user' / 'gmoe' / file
+    assert TensorCache.by_content(name, key, own).load() is None
+    monkeypatch.setenv('GMOE_CACHE_DIR', str(own))
+    assert TensorCache.by_content(name, key).save(TENSORS) == own / file
+    assert TensorCache.by_content(name, key, str(own)).load() is not None
+
+
 def test_get(folder: Path):
     calls = []
 

@@ -21,19 +21,17 @@ from gmoe.datasets.molecules.graphs import (
     whole_data,
 )
 from gmoe.datasets.molecules.info import MULTICLASS
-from gmoe.datasets.molecules.molecule import Molecule, Refused
+from gmoe.datasets.molecules.kept import check_kept, choose
+from gmoe.datasets.molecules.molecule import Molecule
 from gmoe.datasets.molecules.skipped import Skipped, describe_skipped
-from gmoe.datasets.molecules.splits import PARTS, SHARES, split
-from gmoe.datasets.molecules.table import MoleculeTable, read_table
-from gmoe.datasets.molecules.targets import MIN_LABELS
-from gmoe.nn.encoders.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
-
-#: The shares of parts where a column of parts has none to validate on.
-WITHOUT_TEST = (0.9, 0.1, 0.0)
-NO_VALID = (
-    "the split has no part 'valid': a tenth of 'train' is drawn for it, at "
-    'random'
+from gmoe.datasets.molecules.splits import (
+    NO_VALID,
+    SHARES,
+    split,
+    split_by_parts,
 )
+from gmoe.datasets.molecules.table import MoleculeTable, read_table
+from gmoe.nn.encoders.embedding import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 
 
 class MoleculeDataset(CollatedDataset):
@@ -154,9 +152,9 @@ class MoleculeDataset(CollatedDataset):
         graphs = cached_graphs(
             table.smiles, name, cache_dir, num_workers, label
         )
+        kept, self._canonical, skipped = choose(table, graphs.found)
         #: The rows of the file that are left out, and why.
-        self.skipped: list[Skipped] = []
-        kept, self._canonical = self._choose(table, graphs.found)
+        self.skipped: list[Skipped] = skipped
         self._row = [table.row[i] for i in kept]
         self._part = (
             None if table.split is None else [table.split[i] for i in kept]
@@ -174,7 +172,7 @@ class MoleculeDataset(CollatedDataset):
             self.said.append(NO_VALID)
         if log:
             print('\n'.join(self.said), file=sys.stderr)
-        self._check(self._y)
+        check_kept(self._y, self.info, len(self.skipped))
         self._collate(table, graphs, kept)
         if features is not None:
             columns = None if table.columns is None else table.columns[kept]
@@ -182,43 +180,6 @@ class MoleculeDataset(CollatedDataset):
                 self._canonical, num_workers, True, cache_dir, columns
             )
             self.hold_graph_attr(torch.as_tensor(values).float())
-
-    def _choose(
-        self, table: MoleculeTable, found: Sequence[Molecule | Refused]
-    ) -> tuple[list[int], list[str]]:
-        is_missing = np.isnan(table.y)
-        if table.info.task_type == MULTICLASS:
-            is_missing = table.y == -1
-        kept, canonical = [], []
-        for i, molecule in enumerate(found):
-            reason = None
-            if isinstance(molecule, Refused):
-                reason = molecule.reason
-            elif is_missing[i].all():
-                reason = 'no label'
-            elif table.split is not None and not table.split[i]:
-                reason = 'in no part of the split'
-            if reason is None:
-                kept.append(i)
-                canonical.append(molecule.canonical)  # type: ignore
-            else:
-                self.skipped.append(
-                    Skipped(table.row[i], table.smiles[i], reason)
-                )
-        return kept, canonical
-
-    def _check(self, y: np.ndarray) -> None:
-        if len(y) < MIN_LABELS:
-            raise ValueError(
-                f'The file must have at least {MIN_LABELS} molecules with '
-                f'labels that are kept, got {len(y)}: {len(self.skipped)} '
-                'are left out'
-            )
-        if self.info.num_tasks == 1 and (y == y[0]).all():
-            raise ValueError(
-                f"The target '{self.info.targets[0]}' must have several "
-                'values among the molecules that are kept, got only one'
-            )
 
     def _collate(
         self, table: MoleculeTable, graphs: Graphs, kept: list[int]
@@ -297,7 +258,7 @@ class MoleculeDataset(CollatedDataset):
                 empty.
         """
         if kind is None and self._part is not None:
-            found = self._given_split(seed)
+            found = split_by_parts(self._part, self._canonical, seed)
         else:
             found = split(
                 kind or 'scaffold',
@@ -309,17 +270,3 @@ class MoleculeDataset(CollatedDataset):
                 shares,
             )
         return self._within(found, len(self._canonical))
-
-    def _given_split(self, seed: int) -> dict[str, Tensor]:
-        part = np.array(self._part)
-        found = {
-            name: torch.from_numpy(np.flatnonzero(part == name))
-            for name in PARTS
-        }
-        if not found['valid'].numel():
-            train = found['train']
-            smiles = [self._canonical[i] for i in train.tolist()]
-            drawn = split('random', smiles, seed=seed, shares=WITHOUT_TEST)
-            found['train'] = train[drawn['train']]
-            found['valid'] = train[drawn['valid']]
-        return found

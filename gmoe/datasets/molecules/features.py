@@ -15,29 +15,19 @@ import torch
 
 from gmoe.common.require import require
 from gmoe.common.shown import shown
-from gmoe.datasets.cache import TensorCache, default_cache_dir, given_cache_dir
+from gmoe.datasets.cache import TensorCache
+from gmoe.datasets.molecules.descriptors import (
+    NUM_COUNTS,
+    counts,
+    descriptor_functions,
+    descriptors,
+)
 from gmoe.datasets.molecules.feature_columns import check_columns, columns_in
 from gmoe.datasets.molecules.parallel import FEW as FEW_GRAPHS
 from gmoe.datasets.molecules.parallel import default_workers, map_chunks
 
 #: RDKit's 217 two-dimensional descriptors, and Morgan's counts.
 DESCRIPTORS, COUNTS = KINDS = ('descriptors', 'counts')
-#: The radius of the substructures that are counted, and how many counts there
-#: are.
-RADIUS = 2
-NUM_COUNTS = 2048
-#: Of what is there more often, this many are counted.
-MAX_COUNT = 255
-#: Larger molecules have no information content: it takes cubic time.
-MAX_ATOMS = 100
-_CUBIC = ('Ipc', 'AvgIpc')
-#: Each of them would compute the same indices of all atoms again: a tenth of
-#: the time. The rest is spread over many, QED a sixth of it.
-_SAME_INDICES = tuple(
-    f'{kind}EStateIndex' for kind in ('MaxAbs', 'Max', 'MinAbs', 'Min')
-)
-#: The largest descriptor; beyond are overflows rather than properties.
-MAX_VALUE = 1e6
 #: Fewer molecules are not worth other processes; how many one takes at once.
 FEW, CHUNK = 200, 50
 #: Part of a cache's key: a new way to compute features makes old ones void.
@@ -105,7 +95,7 @@ class MoleculeFeatures:
         if kind == COUNTS:
             return [f'morgan_{i}' for i in range(NUM_COUNTS)]
         if self._descriptors is None:
-            self._descriptors = tuple(_functions())
+            self._descriptors = tuple(descriptor_functions())
         return list(self._descriptors)
 
     def compute(
@@ -195,7 +185,7 @@ class MoleculeFeatures:
         kinds = d['kinds'] if isinstance(d['kinds'], list) else ()
         features = cls(kinds, columns_in(d))
         names = d['descriptors']
-        available = _functions()
+        available = descriptor_functions()
         if not isinstance(names, list) or (
             bool(names) != (DESCRIPTORS in features.kinds)
         ):
@@ -224,13 +214,6 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     return values.clip(-most, most).astype(np.float32)
 
 
-def _functions() -> dict[str, Any]:
-    functions = dict(require('rdkit.Chem.Descriptors', 'mol').descList)
-    for name in _SAME_INDICES:
-        functions[name] = partial(functions[name], force=0)
-    return functions
-
-
 def _version() -> str:
     return require('rdkit', 'mol').__version__
 
@@ -246,12 +229,8 @@ def _cache(
     )
     for text in smiles:
         digest.update(f'\n{text}'.encode())
-    given = given_cache_dir(cache_dir)
-    return TensorCache(
-        Path(f'molecule-{kind}'),
-        digest.hexdigest(),
-        given or default_cache_dir(),
-        is_given=given is not None,
+    return TensorCache.by_content(
+        f'molecule-{kind}', digest.hexdigest(), cache_dir
     )
 
 
@@ -261,10 +240,10 @@ def _compute(
     smiles: Sequence[str],
     num_workers: int | None,
 ) -> dict[str, torch.Tensor]:
-    function = _counts
+    function = counts
     dtype = torch.uint8
     if kind == DESCRIPTORS:
-        function, dtype = partial(_descriptors, names), torch.float32
+        function, dtype = partial(descriptors, names), torch.float32
     title = f'Computes {kind}'
     values = [torch.empty(0, len(names), dtype=dtype)]
     is_read = [torch.empty(0, dtype=torch.bool)]
@@ -274,48 +253,3 @@ def _compute(
         values.append(torch.from_numpy(part))
         is_read.append(torch.from_numpy(good))
     return {'values': torch.cat(values), 'is_read': torch.cat(is_read)}
-
-
-def _molecules(smiles: Sequence[str]) -> tuple[list[Any], np.ndarray]:
-    chem = require('rdkit.Chem', 'mol')
-    with require('rdkit.rdBase', 'mol').BlockLogs():
-        molecules = [chem.MolFromSmiles(text) for text in smiles]
-    is_read = np.array([bool(m and m.GetNumAtoms()) for m in molecules])
-    return molecules, is_read
-
-
-def _counts(smiles: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    module = require('rdkit.Chem.rdFingerprintGenerator', 'mol')
-    generator = module.GetMorganGenerator(radius=RADIUS, fpSize=NUM_COUNTS)
-    molecules, is_read = _molecules(smiles)
-    values = np.zeros((len(smiles), NUM_COUNTS), np.uint8)
-    for i in np.flatnonzero(is_read):
-        counts = generator.GetCountFingerprintAsNumPy(molecules[i])
-        values[i] = counts.clip(max=MAX_COUNT)
-    return values, is_read
-
-
-def _descriptors(
-    names: tuple[str, ...], smiles: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    functions = _functions()
-    molecules, is_read = _molecules(smiles)
-    values = np.full((len(smiles), len(names)), np.nan)
-    with require('rdkit.rdBase', 'mol').BlockLogs():
-        for i in np.flatnonzero(is_read):
-            for column, name in enumerate(names):
-                values[i, column] = _value(name, functions[name], molecules[i])
-    values[~np.isfinite(values)] = np.nan
-    return values.clip(-MAX_VALUE, MAX_VALUE).astype(np.float32), is_read
-
-
-def _value(name: str, function: Any, molecule: Any) -> float:
-    if name in _CUBIC and molecule.GetNumAtoms() > MAX_ATOMS:
-        return np.nan
-    try:
-        value = float(function(molecule))
-    except (ValueError, ArithmeticError, RuntimeError, IndexError):
-        # Such as of charges that do not converge, or of elements that a
-        # descriptor does not know.
-        return np.nan
-    return np.log1p(value) if name == 'Ipc' else value

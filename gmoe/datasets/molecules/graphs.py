@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gmoe.common.require import require
-from gmoe.datasets.cache import (
-    TensorCache,
-    Tensors,
-    default_cache_dir,
-    given_cache_dir,
-)
+from gmoe.datasets.cache import TensorCache, Tensors
 from gmoe.datasets.molecules.codes import codes
 from gmoe.datasets.molecules.info import CANONICAL
 from gmoe.datasets.molecules.molecule import (
@@ -95,13 +89,7 @@ def cached_graphs(
         num_workers: The number of other processes.
         label: What a progress bar says; no bar without it.
     """
-    given = given_cache_dir(cache_dir)
-    cache = TensorCache(
-        Path(name),
-        _fingerprint(smiles),
-        given or default_cache_dir(),
-        is_given=given is not None,
-    )
+    cache = TensorCache.by_content(name, _fingerprint(smiles), cache_dir)
 
     def make() -> Tensors:
         graphs = make_graphs(smiles, num_workers, label)

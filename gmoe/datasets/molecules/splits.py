@@ -22,6 +22,12 @@ from gmoe.datasets.molecules.groups import (
 KINDS = ('random', 'scaffold', 'scaffold-balanced', 'stratified', 'cluster')
 PARTS = ('train', 'valid', 'test')
 SHARES = (0.8, 0.1, 0.1)
+#: The shares of parts where a column of parts has none to validate on.
+WITHOUT_TEST = (0.9, 0.1, 0.0)
+NO_VALID = (
+    "the split has no part 'valid': a tenth of 'train' is drawn for it, at "
+    'random'
+)
 #: The fewest folds: one to test on, one to select on, others to train on.
 MIN_FOLDS = 3
 
@@ -119,6 +125,36 @@ def split(
                 f"{counted(len(groups), 'group')} of '{kind}'"
             )
     return out
+
+
+def split_by_parts(
+    part: Sequence[str], smiles: Sequence[str], seed: int = 0
+) -> dict[str, Tensor]:
+    """Splits molecules by parts that are given. Where none is there to
+    validate on, a tenth of those of the training is drawn for it.
+
+    Args:
+        part: The part of each molecule, of :obj:`PARTS`.
+        smiles: The canonical SMILES strings.
+        seed: The seed.
+
+    Returns:
+        As of :func:`split`.
+
+    Raises:
+        ValueError: If molecules are too few to draw from.
+    """
+    names = np.array(part)
+    found = {
+        name: torch.from_numpy(np.flatnonzero(names == name)) for name in PARTS
+    }
+    if not found['valid'].numel():
+        train = found['train']
+        among = [smiles[i] for i in train.tolist()]
+        drawn = split('random', among, seed=seed, shares=WITHOUT_TEST)
+        found['train'] = train[drawn['train']]
+        found['valid'] = train[drawn['valid']]
+    return found
 
 
 def _checked(shares: Sequence[float]) -> Sequence[float]:

@@ -5,17 +5,12 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
 
 from gmoe.common.arguments import check_choice
-from gmoe.datasets.cache import (
-    TensorCache,
-    default_cache_dir,
-    given_cache_dir,
-)
+from gmoe.datasets.cache import TensorCache
 from gmoe.datasets.triples.encoder import (
     ENCODER_VERSION,
     encoder_features,
@@ -90,9 +85,8 @@ class TextFeatures:
             what = [ENCODER_VERSION, encoder_fingerprint(self.encoder)]
         text = json.dumps([self.kind, what, list(texts)])
         key = hashlib.sha256(text.encode()).hexdigest()
-        given = given_cache_dir(self.cache_dir)
-        folder = (given or default_cache_dir()) / 'texts'
-        cache = TensorCache(Path(self.kind), key, folder, given is not None)
+        name = f'texts/{self.kind}'
+        cache = TensorCache.by_content(name, key, self.cache_dir)
         return cache.get(lambda: {'table': self.make(texts)})['table']
 
     def make(self, texts: Sequence[str]) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from torch_geometric.loader import DataLoader
 
 from gmoe.datasets import from_smiles
-from gmoe.datasets.molecules.dataset import NO_VALID, MoleculeDataset
+from gmoe.datasets.molecules.dataset import MoleculeDataset
+from gmoe.datasets.molecules.splits import NO_VALID
 from gmoe.datasets.molecules.table import read_table
 
 pytest.importorskip('rdkit')

@@ -9,7 +9,7 @@ from gmoe.datasets import OGBMolDataset
 from gmoe.datasets.molecules.clusters import clusters
 from gmoe.datasets.molecules.groups import molecules, scaffolds
 from gmoe.datasets.molecules.molecule import prepare
-from gmoe.datasets.molecules.splits import KINDS, split
+from gmoe.datasets.molecules.splits import KINDS, split, split_by_parts
 
 pytest.importorskip('rdkit')
 
@@ -128,3 +128,25 @@ def test_parts_that_may_be_empty():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         split(smiles=['C' * i for i in range(1, 20)], **arguments)
+
+
+def test_parts_that_are_given():
+    part = ['test', 'train', 'valid', 'train']
+    found = split_by_parts(part, ['C'] * 4)
+    assert {name: index.tolist() for name, index in found.items()} == {
+        'train': [1, 3],
+        'valid': [2],
+        'test': [0],
+    }
+
+
+def test_a_part_to_validate_on_is_drawn_from_the_training():
+    part = ['train'] * 20 + ['test'] * 5
+    smiles = ['C' * (i + 1) for i in range(25)]
+    found = split_by_parts(part, smiles, seed=3)
+    assert found['test'].tolist() == list(range(20, 25))
+    assert len(found['valid']) == 2
+    both = torch.cat([found['train'], found['valid']])
+    assert both.sort().values.tolist() == list(range(20))
+    with pytest.raises(ValueError, match='got none for'):
+        split_by_parts(['train', 'test'], ['C', 'CC'])
