@@ -89,16 +89,11 @@ def read_config(folder: Path, name: str = 'source') -> dict[str, Any]:
         ValueError: If there are none, they cannot be read, a newer version
             of gmoe has written them, or there is a pickle beside them.
     """
-    path = folder / CONFIG
     pickle = _pickle(folder)
     if pickle is not None:
         reason = f'{shown(pickle)} is a pickle, which can run any code'
         raise refused(folder, name, reason)
-    if not path.is_file():
-        raise refused(folder, name, f'there is no {CONFIG}')
-    size = path.stat().st_size
-    if size > MOST_CONFIG_BYTES:
-        raise refused(folder, name, f'its {CONFIG} has {size} bytes')
+    path = _bounded(folder, CONFIG, MOST_CONFIG_BYTES, name)
     try:
         config = json.loads(path.read_text('utf-8'))
     except (ValueError, RecursionError) as error:
@@ -180,12 +175,7 @@ def read_weights(
     Raises:
         ValueError: If the file is missing, too large or no such file.
     """
-    path = folder / file
-    if not path.is_file():
-        raise refused(folder, name, f'there is no {file}')
-    size = path.stat().st_size
-    if size > MOST_WEIGHT_BYTES:
-        raise refused(folder, name, f'its {file} has {size} bytes')
+    path = _bounded(folder, file, MOST_WEIGHT_BYTES, name)
     safetensors = require('safetensors', 'mol')
     try:
         with safetensors.safe_open(path, 'pt') as opened:
@@ -274,6 +264,19 @@ def refused(folder: Path, name: str, reason: str) -> ValueError:
         f"'{name}' must be a folder with a network that gmoe has saved, in "
         f"{CONFIG} and {WEIGHTS}, got '{folder}': {reason}"
     )
+
+
+def _bounded(folder: Path, file: str, most: int, name: str) -> Path:
+    """A file that is there, and no larger than what it is for."""
+    path = folder / file
+    if not path.is_file():
+        raise refused(folder, name, f'there is no {file}')
+    size = path.stat().st_size
+    if size > most:
+        raise refused(
+            folder, name, f'its {file} has {size} bytes, more than {most}'
+        )
+    return path
 
 
 def _shape(value: Tensor | None) -> list[int] | None:
