@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -144,8 +145,7 @@ class RoutingTable:
         """
         draws = self.draws()
         usage = self._usage(draws)
-        keys = [key for part in self._parts for key in part]
-        often = {key: keys.count(key) for key in set(keys)} if keys else {}
+        often = Counter(key for part in self._parts for key in part)
         found: list[Enrichment] = []
         scores: list[float] = []
         for key in sorted(k for k, n in often.items() if n >= FEWEST):
@@ -166,28 +166,22 @@ class RoutingTable:
                 found.append(
                     Enrichment(expert, *key, interval, int(count[0]), False)
                 )
-        kept = benjamini_hochberg(_two_sided(np.array(scores)))
-        return [
-            Enrichment(e.expert, e.kind, e.name, e.ratio, e.num_atoms, bool(k))
-            for e, k in zip(found, kept)
-        ]
+        kept = remaining(np.array(scores))
+        return [replace(e, is_found=bool(k)) for e, k in zip(found, kept)]
 
 
-def benjamini_hochberg(p: np.ndarray, rate: float = FALSE) -> np.ndarray:
+def remaining(scores: np.ndarray, rate: float = FALSE) -> np.ndarray:
     """Which findings remain at a false discovery rate (`Benjamini and
     Hochberg 1995 <https://doi.org/10.1111/j.2517-6161.1995.tb02031.x>`_).
 
     Args:
-        p: The p-values.
+        scores: How far each is from nothing, in standard deviations.
         rate: The rate.
     """
-    order = np.argsort(p)
-    limit = rate * np.arange(1, len(p) + 1) / max(len(p), 1)
-    below = np.flatnonzero(p[order] <= limit)
-    kept = np.zeros(len(p), dtype=bool)
-    if below.size:
-        kept[order[: below[-1] + 1]] = True
-    return kept
+    from scipy.special import ndtr
+    from scipy.stats import false_discovery_control
+
+    return false_discovery_control(2 * ndtr(-scores)) <= rate
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -237,9 +231,3 @@ def _intervals(draws: np.ndarray) -> list[Interval]:
         Interval(float(v), float(a), float(b))
         for v, a, b in zip(draws[0], low, high)
     ]
-
-
-def _two_sided(scores: np.ndarray) -> np.ndarray:
-    from scipy.special import ndtr
-
-    return 2 * ndtr(-scores)

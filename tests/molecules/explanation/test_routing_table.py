@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from gmoe.molecules.explanation.routing_table import (
     RoutingTable,
     agreement,
-    benjamini_hochberg,
     mean_agreement,
+    remaining,
 )
 
 KEY, OTHER = ('atom type', 'O'), ('atom type', 'N')
@@ -67,10 +68,34 @@ def test_idle_and_collapsed():
     assert make(0).idle() == []
 
 
+def benjamini_hochberg(p, rate):
+    """The procedure as it is written down."""
+    order = np.argsort(p)
+    limit = rate * np.arange(1, len(p) + 1) / max(len(p), 1)
+    below = np.flatnonzero(p[order] <= limit)
+    kept = np.zeros(len(p), dtype=bool)
+    if below.size:
+        kept[order[: below[-1] + 1]] = True
+    return kept
+
+
 def test_benjamini_hochberg_by_hand():
-    p = np.array([0.04, 0.001, 0.9, 0.02])
-    assert benjamini_hochberg(p).tolist() == [False, True, False, True]
-    assert benjamini_hochberg(np.array([])).tolist() == []
+    scores = norm.isf(np.array([0.04, 0.001, 0.9, 0.02]) / 2)
+    assert remaining(scores).tolist() == [False, True, False, True]
+    assert remaining(np.array([])).tolist() == []
+
+
+@pytest.mark.parametrize('rate', [0.01, 0.05, 0.5])
+def test_benjamini_hochberg_as_it_is_written_down(rate):
+    random = np.random.default_rng(0)
+    sizes = []
+    for count in range(1, 200):
+        scores = np.abs(random.normal(scale=2, size=count)).round(1)
+        kept = remaining(scores, rate)
+        expected = benjamini_hochberg(2 * norm.sf(scores), rate)
+        assert (kept == expected).all()
+        sizes.append(kept.mean())
+    assert min(sizes) < 0.5 < max(sizes) or rate < 0.5
 
 
 def test_agreement():
