@@ -16,7 +16,7 @@ from gmoe.cli.graph_cli import GMoECLI, SaveFitConfig
 from gmoe.cli.own import OWN, is_own, run_own
 from gmoe.cli.packaged import COMMANDS
 from gmoe.cli.parser import DEBUG, Parser
-from gmoe.cli.quiet import be_quiet
+from gmoe.cli.quiet import be_quiet, plain_warnings
 from gmoe.cli.refusal import refusal
 from gmoe.training import EpochSeed, PredictionWriter
 
@@ -86,7 +86,8 @@ def main() -> None:
     ``GMOE_DEBUG`` asks for the traceback, which any other error shows anyway.
     """
     try:
-        run()
+        with plain_warnings():
+            run()
     except KeyboardInterrupt:
         _stop(signal.SIGINT)
     except SIGTERMException:

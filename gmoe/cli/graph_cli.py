@@ -23,7 +23,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from gmoe.cli.finish import finish_fit
 from gmoe.cli.packaged import expanded
 from gmoe.cli.parser import Parser
-from gmoe.cli.settings import check_files, expand_home
+from gmoe.cli.settings import check_files, expand_home, run_of
 from gmoe.common.shown import one_line
 from gmoe.molecules.calibration_writer import CalibrationWriter
 from gmoe.training.callbacks import (
@@ -59,6 +59,8 @@ _LINKS = {
     'graph_dims': 'graph_dims',
     'text_channels': 'text_channels',
 }
+#: What is behind some of them.
+_MEANT = {'out_channels': ' (the number of targets, or of classes)'}
 
 
 class OtherDataError(ValueError):
@@ -158,8 +160,9 @@ class GMoECLI(LightningCLI):
             trained = self.checkpoint['hyper_parameters'].get(target)
             if trained is not None and plain(trained) != plain(value):
                 raise OtherDataError(
-                    f"'{target}' of the data must be {one_line(trained)!r}, "
-                    f"as in the checkpoint '{self._ckpt_path}', got "
+                    f"'{target}' of the data{_MEANT.get(target, '')} must be "
+                    f'{one_line(trained)!r}, as in the checkpoint '
+                    f"'{self._ckpt_path}', got "
                     f'{one_line(value)!r}'
                 )
         return value
@@ -183,9 +186,13 @@ class GMoECLI(LightningCLI):
         expand_home(self.config)
         command = self.config.subcommand
         config = self.config[command]
-        self.run_dir = RunDir.choose(
-            Path(config.run_dir), command, config.ckpt_path
+        root = Path(config.run_dir)
+        newest = (
+            ('last', 'best') if command == 'fit' else (None, 'last', 'best')
         )
+        if isinstance(args, list) and config.ckpt_path in newest:
+            root = run_of(args) or root
+        self.run_dir = RunDir.choose(root, command, config.ckpt_path)
         if self._ckpt_path:
             self._take_settings(parser, args, self._ckpt_path)
         # Lightning, too, would take settings from a checkpoint: all of them.

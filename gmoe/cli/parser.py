@@ -107,7 +107,8 @@ class Parser(LightningArgumentParser):
         if extra := re.match(r'unrecognized arguments: ([^-]\S*)', inner):
             return (
                 f'{one_line(extra[1])!r} is no option: each has a name before '
-                'its value, and a table comes first, as in gmoe fit my.csv'
+                "its value (a table comes right behind 'fit', the settings of "
+                "a run behind '--config')"
             )
         value = re.search(r'(?:Given|Got) value: (.*)', inner)
         if name and value:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from gmoe.common.shown import one_line
 
 #: Where Lightning prints what one process of a run says for all.
 _LOGGER = 'lightning.pytorch.utilities.rank_zero'
@@ -20,6 +27,31 @@ _WARNINGS = (
     r'Checkpoint directory .* exists and is not empty',
     r"The '\w+' does not have many workers",
 )
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Shows a warning of gmoe as one line, without the code that warns."""
+    package = Path(__file__).parents[1]
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def showwarning(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if Path(filename).is_relative_to(package):
+                text = one_line(message, 1000)
+                print(f'gmoe: warning: {text}', file=sys.stderr)
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = showwarning
+        yield
 
 
 def be_quiet() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 
-from gmoe.cli.options import CONFIG, values
+from gmoe.cli.options import CONFIG, given, values
 
 #: Options that take a file of settings, or something else.
 _OPTIONS = (
@@ -106,6 +106,21 @@ def _size(value: Any, known: dict[int, int]) -> int:
         inner = value.values() if isinstance(value, dict) else value
         known[id(value)] = 1 + sum(_size(item, known) for item in inner)
     return known[id(value)]
+
+
+def run_of(arguments: Sequence[str]) -> Path | None:
+    """The folder of the run whose own configuration a command line names;
+    :obj:`None` if it names another one, or a folder of runs.
+
+    Args:
+        arguments: The arguments of a command.
+    """
+    path = Path(given(arguments, *CONFIG) or '').expanduser()
+    is_own = path.name == 'config.yaml' and (
+        path.with_name('checkpoints').is_dir()
+    )
+    is_said = given(arguments, '--run_dir') is not None
+    return path.parent if is_own and not is_said else None
 
 
 def expand_home(settings: Any) -> Any:

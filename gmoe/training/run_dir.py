@@ -39,7 +39,8 @@ class RunDir:
         checkpoint is given.
 
         Args:
-            root: The folder of all versions.
+            root: The folder of all versions, or the one of a run that a
+                command starts from.
             subcommand: The command.
             ckpt_path: ``"last"``, ``"best"``, a path, or :obj:`None`.
 
@@ -60,7 +61,7 @@ class RunDir:
             if file.parent.name == 'checkpoints':
                 return cls(file.parent.parent, str(file))
             return cls._new(root, str(file))
-        for path in reversed(_versions(root)):
+        for path in (root, *reversed(_versions(root))):
             file = path / 'checkpoints' / f'{ckpt_path}.ckpt'
             if file.is_file():
                 return cls(path, str(file))

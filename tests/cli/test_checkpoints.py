@@ -76,6 +76,28 @@ def test_other_settings_are_refused(
     assert after == before
 
 
+@pytest.mark.parametrize('is_moved', [False, True])
+def test_the_configuration_of_a_run_means_that_run(
+    copied, tmp_path, monkeypatch, is_moved
+):
+    runs = tmp_path / 'runs'
+    shutil.copytree(runs / 'version_0', runs / 'version_1')
+    own = runs / 'version_0'
+    if is_moved:
+        own = own.rename(tmp_path / 'moved')
+    given = f'--config={own / "config.yaml"}'
+    done = cli.run(['test', given])
+    assert done.run_dir.path == own
+    assert cli.run(['predict', given]).run_dir.path == own
+    assert (own / 'predictions.csv').exists()
+    done = cli.run(['fit', given, '--ckpt_path=last'])
+    assert done.run_dir.path == own
+    done = cli.run(['test', given, f'--run_dir={runs}'])
+    assert done.run_dir.path == runs / 'version_1'
+    done = cli.run(['fit', given, f'--run_dir={tmp_path / "new"}'])
+    assert done.run_dir.path == tmp_path / 'new' / 'version_0'
+
+
 @pytest.mark.parametrize('name', ['last', 'path'])
 def test_settings_that_are_not_given_are_the_checkpoints(tmp_path, name):
     config = tiny.write_config(tmp_path)

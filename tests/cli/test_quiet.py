@@ -3,7 +3,8 @@
 import logging
 import warnings
 
-from gmoe.cli.quiet import be_quiet
+import gmoe.training.metrics.per_graph
+from gmoe.cli.quiet import be_quiet, plain_warnings
 
 
 def test_tips_and_warnings_of_lightning(caplog):
@@ -24,3 +25,20 @@ def test_tips_and_warnings_of_lightning(caplog):
         ['GPU available'],
         [],  # Where Lightning hands nothing on.
     )
+
+
+def test_warnings_of_gmoe_are_one_line(capsys, monkeypatch):
+    others = []
+    monkeypatch.setattr(warnings, 'showwarning', lambda *a: others.append(a))
+    path = gmoe.training.metrics.per_graph.__file__
+    with plain_warnings():
+        warnings.simplefilter('always')
+        warnings.warn_explicit('It is\nno score', UserWarning, path, 1)
+        warnings.warn_explicit('Of others', UserWarning, 'other.py', 7)
+    warnings.showwarning('After it', UserWarning, path, 1)
+    assert capsys.readouterr().err == 'gmoe: warning: It is no score\n'
+    assert [str(message) for message, *_ in others] == [
+        'Of others',
+        'After it',
+    ]
+    assert others[0][2:4] == ('other.py', 7)

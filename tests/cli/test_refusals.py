@@ -34,7 +34,7 @@ def here(tmp_path, monkeypatch):
         ('--run_dirr=x', ['--run_dirr', '--run_dir']),
         ('--optimizer=Adam --optimizer.lrr=3', ['--optimizer.lrr', '.lr']),
         ('--model.gnn.norm=x', ['--model.gnn.norm']),
-        ('extra', ["'extra' is no option", 'a table comes first']),
+        ('extra', ["'extra' is no option", "right behind 'fit'"]),
         ('--run_dir', ['--run_dir', 'expected one argument']),
         ('--config', ['--config', 'expected one argument']),
         ('--model.top_k=many', ["'model.top_k'", 'int', "'many'"]),
