@@ -129,6 +129,9 @@ class TrainedModel:
         said[0] += f'{info.task_type} of {one_line(", ".join(info.targets))}'
         if info.task_type == BINARY and info.classes is not None:
             said[0] += f': the probability is that of {info.classes[1]!r}'
+        hparams = self.members[0].hparams
+        if hparams.get('loss') == 'quantile':
+            said[0] += f': the quantile {hparams["quantile"]} is predicted'
         if self.columns:
             said.append(
                 f'read beside the molecules: {shown(list(self.columns))}'

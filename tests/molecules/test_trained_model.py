@@ -187,6 +187,14 @@ def test_ogb_is_said(tmp_path):
     assert list(model.predict(['CCO']).columns())[0] == 'molesol_predicted'
 
 
+def test_a_quantile_is_said(tmp_path):
+    path = tmp_path / 'best.ckpt'
+    predictor = tiny.make_predictor(loss='quantile', quantile=0.9)
+    tiny.write_checkpoint(path, predictor)
+    (line, *_) = TrainedModel.load(path).described()
+    assert line == 'regression of solubility: the quantile 0.9 is predicted'
+
+
 def test_what_is_refused(tmp_path):
     model = TrainedModel.load(tiny.write_run(tmp_path))
     for smiles in ('CCO', [1], [None]):
