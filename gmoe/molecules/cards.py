@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,34 @@ def run_facts(
         if given.get('folds'):
             facts['split'] += f', fold {given["fold"]} of {given["folds"]}'
     facts['scores'] = {} if folder is None else test_scores(folder)
+    return facts
+
+
+def joint_facts(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the runs of an ensemble tell of their training: their splits, and
+    the means of the scores that each has alone.
+
+    Args:
+        runs: What each tells, of :func:`run_facts`.
+    """
+    facts = dict(runs[0])
+    if len(runs) == 1:
+        return facts
+    splits = [
+        re.sub(
+            r'fold \d+ of (\d+)$', r'another of \1 folds each', run['split']
+        )
+        for run in runs
+        if 'split' in run
+    ]
+    if splits:
+        facts['split'] = '; '.join(dict.fromkeys(splits))
+    facts['scores'] = {
+        name.replace('(test)', '(test, mean of single networks)'): float(
+            np.mean([run['scores'].get(name, np.nan) for run in runs])
+        )
+        for name in runs[0]['scores']
+    }
     return facts
 
 

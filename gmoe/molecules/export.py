@@ -9,6 +9,7 @@ from typing import Any
 
 from gmoe.common.model_folder import CONFIG
 from gmoe.molecules.cards import (
+    joint_facts,
     molecule_card,
     run_facts,
     validation_scores,
@@ -53,8 +54,10 @@ def export_run(
             "'model' must be a run, an ensemble of runs or a checkpoint to be "
             f"exported, got '{path}', which is an exported folder already"
         )
-    checkpoint = _checkpoint(first)
-    facts = run_facts(read_checkpoint(checkpoint), _run(checkpoint))
+    checkpoints = [_checkpoint(folder) for folder in folders or [path]]
+    facts = joint_facts(
+        [run_facts(read_checkpoint(c), _run(c)) for c in checkpoints]
+    )
     info = members[0].info
     scores = validation_scores(info, TrainedModel(members).calibration)
     facts['scores'] = {**facts.get('scores', {}), **scores}

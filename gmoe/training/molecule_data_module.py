@@ -49,7 +49,8 @@ class MoleculeDataModule(GraphDataModule):
             as molecules to predict mostly have other scaffolds, or
             ``'stratified'`` where scaffolds leave a part without molecules
             or without one of the classes)
-        folds: The number of folds of a cross-validation by that split.
+        folds: The number of folds of a cross-validation by that split, which
+            is no column then.
         fold: The fold that tests; the next one validates.
         shares: The shares of training, validation and testing, without folds.
         split_seed: The seed of the split, apart from that of the training.
@@ -104,6 +105,11 @@ class MoleculeDataModule(GraphDataModule):
     ) -> None:
         super().__init__(**kwargs)
         check_integer(0, fold=fold, split_seed=split_seed)
+        if folds is not None and split is not None and split not in KINDS:
+            raise ValueError(
+                f"'folds' must be left out where 'split' is a column, got "
+                f'{folds} and {split!r}'
+            )
         self.split = split
         self.folds, self.fold, self.shares = folds, fold, tuple(shares)
         self.split_seed = split_seed

@@ -6,6 +6,7 @@ import pytest
 from gmoe.datasets.molecules.info import MoleculeInfo
 from gmoe.molecules.calibration_data import CalibrationData
 from gmoe.molecules.cards import (
+    joint_facts,
     molecule_card,
     run_facts,
     validation_scores,
@@ -76,6 +77,22 @@ def test_facts_of_a_run(tmp_path):
     assert facts['split'] == "the dataset's own"
     for odd in ({}, {'callbacks': None}):
         assert run_facts(odd, tmp_path) == {'scores': {}}
+
+
+def test_facts_of_an_ensemble():
+    runs = [
+        {
+            **run_facts(checkpoint(path='a.csv', folds=3, fold=i), None),
+            'scores': {'mae (test)': float(i)},
+        }
+        for i in range(3)
+    ]
+    facts = joint_facts(runs)
+    assert facts['split'].endswith('seed 0, another of 3 folds each')
+    assert facts['scores'] == {'mae (test, mean of single networks)': 1.0}
+    assert facts['data'] == 'a.csv'
+    assert joint_facts(runs[:1]) == runs[0]
+    assert joint_facts([{'scores': {}}] * 2) == {'scores': {}}
 
 
 def test_scores_of_a_test(tmp_path):

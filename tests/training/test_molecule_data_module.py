@@ -170,6 +170,7 @@ def test_folds(tmp_path: Path):
         ({'split': 'z'}, "'split' must be one of .*'scaffold'.*, or a column"),
         ({'eval_metric': 'z'}, "'eval_metric' must be one of"),
         ({'fold': -1}, "'fold' must be an integer"),
+        ({'split': 'y', 'folds': 5}, "'folds' must be left out .* 'y'"),
         ({'task': 'ranking'}, "'task'"),
         ({'features': []}, "'features' must be a list"),
         ({'batch_size': 0}, "'batch_size' must be"),

@@ -199,10 +199,11 @@ class Explainer:
             ValueError: If there was no molecule to explain.
         """
         if self.count == 0:
-            first = self.refused[0][2] if self.refused else 'there is none'
+            got = 'none'
+            if self.refused:
+                got = f'{len(self.refused)} refused: {self.refused[0][2]}'
             raise ValueError(
-                "'input' must have a molecule that RDKit can read, got "
-                f'{len(self.refused)} that are refused: {first}'
+                "'input' must have a molecule that RDKit can read, got " + got
             )
         layers = self.members[0].predictor.gnn.moe_layers
         header = ['row', 'smiles', 'atom', 'symbol', 'target']

@@ -9,6 +9,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from gmoe.training.callbacks.moved_run import at_home
+
 
 class BestCheckpoint(ModelCheckpoint):
     """Saves the epoch with the best score as ``best.ckpt``.
@@ -34,7 +36,7 @@ class BestCheckpoint(ModelCheckpoint):
         return {**super().state_dict(), 'lowest_loss': self._lowest_loss}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict(state_dict)
+        super().load_state_dict(at_home(state_dict, self.dirpath))
         self._lowest_loss = state_dict.get('lowest_loss')
 
     def check_monitor_top_k(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+
+from gmoe.training.callbacks.moved_run import at_home
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -42,6 +45,9 @@ class LastCheckpoint(ModelCheckpoint):
         )
         self.min_seconds = min_seconds
         self._time = 0.0
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(at_home(state_dict, self.dirpath))
 
     def on_train_start(
         self, trainer: Trainer, pl_module: LightningModule
