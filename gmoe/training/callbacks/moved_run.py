@@ -9,7 +9,9 @@ from typing import Any
 _PATHS = ('best_model_path', 'kth_best_model_path', 'last_model_path')
 
 
-def at_home(state: dict[str, Any], folder: str | Path | None) -> dict[str, Any]:
+def at_home(
+    state: dict[str, Any], folder: str | Path | None
+) -> dict[str, Any]:
     """The state of a callback for checkpoints, with its paths in the folder
     in which these are now. Lightning forgets the best score otherwise, so
     that the next epoch counts as the best, however poor.
