@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import Namespace
 
+from gmoe.cli import options
 from gmoe.cli.command import run
 from gmoe.cli.graph_cli import GMoECLI
 from gmoe.cli.own import OWN
@@ -34,6 +35,8 @@ from gmoe.training.tuning import (
 
 #: What trials leave out: the test split is for the end.
 _LEFT_OUT = ('data.test_curve', 'data.score_test', 'data.log')
+#: Options of ``fit`` that trials cannot have.
+_NO_TRIALS = ('ensemble', 'ckpt_path')
 #: Of Lightning.
 _LOGGERS = ('fabric', 'pytorch')
 #: What a search does not choose, as it is the same for all its trials.
@@ -85,6 +88,13 @@ def main(arguments: list[str]) -> None:
     check_integer(0, seed=given.seed)
     if given.asha is not None:
         check_integer(1, asha=given.asha)
+    for name in _NO_TRIALS:
+        if options.given(rest, f'--{name}') is not None:
+            raise ValueError(
+                f"'{name}' must be left out of a search, whose trials are "
+                'single networks from their start: it is for the gmoe fit of '
+                'the best settings'
+            )
     resources = Resources(
         given.address, given.workers, given.cores, given.gpus, given.memory
     )
@@ -219,13 +229,13 @@ def _finish(study: Study, arguments: Sequence[str]) -> None:
             f"'space' must have settings that can be trained: all "
             f'{len(failed)} trials failed, the first as {failed[0].reason}'
         )
-    options = as_options(best.settings)
-    path = study.write_best(_dry_run([*arguments, *options]).text(), best)
+    chosen = as_options(best.settings)
+    path = study.write_best(_dry_run([*arguments, *chosen]).text(), best)
     first = study.trials[0]
     if study.start == first.point and first.score is not None:
         print(f'The configuration itself: {study.monitor} {first.score:.6g}')
     print(f'The best, {best.name}: {study.monitor} {best.score:.6g}')
-    for option in options:
+    for option in chosen:
         print(f'  {option}')
     print(f'gmoe fit --config {path}')
 

@@ -155,6 +155,8 @@ def test_space_is_refused(tmp_path, command, refused, space, message):
         (['--space', 'none.yaml'], "'space' must be a file of settings"),
         (['--config', 'none.yaml'], "'config' must be a file of settings"),
         (['--modle', '3'], "'--modle' is not an argument"),
+        (['--ensemble', '2'], "'ensemble' must be left out of a search"),
+        (['--ckpt_path=last'], "'ckpt_path' must be left out of a search"),
     ],
 )
 def test_options_are_refused(tmp_path, command, refused, options, message):
