@@ -79,6 +79,7 @@ def start(
     folder: Path,
     module: str,
     *arguments: object,
+    stdin: str | Path = os.devnull,
     stdout: str = 'stdout',
     stderr: str = 'stderr',
     variables: dict[str, str] | None = None,
@@ -90,6 +91,7 @@ def start(
         folder: The folder.
         module: The module.
         *arguments: Its arguments.
+        stdin: The file that it reads.
         stdout: The file in the folder for what it prints.
         stderr: The file for its errors; may be the same.
         variables: More environment variables.
@@ -100,6 +102,7 @@ def start(
     order = {
         'folder': str(folder),
         'argv': [module, *map(str, arguments)],
+        'stdin': str(stdin),
         'files': [str(folder / stdout), str(folder / stderr)],
         'variables': variables or {},
         'largest_file': largest_file,
@@ -115,6 +118,7 @@ def _run(order: dict[str, Any]) -> None:
     os.setsid()
     os.chdir(order['folder'])
     os.environ.update(order['variables'])
+    os.dup2(os.open(order['stdin'], os.O_RDONLY), 0)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     for number, path in enumerate(order['files'], start=1):
         os.dup2(os.open(path, flags), number)

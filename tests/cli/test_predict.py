@@ -1,8 +1,7 @@
 """The command ``gmoe predict MODEL new.csv``."""
 
 import io
-import subprocess
-import sys
+import os
 from dataclasses import replace
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pytest
 
 from gmoe import cli
 from gmoe.datasets.molecules.features import MoleculeFeatures
+from tests import processes
 from tests.molecules import tiny
 
 TABLE = 'id,smiles\n1,CCO\n2,C1CC\n3,\n4,c1ccccc1O\n'
@@ -135,20 +135,27 @@ def test_several_and_classes(tmp_path, table, capsys):
     assert "probability is that of 'yes'" in said
 
 
-def test_pipes(run):
+def test_pipes(run, table, tmp_path):
     """Messages leave the table alone, and who reads it may stop early."""
-    command = [sys.executable, '-m', 'gmoe.cli', 'predict', str(run), '-']
-    done = subprocess.run(command, input=TABLE, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+
+    def start(path, **kwargs):
+        arguments = 'gmoe.cli', 'predict', run, '-'
+        return processes.start(tmp_path, *arguments, stdin=path, **kwargs)
+
+    errors = tmp_path / 'stderr'
+    assert start(table).wait(120) == 0, errors.read_text()
+    lines = (tmp_path / 'stdout').read_text().splitlines()
     assert [line.split(',')[0] for line in lines] == ['id', *'1234']
-    code = f'{" ".join(command)} | head -1'
-    text = TABLE + '5,CCO\n' * 20_000
-    done = subprocess.run(
-        code, shell=True, input=text, capture_output=True, text=True
-    )
-    assert 'Traceback' not in done.stderr
-    assert done.stdout.startswith('id,smiles,')
+    assert '4 molecules' in errors.read_text()
+    errors.unlink()
+    # More than a pipe holds.
+    table.write_text(TABLE + '5,CCO\n' * 5_000)
+    os.mkfifo(tmp_path / 'pipe')
+    process = start(table, stdout='pipe')
+    with open(tmp_path / 'pipe') as pipe:
+        assert pipe.readline().startswith('id,smiles,')
+    assert process.wait(120) == 0
+    assert 'Traceback' not in errors.read_text()
 
 
 def test_what_is_refused(run, table, tmp_path, refused, capsys):

@@ -48,7 +48,7 @@ def command(tmp_path, held):
     config.write_text(yaml.safe_dump(settings))
     space = tmp_path / 'space.yaml'
     space.write_text(yaml.safe_dump(SPACE))
-    options = ['--space', space, '--trainer.max_epochs', 16, '--workers', 1]
+    options = ['--space', space, '--trainer.max_epochs', 4, '--workers', 1]
     return ['tune', '--config', config, *options]
 
 
@@ -103,7 +103,7 @@ def test_killed_and_stopped(tmp_path, command, held):
     assert failed['reason'].str.startswith('training diverged at').all()
     done = table[table['status'] == 'done']
     assert (done['model.learning_rate'] == 0.001).all()
-    assert set(done['epochs']) == {16}
+    assert set(done['epochs']) == {4}
     said = (tmp_path / 'stdout').read_text().splitlines()
     (count,) = [line for line in said if line.startswith('4 trials: ')]
     assert f'4 trials: {len(done)} with a score' in count
@@ -113,7 +113,7 @@ def test_killed_and_stopped(tmp_path, command, held):
 
     # The best configuration is whole: its training has the same score.
     best = cli.run(['fit', '--config', str(study / 'best.yaml')])
-    assert best.trainer.max_epochs == 16
+    assert best.trainer.max_epochs == 4
     score = best.config_init['fit'].checkpoint.best_model_score
     assert float(score) == pytest.approx(done['score'].max(), abs=1e-6)
     assert (tmp_path / 'runs' / 'version_0' / 'config.yaml').exists()

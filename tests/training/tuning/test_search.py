@@ -52,15 +52,17 @@ def run(path, trials, epochs, grace=None):
     return study, said
 
 
-def test_goes_on_with_more_trials(tmp_path):
+def test_goes_on_with_more_trials(tmp_path, monkeypatch):
+    # Ray's processes give way to all others.
+    monkeypatch.setenv('RAY_worker_niceness', '0')
     study, said = run(tmp_path, 3, 1)
     assert len(said) == 3
     first = [trial.point for trial in study.over]
-    study, said = run(tmp_path, 6, 9, grace=2)
-    assert len(said) == 3
+    study, said = run(tmp_path, 5, 9, grace=2)
+    assert len(said) == 2
     assert [trial.point for trial in study.over[:3]] == first
     # The same points are not drawn again.
-    assert len({trial.point['x'] for trial in study.over}) == 6
+    assert len({trial.point['x'] for trial in study.over}) == 5
     best = min(
         trial.point['x'] ** 2 + (trial.point['kind'] == 'slow')
         for trial in study.over
@@ -75,4 +77,4 @@ def test_goes_on_with_more_trials(tmp_path):
         else:
             assert trial.status == 'done'
     assert not (study.path / 'ray').exists()
-    assert run(tmp_path, 6, 9)[1] == []
+    assert run(tmp_path, 5, 9)[1] == []
