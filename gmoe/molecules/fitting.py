@@ -33,7 +33,7 @@ from gmoe.training.callbacks import BestCheckpoint, EpochSeed
 from gmoe.training.checkpoint import read_checkpoint
 from gmoe.training.graph_data_module import GraphDataModule
 from gmoe.training.graph_predictor import GraphPredictor
-from gmoe.training.task import SCORES
+from gmoe.training.molecule_data_module import METRICS
 
 #: The largest share of molecules that is held out of a small table.
 _MOST_HELD_OUT = 0.4
@@ -77,7 +77,7 @@ class _TableModule(GraphDataModule):
         self.num_tasks = dataset.num_tasks
         self.num_classes = dataset.num_classes
         self.task_type = dataset.task_type
-        self.eval_metric = eval_metric or SCORES[dataset.task_type][0]
+        self.eval_metric = eval_metric or METRICS[dataset.task_type]
         features = dataset._data.get('graph_attr')
         self.graph_dims = None if features is None else features.size(1)
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
@@ -16,14 +15,14 @@ from gmoe.common.arguments import check_choice, check_integer
 from gmoe.datasets.molecules.dataset import MoleculeDataset
 from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.info import BINARY, MULTICLASS, REGRESSION
-from gmoe.datasets.molecules.splits import KINDS, SHARES, split
+from gmoe.datasets.molecules.splits import KINDS, SHARES
 from gmoe.datasets.molecules.table import MoleculeTable, read_table
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS
 from gmoe.training.graph_data_module import SPLITS, GraphDataModule
 from gmoe.training.task import SCORES
 
 #: The score that selects an epoch, where none is asked for.
-_METRICS = {BINARY: 'rocauc', MULTICLASS: 'accuracy', REGRESSION: 'rmse'}
+METRICS = {BINARY: 'rocauc', MULTICLASS: 'accuracy', REGRESSION: 'rmse'}
 #: How molecules are split where nothing is asked for, and where that leaves a
 #: part without molecules or without one of the classes.
 _SPLIT, _OTHER_SPLIT = 'scaffold', 'stratified'
@@ -142,7 +141,7 @@ class MoleculeDataModule(GraphDataModule):
         self.task_type = self.info.task_type
         if eval_metric is not None:
             check_choice('eval_metric', eval_metric, SCORES[self.task_type])
-        self.eval_metric = eval_metric or _METRICS[self.task_type]
+        self.eval_metric = eval_metric or METRICS[self.task_type]
 
     @property
     def molecules(self) -> dict[str, Any]:
@@ -174,7 +173,7 @@ class MoleculeDataModule(GraphDataModule):
     ) -> tuple[dict[str, Tensor], str]:
         kind = self.split
         if kind is not None and kind not in KINDS:
-            parts = _with_validation(dataset, self.split_seed)
+            parts = dataset.get_idx_split(seed=self.split_seed)
             return parts, f"Split by the column '{kind}': {_sizes(parts)}"
         said = 'as asked for'
         if kind is None:
@@ -214,17 +213,3 @@ def _lacks(dataset: MoleculeDataset, parts: dict[str, Tensor]) -> str | None:
         if not bool(has_both.any()):
             return f"all of '{name}' would be of one class"
     return None
-
-
-def _with_validation(dataset: MoleculeDataset, seed: int) -> dict[str, Tensor]:
-    """The parts of a column. Without a validation part, a tenth of training
-    is taken, as an epoch is selected on it."""
-    parts = dataset.get_idx_split()
-    if parts['valid'].numel() == 0:
-        train = parts['train']
-        smiles = [dataset.smiles(i) for i in train.tolist()]
-        inner = split('random', smiles, seed=seed)
-        parts['valid'] = train[inner['valid']]
-        others = torch.cat([inner['train'], inner['test']]).sort().values
-        parts['train'] = train[others]
-    return parts

@@ -66,6 +66,21 @@ def test_classes_are_in_both_parts(settings):
     assert set(fitted.calibrations[0].target[:, 0]) == {0, 1}
 
 
+@pytest.mark.parametrize(
+    ('y', 'task', 'metric'),
+    [
+        (COUNTS, 'regression', 'rmse'),
+        (ALCOHOL, 'classification', 'rocauc'),
+        ([*'abcd'] * 24, 'classification', 'accuracy'),
+    ],
+)
+def test_the_score_that_selects_is_that_of_the_command(
+    settings, y, task, metric
+):
+    (network,) = fit(settings, y=y, task=task).predictors
+    assert network.metric == metric
+
+
 def test_features_of_molecules(settings):
     data = {**settings.data, 'features': ['descriptors']}
     with_features = FitSettings(settings.model, data, settings.trainer)

@@ -146,6 +146,20 @@ def test_column_of_parts(tmp_path: Path, capsys):
     ]
 
 
+def test_what_is_drawn_to_validate_on_depends_on_the_seed(tmp_path: Path):
+    y = [0.5 * i for i in range(30)]
+    path = table(tmp_path / 'a.csv', y=y, part=['train'] * 25 + ['test'] * 5)
+    drawn = []
+    for seed in (0, 1, 1):
+        data = MoleculeDataModule(
+            path, split='part', split_seed=seed, cache_dir=tmp_path, log=False
+        )
+        data.setup()
+        assert data.splits['test'].tolist() == list(range(25, 30))
+        drawn.append(data.splits['valid'].tolist())
+    assert drawn[0] != drawn[1] == drawn[2]
+
+
 def test_folds(tmp_path: Path):
     path = table(tmp_path / 'a.csv', y=[0.5 * i for i in range(30)])
     seen = []
