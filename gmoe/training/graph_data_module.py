@@ -86,7 +86,8 @@ class GraphDataModule(LightningDataModule):
         predict_split: str = 'test',
     ) -> None:
         super().__init__()
-        eval_batch_size = eval_batch_size or batch_size
+        if eval_batch_size is None:
+            eval_batch_size = batch_size
         check_integer(
             1, batch_size=batch_size, eval_batch_size=eval_batch_size
         )

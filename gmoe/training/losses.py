@@ -54,7 +54,9 @@ class Loss:
         check_number(0, focal_gamma=self.focal_gamma)
         check_share(quantile=self.quantile)
         if self.quantile == 0:
-            raise ValueError(f"'quantile' must be in (0, 1), got {0}")
+            raise ValueError(
+                f"'quantile' must be in (0, 1), got {self.quantile}"
+            )
 
     def check(self, is_regression: bool) -> None:
         """Refuses a loss that does not fit the task.

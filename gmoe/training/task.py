@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from gmoe.common.arguments import check_choice, check_share
 from gmoe.common.distributed import is_distributed
+from gmoe.datasets.molecules.info import BINARY, MULTICLASS, REGRESSION
 from gmoe.training.losses import Loss
 from gmoe.training.metrics import (
     CATEGORY_SCORES,
@@ -20,13 +21,11 @@ from gmoe.training.metrics import (
 )
 from gmoe.training.metrics.category_score import UNKNOWN
 
-#: The type of a task with one of several categories for each graph.
-MULTICLASS = 'multiclass classification'
-#: The scores of each type of task. The first one is the default.
+#: The scores of each type of task.
 SCORES: dict[str, tuple[str, ...]] = {
-    'binary classification': (*CLASS_MODES, 'acc'),
+    BINARY: (*CLASS_MODES, 'acc'),
     MULTICLASS: CATEGORY_SCORES,
-    'regression': tuple(VALUE_MODES),
+    REGRESSION: tuple(VALUE_MODES),
 }
 TASK_TYPES = tuple(SCORES)
 #: Tasks of which all scores take too long for each epoch.
@@ -55,7 +54,7 @@ class Task:
         check_choice('task_type', kind, TASK_TYPES)
         check_share(label_smoothing=label_smoothing)
         self.is_multiclass = kind == MULTICLASS
-        self.is_regression = kind == 'regression'
+        self.is_regression = kind == REGRESSION
         self.label_smoothing = label_smoothing
         self.label_loss = loss or Loss()
         self.label_loss.check(self.is_regression)

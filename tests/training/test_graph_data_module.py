@@ -31,6 +31,7 @@ def set_up(**kwargs):
     [
         ('batch_size', 0),
         ('eval_batch_size', -1),
+        ('eval_batch_size', 0),
         ('num_workers', -1),
         ('drop_nodes', 1.0),
         ('drop_nodes', -0.1),

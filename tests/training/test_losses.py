@@ -85,7 +85,7 @@ def test_focal_loss_without_focus_is_cross_entropy(kind):
         ({'name': 'mse'}, "'loss' must be one of .*'huber'.* got 'mse'"),
         ({'huber_delta': 0.0}, "'huber_delta' must be .*> 0, got 0.0"),
         ({'focal_gamma': -1.0}, "'focal_gamma' must be .*>= 0, got -1.0"),
-        ({'quantile': 0.0}, "'quantile' must be in \\(0, 1\\), got 0"),
+        ({'quantile': 0.0}, "'quantile' must be in \\(0, 1\\), got 0.0"),
         ({'quantile': 1.0}, "'quantile' must be .* got 1.0"),
     ],
 )

@@ -111,7 +111,7 @@ class MoleculeFeatures:
         Args:
             smiles: The SMILES strings.
             num_workers: The number of processes, `0` for none beside this
-                one. (default: one for each core)
+                one. (default: one for each core, none for few molecules)
             is_kept: Whether the features are kept in the cache, by the
                 content of ``smiles`` and RDKit's version.
             cache_dir: The folder of the cache. (default: the environment

@@ -102,7 +102,12 @@ class Text:
 
 
 def too_large(name: str, limit: int) -> ValueError:
-    """The error of a file that is larger than what is read at once."""
+    """The error of a file that is larger than what is read at once.
+
+    Args:
+        name: The file.
+        limit: The most characters that are read.
+    """
     return ValueError(
         f"'{name}' must hold at most {limit // 2**20} MiB of text, as it is "
         'read into memory whole, got more: leave out columns or rows'

@@ -58,7 +58,7 @@ class Trial:
 
 
 def read_trials(trials: Path) -> list[Trial]:
-    """Reads the trials that are in a folder, in the order of their names.
+    """Reads the trials that are in a folder, in the order of their numbers.
 
     Args:
         trials: The folder.
@@ -67,7 +67,9 @@ def read_trials(trials: Path) -> list[Trial]:
         ValueError: If a file in it is not of a trial.
     """
     found = []
-    for path in sorted(trials.glob(f'*/{_FILE}')):
+    paths = trials.glob(f'*/{_FILE}')
+    # A longer name has a larger number.
+    for path in sorted(paths, key=lambda p: (len(p.parent.name), p)):
         try:
             trial = Trial(**json.loads(path.read_text()))
         except (TypeError, ValueError) as error:

@@ -29,6 +29,13 @@ def test_written_and_read(tmp_path):
         read_trials(tmp_path)
 
 
+def test_the_order_is_that_of_numbers(tmp_path):
+    names = ['trial_002', 'trial_999', 'trial_1000']
+    for name in names:
+        Trial(name, {'a': 1}).write(tmp_path)
+    assert [trial.name for trial in read_trials(tmp_path)] == names
+
+
 def test_best():
     assert best_trial(trials(), 'max').name == 'trial_002'
     assert best_trial(trials(), 'min').name == 'trial_000'
