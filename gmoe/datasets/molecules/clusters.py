@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from gmoe.common.require import require
 from gmoe.datasets.molecules.groups import Groups, molecules
 from gmoe.datasets.molecules.molecule import read
+from gmoe.datasets.molecules.morgan import NUM_BITS, morgan_generator
 from gmoe.datasets.molecules.parallel import map_chunks
 
-#: The least Tanimoto similarity of a molecule to the centre of its cluster,
-#: and the Morgan fingerprints it is of.
+#: The least Tanimoto similarity of a molecule to the centre of its cluster.
 SIMILARITY = 0.35
-RADIUS, NUM_BITS = 2, 2048
 #: The most molecules: the time grows with the square of their number.
 MAX_MOLECULES = 200_000
 _ROWS = 256
@@ -98,9 +96,7 @@ def _fingerprints(smiles: list[str]) -> Any:
 
 
 def _on_bits(smiles: list[str]) -> list[np.ndarray]:
-    generator = require(
-        'rdkit.Chem.rdFingerprintGenerator', 'mol'
-    ).GetMorganGenerator(radius=RADIUS, fpSize=NUM_BITS)
+    generator = morgan_generator()
     return [
         np.array(list(generator.GetFingerprint(read(text)).GetOnBits()), int)
         for text in smiles

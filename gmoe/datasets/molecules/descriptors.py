@@ -10,12 +10,9 @@ import numpy as np
 
 from gmoe.common.require import require
 from gmoe.datasets.molecules.molecule import read
+from gmoe.datasets.molecules.morgan import NUM_BITS, morgan_generator
 
-#: The radius of the substructures that are counted, and how many counts there
-#: are.
-RADIUS = 2
-NUM_COUNTS = 2048
-#: Of what is there more often, this many are counted.
+#: Of a substructure that is there more often, this many are counted.
 MAX_COUNT = 255
 #: Larger molecules have no information content: it takes cubic time.
 MAX_ATOMS = 100
@@ -49,10 +46,9 @@ def counts(smiles: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     Shapes:
         - **output:** uint8 :math:`(N, 2048)`, and bool :math:`(N)`
     """
-    module = require('rdkit.Chem.rdFingerprintGenerator', 'mol')
-    generator = module.GetMorganGenerator(radius=RADIUS, fpSize=NUM_COUNTS)
+    generator = morgan_generator()
     molecules, is_read = _molecules(smiles)
-    values = np.zeros((len(smiles), NUM_COUNTS), np.uint8)
+    values = np.zeros((len(smiles), NUM_BITS), np.uint8)
     for i in np.flatnonzero(is_read):
         found = generator.GetCountFingerprintAsNumPy(molecules[i])
         values[i] = found.clip(max=MAX_COUNT)

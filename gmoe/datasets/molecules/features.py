@@ -17,12 +17,12 @@ from gmoe.common.require import require
 from gmoe.common.shown import shown
 from gmoe.datasets.cache import TensorCache
 from gmoe.datasets.molecules.descriptors import (
-    NUM_COUNTS,
     counts,
     descriptor_functions,
     descriptors,
 )
 from gmoe.datasets.molecules.feature_columns import check_columns, columns_in
+from gmoe.datasets.molecules.morgan import NUM_BITS
 from gmoe.datasets.molecules.parallel import FEW as FEW_GRAPHS
 from gmoe.datasets.molecules.parallel import default_workers, map_chunks
 
@@ -93,7 +93,7 @@ class MoleculeFeatures:
 
     def _names(self, kind: str) -> list[str]:
         if kind == COUNTS:
-            return [f'morgan_{i}' for i in range(NUM_COUNTS)]
+            return [f'morgan_{i}' for i in range(NUM_BITS)]
         if self._descriptors is None:
             self._descriptors = tuple(descriptor_functions())
         return list(self._descriptors)

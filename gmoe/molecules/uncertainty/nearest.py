@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from gmoe.common.require import require
+from gmoe.datasets.molecules.molecule import read
+from gmoe.datasets.molecules.morgan import NUM_BITS, morgan_generator
 
-#: The bits of a fingerprint, and the bonds that its parts reach.
-NUM_BITS = 2048
-RADIUS = 2
-#: The bytes of one that is packed.
+#: The bytes of a fingerprint that is packed.
 NUM_BYTES = NUM_BITS // 8
 
 
@@ -82,12 +81,8 @@ class NearestMolecule:
         return max(compare(bits, self._known), default=np.nan)
 
 
-def _bits(smiles: Iterable[str]) -> Iterable[Any]:
-    chem = require('rdkit.Chem', 'mol')
-    make = require('rdkit.Chem.rdFingerprintGenerator', 'mol')
-    generator = make.GetMorganGenerator(radius=RADIUS, fpSize=NUM_BITS)
-    with require('rdkit.rdBase', 'mol').BlockLogs():
-        for text in smiles:
-            molecule = chem.MolFromSmiles(text)
-            known = molecule is not None
-            yield generator.GetFingerprint(molecule) if known else None
+def _bits(smiles: Iterable[str]) -> Iterator[Any]:
+    generator = morgan_generator()
+    for text in smiles:
+        molecule = read(text)
+        yield None if molecule is None else generator.GetFingerprint(molecule)
