@@ -101,7 +101,7 @@ class CalibrationData:
         try:
             size = path.stat().st_size
             if size > MAX_BYTES:
-                raise ValueError(f'it has {size} bytes')
+                raise ValueError(f'it has {size} bytes, more than {MAX_BYTES}')
             safetensors = require('safetensors', 'mol')
             with safetensors.safe_open(path, 'numpy') as file:
                 version = (file.metadata() or {}).get('format')
@@ -181,10 +181,12 @@ def mean_and_spread(stacked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         The mean, and the standard deviation with one degree of freedom less
-        than there are members, zero for a single one; both in float64.
+        than there are members, zero for a single one; both in float64, and
+        not finite where a prediction is not.
     """
     stacked = stacked.astype(np.float64)
-    mean = stacked.mean(axis=0)
-    if len(stacked) == 1:
-        return mean, np.zeros_like(mean)
-    return mean, stacked.std(axis=0, ddof=1)
+    with np.errstate(invalid='ignore'):
+        mean = stacked.mean(axis=0)
+        if len(stacked) == 1:
+            return mean, np.zeros_like(mean)
+        return mean, stacked.std(axis=0, ddof=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,9 @@ def run_facts(
         split = given.get('split') or 'scaffold, or stratified for few'
         facts['split'] = f'{split}, seed {given.get("split_seed", 0)}'
         if given.get('folds'):
-            facts['split'] += f', fold {given["fold"]} of {given["folds"]}'
+            facts['split'] += (
+                f', fold {given.get("fold", 0)} of {given["folds"]}'
+            )
     facts['scores'] = {} if folder is None else test_scores(folder)
     return facts
 
@@ -122,7 +125,8 @@ def joint_facts(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def test_scores(folder: Path) -> dict[str, float]:
-    """The scores of the last test that a run has logged.
+    """The scores of the last test that a run has logged, as far as they can
+    be read.
 
     Args:
         folder: The run's folder.
@@ -135,7 +139,8 @@ def test_scores(folder: Path) -> dict[str, float]:
             for row in csv.DictReader(file):
                 for name, value in row.items():
                     if str(name).startswith('test/') and value:
-                        found[f'{name[5:]} (test)'] = float(value)
+                        with suppress(ValueError):
+                            found[f'{name[5:]} (test)'] = float(value)
     return found
 
 

@@ -103,8 +103,8 @@ def read_settings(config: str | os.PathLike[str]) -> FitSettings:
             f'{shown(name)}'
         )
     return FitSettings(
-        _arguments(model),
-        _arguments(_group(content, 'data', path)),
+        _arguments(model, path),
+        _arguments(_group(content, 'data', path), path),
         _group(content, 'trainer', path),
     )
 
@@ -119,7 +119,7 @@ def _group(content: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     return group
 
 
-def _arguments(group: dict[str, Any]) -> dict[str, Any]:
+def _arguments(group: dict[str, Any], path: Path) -> dict[str, Any]:
     if 'class_path' in group or 'init_args' in group:
-        return dict(group.get('init_args') or {})
-    return dict(group)
+        return _group(group, 'init_args', path)
+    return group

@@ -1,5 +1,7 @@
 """What a run leaves for the uncertainty of its predictions."""
 
+import warnings
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -85,7 +87,9 @@ def test_what_is_no_number_is_not_known(info):
     expected = data.target.copy()
     expected[[3, 5]] = np.nan
     for parts in ([other], [data, other]):
-        found = held_out(parts).target
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            found = held_out(parts).target
         assert np.array_equal(found, expected, equal_nan=True)
     # The file says what it has said.
     assert np.isfinite(other.target).all()

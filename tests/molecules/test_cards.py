@@ -72,6 +72,8 @@ def test_facts_of_a_run(tmp_path):
     assert facts['split'] == 'random, seed 3'
     facts = run_facts(checkpoint(path='a.csv', folds=5, fold=2), None)
     assert facts['split'].endswith('seed 0, fold 2 of 5')
+    facts = run_facts(checkpoint(path='a.csv', folds=5), None)
+    assert facts['split'].endswith('seed 0, fold 0 of 5')
     facts = run_facts(checkpoint(name='ogbg-molesol', root='/data'), None)
     assert facts['data'] == 'ogbg-molesol'
     assert facts['split'] == "the dataset's own"
@@ -99,7 +101,7 @@ def test_scores_of_a_test(tmp_path):
     folder = tmp_path / 'csv' / 'version_0'
     folder.mkdir(parents=True)
     (folder / 'metrics.csv').write_text(
-        'epoch,val/rmse,test/rmse,test/loss\n0,3,,\n1,2,,\n1,,0.75,1.5\n'
+        'epoch,val/rmse,test/rmse,test/loss\n0,3,,\n1,2,,\n1,,0.75,1.5\n1,,cut,\n'
     )
     found = scores_of_test(tmp_path)
     assert found == {'rmse (test)': 0.75, 'loss (test)': 1.5}

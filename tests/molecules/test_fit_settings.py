@@ -49,6 +49,7 @@ def test_a_file(tmp_path):
         ('[1', "must be a YAML file, got '"),
         ('3', "with 'model', 'data' or 'trainer'"),
         ('model: 3', "'model' in .* must be settings by name, got 3"),
+        ('data: {init_args: 3}', "'init_args' in .* by name, got 3"),
         (
             'model: {class_path: gmoe.training.TriplePredictor}',
             "must be of a GraphPredictor, got .* of 'TriplePredictor'",
