@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
+from gmoe.cli.own import OWN
 from gmoe.common.shown import one_line
 
 #: The environment variable that asks for tracebacks.
@@ -24,6 +25,13 @@ _CLASSES = {
         'HopMixtureDataModule',
         'WebNLGDataModule',
     ),
+}
+#: The commands of Lightning, and what each takes in place of options.
+_COMMANDS = {
+    'fit': 'a table, as in gmoe fit my.csv, or ',
+    'validate': '',
+    'test': '',
+    'predict': 'a network and molecules, as in gmoe predict RUN new.csv, or ',
 }
 _CKPT_PATH = (
     "The checkpoint: 'last' or 'best' of the newest run below --run_dir, or a "
@@ -83,9 +91,14 @@ class Parser(LightningArgumentParser):
     def _line(self, message: str) -> str:
         if 'subcommand' in message:
             choice = re.search(r"invalid choice: '([^']*)", message)
+            got = repr(one_line(choice[1])) if choice else 'none'
+            names = ', '.join(dict.fromkeys([*_COMMANDS, *OWN]))
+            return f'the command must be one of {names}, got {got}'
+        if bare := re.search(r'required: (\w+)\.data, \1\.model', message):
+            other = _COMMANDS[bare[1]]
             return (
-                "'subcommand' must be one of fit, validate, test, predict, "
-                f'info, got {one_line(choice[1]) if choice else "nothing"!r}'
+                f"'gmoe {bare[1]}' must be given {other}--config FILE, got "
+                'neither data nor a network'
             )
         keys = re.findall(r'Parser key "([^"]+)"', message)
         name = '.'.join(dict.fromkeys([*keys[:1], *keys[-1:]]))

@@ -65,7 +65,8 @@ class RunSettings(Callback):
                 raise ValueError(
                     "'trainer.max_epochs' and 'data.batch_size' must be those "
                     f"of the checkpoint, whose {planned[0]} 'schedule' has "
-                    f'{planned[1]} steps, got {steps} steps'
+                    f'{planned[1]} steps, got {steps} steps: a training of '
+                    'another length starts anew'
                 )
 
 

@@ -30,6 +30,9 @@ SMILES_NAMES = (
 )
 _SAMPLE = 50
 
+#: Arguments that may be several columns.
+_SEVERAL = ('targets', 'feature_columns')
+
 #: Names of columns that are found to be no targets, and why.
 _NOT_TARGETS = {
     r'.*\bid|.*_id|id\b.*|cid|cas|index|idx|num|no\.?|nr\.?|number|row|#': (
@@ -71,9 +74,11 @@ def position(header: Sequence[str], name: str, argument: str) -> int:
             f"'{argument}' must be the name of one column, got {shown(name)}, "
             f'of {len(found)} columns'
         )
+    is_list = ',' in str(name) and argument in _SEVERAL
     raise ValueError(
         f"'{argument}' must be a column of the file, {nearest(header, name)}, "
         f'got {shown(name)}'
+        + (': several are written as "[A,B]"' if is_list else '')
     )
 
 

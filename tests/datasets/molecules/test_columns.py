@@ -25,6 +25,10 @@ def test_position():
         position(header, 'logp', 'targets')
     with pytest.raises(ValueError, match=r"one of \['smiles', .*'xyz'"):
         position(header, 'xyz', 'targets')
+    with pytest.raises(ValueError, match=r"'logP,logS': several are .*A,B"):
+        position(header, 'logP,logS', 'targets')
+    with pytest.raises(ValueError, match="got 'logP,logS'$"):
+        position(header, 'logP,logS', 'weights')
     with pytest.raises(ValueError, match="'a', of 2 columns"):
         position(header, 'a', 'targets')
 
