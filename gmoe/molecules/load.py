@@ -22,6 +22,7 @@ from gmoe.ops.two_hop import MODES
 from gmoe.training.checkpoint import check_size, read_checkpoint
 from gmoe.training.graph_predictor import GraphPredictor
 from gmoe.training.kept_molecules import MOLECULES, info_of, is_of_ogb
+from gmoe.training.run_dir import versions
 from gmoe.training.run_settings import run_settings
 
 _CLASSES = (
@@ -110,12 +111,7 @@ def _found(source: str | os.PathLike[str], hub: dict[str, Any]) -> Path:
 
 def _newest(folder: Path) -> Path:
     """The newest finished version of a folder of runs; others as they are."""
-    versions = [
-        (int(found[1]), path)
-        for path in folder.iterdir()
-        if (found := re.fullmatch(r'version_(\d+)', path.name))
-    ]
-    for _, path in sorted(versions, reverse=True):
+    for path in reversed(versions(folder)):
         if _checkpoint(path) is not None or (path / 'member_0').is_dir():
             return path
     return folder

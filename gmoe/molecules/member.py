@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from torch_geometric.data import Data
 
 from gmoe.datasets.molecules.info import MoleculeInfo
 from gmoe.molecules.calibration_data import CalibrationData
+from gmoe.ops.two_hop import Mode
 from gmoe.training.graph_predictor import GraphPredictor
+from gmoe.transforms import TwoHop
 
 
 @dataclass(frozen=True)
@@ -47,3 +51,19 @@ class Member:
                 f'its network is for {found[0]} with {found[1]} outputs, and '
                 f'its molecules for {wanted[0]} with {wanted[1]}'
             )
+
+    @property
+    def reads_hop_2(self) -> bool:
+        """Whether its network reads hop-2 edges."""
+        return self.predictor.gnn.num_hops == 2
+
+    def with_hops(self, data: Data) -> Data:
+        """Returns graphs as the network reads them: with hop-2 edges, where
+        it reads some. What is given stays as it is.
+
+        Args:
+            data: A graph, or a batch of graphs.
+        """
+        if not self.reads_hop_2:
+            return data
+        return TwoHop(cast(Mode, self.two_hop))(data.clone())

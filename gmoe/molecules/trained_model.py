@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch_geometric.data import Data
 
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import one_line, shown
@@ -26,9 +27,7 @@ from gmoe.molecules.member import Member
 from gmoe.molecules.predictions import Predictions
 from gmoe.molecules.uncertain import CALIBRATIONS, Uncertainty
 from gmoe.molecules.uncertainty.conformal import check_level, least_number
-from gmoe.ops.two_hop import Mode
 from gmoe.training.graph_predictor import GraphPredictor
-from gmoe.transforms import TwoHop
 
 Item = TypeVar('Item')
 
@@ -270,18 +269,15 @@ class TrainedModel:
         )
 
     @torch.no_grad()
-    def _outputs(self, batch: Any) -> np.ndarray:
+    def _outputs(self, batch: Data) -> np.ndarray:
         """Returns the predictions of each member, behind one another."""
         outputs = []
-        with_hops: dict[str, Any] = {}
+        made: dict[str | None, Data] = {}
         for member in self._members:
-            network, data = member.predictor, batch
-            if network.gnn.num_hops == 2:
-                mode = member.two_hop
-                if mode not in with_hops:
-                    make = TwoHop(cast(Mode, mode))
-                    with_hops[mode] = make(batch.clone())
-                data = with_hops[mode]
-            out, _ = network(data.to(self.device))
+            network = member.predictor
+            mode = member.two_hop if member.reads_hop_2 else None
+            if mode not in made:
+                made[mode] = member.with_hops(batch)
+            out, _ = network(made[mode].to(self.device))
             outputs.append(network.to_prediction(out).float().cpu().numpy())
         return np.stack(outputs)

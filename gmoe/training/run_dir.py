@@ -61,7 +61,7 @@ class RunDir:
             if file.parent.name == 'checkpoints':
                 return cls(file.parent.parent, str(file))
             return cls._new(root, str(file))
-        for path in (root, *reversed(_versions(root))):
+        for path in (root, *reversed(versions(root))):
             file = path / 'checkpoints' / f'{ckpt_path}.ckpt'
             if file.is_file():
                 return cls(path, str(file))
@@ -99,7 +99,12 @@ class RunDir:
                 path.rmdir()
 
 
-def _versions(root: Path) -> list[Path]:
+def versions(root: Path) -> list[Path]:
+    """The folders of the runs in a folder, from the first to the newest.
+
+    Args:
+        root: The folder of all versions.
+    """
     numbered = []
     for path in root.glob('version_*'):
         match = re.fullmatch(r'version_(\d+)', path.name)
@@ -114,8 +119,8 @@ def _new_version(root: Path) -> tuple[Path, bool]:
     if not is_first and _VARIABLE in os.environ:
         return Path(os.environ[_VARIABLE]), False
     number = 0
-    if versions := _versions(root):
-        number = int(versions[-1].name.removeprefix('version_')) + 1
+    if before := versions(root):
+        number = int(before[-1].name.removeprefix('version_')) + 1
     while True:
         path = root / f'version_{number}'
         if not is_first:

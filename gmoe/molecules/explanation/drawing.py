@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -208,8 +209,6 @@ class _Pen:
 
 
 def _wrapped(text: str, width: int = 25) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(text, width, break_long_words=True)[:6] or ['']
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,8 +32,6 @@ from gmoe.molecules.explanation.molecule import (
 )
 from gmoe.molecules.explanation.report import RoutingReport
 from gmoe.molecules.member import Member
-from gmoe.ops.two_hop import Mode
-from gmoe.transforms import TwoHop
 
 
 class Explainer:
@@ -104,7 +102,7 @@ class Explainer:
             self.refused.append((row, smiles, found.reason))
             return
         self.count += 1
-        graphs = [_graph(found, member) for member in self.members]
+        graphs = [member.with_hops(found.data) for member in self.members]
         routed = [
             route(member.predictor, graph)
             for member, graph in zip(self.members, graphs)
@@ -264,10 +262,3 @@ def _column(info: MoleculeInfo, target: str | None) -> int | None:
         return 0
     check_choice('target', target, names)
     return names.index(target)
-
-
-def _graph(found: ExplainedMolecule, member: Member) -> Any:
-    graph = found.data.clone()
-    if member.predictor.gnn.num_hops == 2:
-        graph = TwoHop(cast(Mode, member.two_hop))(graph)
-    return graph
