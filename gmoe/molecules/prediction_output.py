@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gzip
 import io
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,7 +60,8 @@ class PredictionOutput:
 
 @contextlib.contextmanager
 def open_output(path: str | Path | None) -> Iterator[IO[str]]:
-    """Opens a file that is there once it is complete, or the standard output.
+    """Opens a file that is there once it is complete, or the standard output;
+    a file whose name ends in ``.gz`` is compressed.
 
     Args:
         path: The file; the standard output without.
@@ -84,7 +86,11 @@ def open_output(path: str | Path | None) -> Iterator[IO[str]]:
             yield text
         return
     remove_stale(path.parent)
-    with replacing(path) as file:
+    with replacing(path) as plain, contextlib.ExitStack() as stack:
+        file: Any = plain
+        if path.suffix == '.gz':
+            packed = gzip.GzipFile('', 'wb', fileobj=plain, mtime=0)
+            file = stack.enter_context(packed)
         text = io.TextIOWrapper(file, 'utf-8', newline='')
         try:
             yield text

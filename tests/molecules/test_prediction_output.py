@@ -1,6 +1,7 @@
 """Predictions as rows of a table."""
 
 import contextlib
+import gzip
 import io
 import os
 from pathlib import Path
@@ -60,6 +61,16 @@ def test_a_file_is_there_when_it_is_complete(tmp_path):
         assert path.read_text() == 'old'
     assert path.read_bytes() == 'é\n'.encode()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_compressed_file(tmp_path):
+    path = tmp_path / 'out.csv.gz'
+    with contextlib.suppress(RuntimeError), open_output(path) as file:
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with open_output(path) as file:
+        file.write('é\n')
+    assert gzip.decompress(path.read_bytes()) == 'é\n'.encode()
 
 
 def test_standard_output(capsys):
