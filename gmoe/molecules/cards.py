@@ -18,6 +18,7 @@ from gmoe.datasets.molecules.feature_columns import columns_in
 from gmoe.datasets.molecules.info import MULTICLASS, MoleculeInfo
 from gmoe.molecules.calibration_data import CalibrationData, held_out
 from gmoe.molecules.predictions import by_class
+from gmoe.training.run_dir import versions
 from gmoe.training.run_settings import run_settings
 
 _USAGE = """from gmoe.molecules import TrainedModel
@@ -132,8 +133,9 @@ def test_scores(folder: Path) -> dict[str, float]:
         folder: The run's folder.
     """
     found: dict[str, float] = {}
-    for path in sorted(folder.glob('csv/**/metrics.csv')):
-        if path.stat().st_size > _MOST_BYTES:
+    for log in versions(folder / 'csv'):
+        path = log / 'metrics.csv'
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             continue
         with path.open(encoding='utf-8', errors='replace') as file:
             for row in csv.DictReader(file):

@@ -146,13 +146,20 @@ class TrainedModel:
                 f'there is no {CALIBRATION}'
             )
             return said
-        for name, known in zip(info.targets, self.uncertainty.counts):
-            if known < least_number(level):
-                said.append(
-                    f'{name!r} is known of {known} validation molecules, and '
-                    f'{least_number(level)} are needed: its intervals are '
-                    'infinite, or its sets hold all classes'
-                )
+        least = least_number(level)
+        known = dict(zip(info.targets, self.uncertainty.counts))
+        few = {name: count for name, count in known.items() if count < least}
+        if few:
+            name, *others = few
+            low, high = min(few.values()), max(few.values())
+            said.append(
+                f'{name!r} '
+                + (f'and {len(others)} more are' if others else 'is')
+                + f' known of {low} '
+                + (f'to {high} ' if high > low else '')
+                + f'validation molecules, and {least} are needed: intervals '
+                'are infinite, or sets hold all classes'
+            )
         return said
 
     def predict(

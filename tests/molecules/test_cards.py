@@ -105,6 +105,13 @@ def test_scores_of_a_test(tmp_path):
     )
     found = scores_of_test(tmp_path)
     assert found == {'rmse (test)': 0.75, 'loss (test)': 1.5}
+    # Later tests count, by the numbers of their logs.
+    for number in (2, 10):
+        later = tmp_path / 'csv' / f'version_{number}'
+        later.mkdir()
+        (later / 'metrics.csv').write_text(f'test/rmse\n{number}\n')
+    (tmp_path / 'csv' / 'version_11').mkdir()
+    assert scores_of_test(tmp_path)['rmse (test)'] == 10
 
 
 def test_scores_of_values():

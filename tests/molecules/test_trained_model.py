@@ -3,6 +3,7 @@
 import random
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -144,6 +145,22 @@ def test_few_molecules_of_the_validation(tmp_path):
     assert np.isinf(model.predict(tiny.SMILES).intervals).all()
     assert any('9 are needed' in line for line in model.described())
     assert not any('needed' in line for line in model.described(0.8))
+
+
+@pytest.mark.parametrize(
+    ('counts', 'start'),
+    [
+        ([9, 5, 8, 5], "'b' and 2 more are known of 5 to 8 validation"),
+        ([9, 9, 5, 5], "'c' and 1 more are known of 5 validation"),
+        ([9, 5, 9, 9], "'b' is known of 5 validation"),
+    ],
+)
+def test_targets_of_few_molecules_are_one_line(tmp_path, counts, start):
+    model = TrainedModel.load(tiny.write_run(tmp_path))
+    model.info = replace(model.info, targets=('a', 'b', 'c', 'd'))
+    model.uncertainty = SimpleNamespace(counts=counts)
+    (line,) = [line for line in model.described() if 'needed' in line]
+    assert line.startswith(start)
 
 
 def test_other_processes_predict_the_same(tmp_path):
