@@ -16,13 +16,16 @@ def parts(arguments: Sequence[str], *names: str) -> Iterator[tuple[str, str]]:
         arguments: The command line.
         *names: The options, with their dashes.
     """
-    rest = iter(arguments)
-    for argument in rest:
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
         name, sign, value = argument.partition('=')
-        if name in names:
-            yield name, value if sign else next(rest, '')
-        else:
+        if name not in names:
             yield '', argument
+        elif sign or not rest or rest[0].startswith('--'):
+            yield name, value
+        else:
+            yield name, rest.pop(0)
 
 
 def values(arguments: Sequence[str], *names: str) -> list[str]:

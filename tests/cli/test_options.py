@@ -22,6 +22,12 @@ def test_without():
     assert without(LINE) == LINE
 
 
-def test_a_value_is_no_option():
-    line = ['--a', '--b', '--b', 'x']
-    assert list(parts(line, '--a', '--b')) == [('--a', '--b'), ('--b', 'x')]
+def test_an_option_is_no_value():
+    line = ['--a', '--b', '-1', '--a', '--c', 'x']
+    assert list(parts(line, '--a', '--b')) == [
+        ('--a', ''),
+        ('--b', '-1'),
+        ('--a', ''),
+        ('', '--c'),
+        ('', 'x'),
+    ]
