@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from numbers import Real
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gmoe.common.arguments import check_choice, check_integer, check_share
+from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import counted
 from gmoe.datasets.molecules.clusters import clusters
 from gmoe.datasets.molecules.groups import (
@@ -158,12 +158,13 @@ def split_by_parts(
 
 
 def _checked(shares: Sequence[float]) -> Sequence[float]:
-    names: dict[str, Any] = dict(zip(PARTS, shares))
-    check_share(**names)
-    if len(shares) != 3 or not shares[0] or abs(sum(shares) - 1) > 1e-6:
+    are_three = len(shares) == 3 and all(
+        isinstance(share, Real) and 0 <= share < 1 for share in shares
+    )
+    if not are_three or not shares[0] or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(
-            "'shares' must be three, of training, validation and testing, "
-            f'and sum up to 1, got {list(shares)}'
+            "'shares' must be three in [0, 1) that sum up to 1, of training, "
+            f'validation and testing, got {list(shares)}'
         )
     return shares
 

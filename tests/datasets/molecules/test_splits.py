@@ -122,6 +122,8 @@ def test_parts_that_may_be_empty():
         ({'kind': 'random', 'shares': (0.8, 0.1)}, "'shares' must be three"),
         ({'kind': 'random', 'shares': (0.8, 0.8, 0.1)}, "'shares' must be"),
         ({'kind': 'random', 'shares': (1.5, 0.1, -0.6)}, r'in \[0, 1\)'),
+        ({'kind': 'random', 'shares': (1, 0, 0)}, "'shares' must be three"),
+        ({'kind': 'random', 'shares': ('a', 0, 0)}, "'shares' must be three"),
         ({'kind': 'scaffold'}, 'molecules for each part, got none'),
     ],
 )
