@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gmoe.cli.options import CONFIG, given, values, without
-from gmoe.cli.packaged import expanded
+from gmoe.cli.packaged import expanded, named
 from gmoe.cli.settings import read_settings
 from gmoe.common.files import replace_text
 from gmoe.common.shown import shown
@@ -144,6 +144,7 @@ def _folder(
     root: Path, ckpt_path: str | None, members: list[list[str]]
 ) -> tuple[Path, tuple[Path, ...]]:
     root = root.expanduser()
+    members = [named(member) for member in members]
     if ckpt_path is None:
         run = RunDir.choose(root, 'fit', None)
         # Members have versions of their own.

@@ -66,6 +66,17 @@ def expanded(arguments: Sequence[str]) -> list[str]:
     return command
 
 
+def named(arguments: Sequence[str]) -> list[str]:
+    """The same command line wherever gmoe is installed: configurations of the
+    package by their names.
+
+    Args:
+        arguments: A command line that is written out.
+    """
+    files = {str(p): f'molecules/{p.stem}' for p in FOLDER.glob('*.yaml')}
+    return [files.get(argument, argument) for argument in arguments]
+
+
 def _located(name: str) -> str:
     """The path of a configuration."""
     found = _NAME.fullmatch(name)

@@ -1,6 +1,7 @@
 """Ensembles: several seeds or folds below one folder."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from gmoe import cli
+from gmoe.cli import packaged
 from gmoe.cli.ensemble import fit_ensemble, member_arguments
 from gmoe.cli.options import given
 from tests.training import tiny
@@ -110,6 +112,18 @@ def test_goes_on(arguments):
     )
     fit_ensemble(last, fake_fit(calls))
     assert len(calls) == 3
+
+
+def test_goes_on_where_gmoe_has_moved(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    calls = []
+    arguments = ['fit', 'my.csv', '--ensemble', '2']
+    folder = fit_ensemble(arguments, fake_fit(calls))
+    assert str(packaged.FOLDER) not in (folder / 'ensemble.json').read_text()
+    moved = shutil.copytree(packaged.FOLDER, tmp_path / 'moved')
+    monkeypatch.setattr(packaged, 'FOLDER', moved)
+    fit_ensemble([*arguments, '--ckpt_path=last'], fake_fit(calls))
+    assert len(calls) == 2
 
 
 def test_nothing_is_left_of_what_is_refused(arguments, tmp_path):
