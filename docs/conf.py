@@ -21,7 +21,7 @@ autodoc_typehints = 'none'
 exclude_patterns = ['_build']
 # Notebooks are kept without outputs, and run here.
 nb_execution_mode = 'force'
-nb_execution_timeout = 300
+nb_execution_timeout = 1200
 nb_execution_raise_on_error = True
 html_theme = 'furo'
 html_title = 'gmoe'
