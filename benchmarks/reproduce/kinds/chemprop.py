@@ -132,9 +132,17 @@ def _write(molecules: Molecules, rows: np.ndarray, folder: Path) -> np.ndarray:
 
 
 def _read(path: Path) -> np.ndarray:
+    # Blank where a descriptor of the molecule is not finite.
     with path.open(newline='') as file:
         _, *lines = csv.reader(file)
-    return np.array([line[1:] for line in lines], dtype=np.float32)
+    values = [[cell or 'nan' for cell in line[1:]] for line in lines]
+    prediction = np.array(values, dtype=np.float32)
+    if np.isnan(prediction).all():
+        raise ValueError(
+            f"'{path}' must have predictions, got none: chemprop has trained "
+            'on descriptors that are not finite'
+        )
+    return prediction
 
 
 def _about(out: Path) -> dict[str, Any]:

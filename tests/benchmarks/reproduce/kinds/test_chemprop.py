@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.kinds import chemprop
+from benchmarks.reproduce.kinds.molecules import load
 from benchmarks.reproduce.run import Run
 from benchmarks.reproduce.tables import load_table
 
@@ -23,8 +24,9 @@ def job(data_root, tmp_path):
     return Job(run, data_root / 'ogb', tmp_path, '', accelerator='cpu')
 
 
-def _stand_in(shift):
-    """Writes what the command would, the targets moved a little."""
+def _stand_in(shift, num_known=10**6):
+    """Writes what the command would, the targets moved a little, and blanks
+    behind those that are known."""
 
     def run(arguments):
         options = dict(zip(arguments[1::2], arguments[2::2]))
@@ -40,8 +42,10 @@ def _stand_in(shift):
         with (out / 'test_predictions.csv').open('w', newline='') as file:
             writer = csv.writer(file)
             writer.writerow(header)
-            for row in parts['test']:
-                writer.writerow([rows[row][0], float(rows[row][1]) + shift])
+            for place, row in enumerate(parts['test']):
+                value = float(rows[row][1]) + shift
+                known = place < num_known
+                writer.writerow([rows[row][0], value if known else ''])
 
     return run
 
@@ -55,6 +59,23 @@ def test_predictions_belong_to_their_rows(job, monkeypatch):
     with np.load(job.folder / 'predictions.npz') as arrays:
         gap = arrays['prediction'] - arrays['target']
     assert gap == pytest.approx(0.5, abs=1e-5)
+
+
+def test_blank_predictions(job, monkeypatch):
+    """Of molecules whose descriptors are not finite."""
+    monkeypatch.setattr(chemprop, '_about', lambda out: {'best_epoch': 7})
+    known = len(load(job).parts['valid']) + 60
+    monkeypatch.setattr(chemprop, 'run_command', _stand_in(0.0, known))
+    result = chemprop.train(job)
+    assert result['valid'] == pytest.approx(0.0, abs=1e-5)
+    # The other five are predicted by the mean of the training labels.
+    with np.load(job.folder / 'predictions.npz') as arrays:
+        gap = arrays['prediction'] - arrays['target']
+        assert len(np.unique(arrays['prediction'][60:])) == 1
+    assert gap[:60] == pytest.approx(0.0, abs=1e-5)
+    monkeypatch.setattr(chemprop, 'run_command', _stand_in(0.0, 0))
+    with pytest.raises(ValueError, match='must have predictions, got none'):
+        chemprop.train(job)
 
 
 def test_only_what_is_said_differs_from_its_defaults(job, tmp_path):
