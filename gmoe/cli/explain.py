@@ -48,10 +48,15 @@ def main(arguments: list[str]) -> None:
     info = members[0].info
     beside = columns_in(info.features)
     rows: list[Any] = []
+    total = 0
     with open_input(
         options.input, 256, options.smiles, info.smiles, beside, is_each=True
     ) as table:
         for chunk in table.chunks:
+            total += len(chunk)
+            chunk = chunk[: MOST - len(rows)]
+            if not chunk:  # A table may be of any length.
+                continue
             smiles, columns, reasons = table.molecules(chunk)
             count = len(smiles)
             rows += zip(
@@ -67,8 +72,8 @@ def main(arguments: list[str]) -> None:
         raise
     for line in [*table.said, *said]:
         say(line)
-    if len(rows) > MOST:
-        say(f'the first {MOST} of {len(rows)} molecules were looked at')
+    if total > MOST:
+        say(f'the first {MOST} of {total} molecules were looked at')
     done = counted(explainer.count, 'molecule')
     say(f'{done} explained: {output / "report.html"}')
 
@@ -84,7 +89,7 @@ def _explain(
         explainer = Explainer(
             members, folder, options.target, options.max_molecules
         )
-        for number, row in enumerate(rows[:MOST]):
+        for number, row in enumerate(rows):
             explainer.add(number, *row)
         said = explainer.finish()
         os.replace(folder, output)

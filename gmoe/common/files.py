@@ -68,6 +68,8 @@ def nearest_name(path: Path) -> str:
         names = os.listdir(path.parent)
     except (OSError, ValueError):
         return ''
+    # Itself is there where it is a pipe or a device.
+    names = [name for name in names if name != path.name]
     near = difflib.get_close_matches(path.name, names, 1, 0.7)
     return f' (there is {shown(str(path.parent / near[0]))})' if near else ''
 

@@ -286,4 +286,5 @@ def _shape(value: Tensor | None) -> list[int] | None:
 def _pickle(folder: Path) -> str | None:
     # Nobody reads one by mistake where none is beside what is safe.
     names = sorted(path.name for path in folder.iterdir())
-    return next((name for name in names if name.endswith(_PICKLES)), None)
+    pickles = (n for n in names if n.lower().endswith(_PICKLES))
+    return next(pickles, None)

@@ -113,6 +113,11 @@ def open_input(
             )
         yield PredictionInput(header, 0, _chunks(rows, size), [])
         return
+    if sources[0] == STDIN and sys.stdin is None:
+        raise ValueError(
+            f"'input' must be {_ACCEPTED}, got '-': the standard input is "
+            'closed'
+        )
     source = sys.stdin.buffer if sources[0] == STDIN else sources[0]
     with open_rows(source) as table:
         header = list(table.header)

@@ -71,6 +71,11 @@ def open_output(path: str | Path | None) -> Iterator[IO[str]]:
         ValueError: If its folder does not exist.
     """
     if path is None:
+        if sys.stdout is None:
+            raise ValueError(
+                "'output' must be a file where the standard output is closed, "
+                'got None'
+            )
         yield sys.stdout
         sys.stdout.flush()
         return

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip('rdkit')
 
 from gmoe import cli
+from gmoe.molecules.prediction_input import PredictionInput
 from tests.molecules import tiny
 
 
@@ -37,6 +38,23 @@ def test_a_table(run, tmp_path, capsys):
     names = {path.name for path in (out / 'molecules').iterdir()}
     assert {'00000_experts.svg', '00003_attribution.png'} <= names
     assert 'How much each expert is used' in (out / 'report.html').read_text()
+
+
+def test_a_long_table_is_not_kept(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('gmoe.cli.explain.MOST', 2)
+    read, molecules = [], PredictionInput.molecules
+
+    def recorded(self, rows):
+        read.append(len(rows))
+        return molecules(self, rows)
+
+    monkeypatch.setattr(PredictionInput, 'molecules', recorded)
+    table = tmp_path / 'new.csv'
+    table.write_text('smiles\n' + 'CCO\n' * 600)
+    out = tmp_path / 'out'
+    cli.run(['explain', str(run), str(table), '--output', str(out)])
+    assert read == [2]
+    assert 'the first 2 of 600 molecules' in capsys.readouterr().err
 
 
 def test_refusals(run, tmp_path, monkeypatch, capsys):

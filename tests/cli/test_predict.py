@@ -158,6 +158,13 @@ def test_pipes(run, table, tmp_path):
     assert 'Traceback' not in errors.read_text()
 
 
+def test_closed_standard_streams(run, table, refused, monkeypatch):
+    monkeypatch.setattr('sys.stdin', None)
+    assert 'input is closed' in refused('predict', run, '-')[-1]
+    monkeypatch.setattr('sys.stdout', None)
+    assert "'output' must be a file" in refused('predict', run, table)[-1]
+
+
 def test_what_is_refused(run, table, tmp_path, refused, capsys):
     (tmp_path / 'folder').mkdir()
     out = tmp_path / 'out.csv'

@@ -9,6 +9,7 @@ from gmoe.common import files
 from gmoe.common.files import (
     STALE_AGE,
     is_writable,
+    nearest_name,
     remove_stale,
     replace_text,
     replacing,
@@ -20,6 +21,12 @@ from tests.datasets.download_race import fork, kill_save, start
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_nearest_name_is_another_one(tmp_path):
+    (tmp_path / 'model').touch()
+    assert nearest_name(tmp_path / 'model') == ''
+    assert nearest_name(tmp_path / 'modle') != ''
 
 
 def test_replacing(tmp_path: Path):

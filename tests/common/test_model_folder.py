@@ -114,6 +114,8 @@ def test_a_folder_with_a_pickle_is_refused(folder, is_beside):
     if not is_beside:
         (folder / 'config.json').unlink()
     refuses("'pytorch_model.bin' is a pickle", read_config, folder)
+    path = path.rename(folder / 'Model.PKL')
+    refuses("'Model.PKL' is a pickle", read_config, folder)
     path.rename(folder / 'model.safetensors')
     refuses('its model.safetensors is', read_weights, folder)
     assert not (folder / 'ran').exists()

@@ -84,9 +84,13 @@ class Rows:
             except StopIteration:
                 return
             except csv.Error as error:
+                rule = 'quotes around whole cells, closed'
+                if 'field limit' in str(error):
+                    most = csv.field_size_limit()
+                    rule = f'cells of at most {most} characters, or {rule}'
                 raise ValueError(
-                    f"'{self.name}', line {line} must have quotes around "
-                    f'whole cells, closed, got {shown(str(error))}'
+                    f"'{self.name}', line {line} must have {rule}, got "
+                    f'{shown(str(error))}'
                 ) from error
             yield line, [cell.strip() for cell in cells]
 
