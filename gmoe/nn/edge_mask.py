@@ -32,6 +32,13 @@ class EdgeMask(MessagePassing):
         super().__init__()
         self.further = EdgeMask(num_hops - 1) if num_hops > 1 else None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Never a parameter: see keep_masks_plain.
+        if name == '_edge_mask':
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def forward(self, out: Tensor) -> Tensor:
         """Gives the layer's output back."""
         return out
@@ -153,6 +160,22 @@ def forget_masks(model: nn.Module) -> None:
         ):
             del conv._edge_mask
             conv._edge_mask = None
+
+
+def keep_masks_plain(model: nn.Module) -> None:
+    """Takes the masks of an explanation out of the parameters of the modules
+    inside, which go on to have them. As a parameter, a mask would make PyG
+    turn the next one, such as Captum's, into a parameter too, which cuts it
+    off its gradient.
+
+    Args:
+        model: The model, while it is explained.
+    """
+    for conv in model.modules():
+        if isinstance(conv, MessagePassing):
+            mask = conv._parameters.pop('_edge_mask', conv)
+            if mask is not conv:
+                object.__setattr__(conv, '_edge_mask', mask)
 
 
 def _two_hop_mask(

@@ -9,7 +9,12 @@ from torch import Tensor, nn
 from gmoe import ops
 from gmoe.common.arguments import check_choice
 from gmoe.nn.arguments import check_dtype, check_nodes
-from gmoe.nn.edge_mask import EdgeMask, clear_after_failure, masked_hops
+from gmoe.nn.edge_mask import (
+    EdgeMask,
+    clear_after_failure,
+    keep_masks_plain,
+    masked_hops,
+)
 from gmoe.nn.experts.bank import ExpertBank
 from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.neighborhood import Neighborhood
@@ -227,7 +232,10 @@ class GMoEConv(nn.Module):
         assert hop1 is not None
         with ops.eager_ops():
             hop1, hop2 = masked_hops(self.edge_mask, hop1, hop2)
-            return self.experts(x, slots, hop1, hop2, **kwargs)
+            try:
+                return self.experts(x, slots, hop1, hop2, **kwargs)
+            finally:
+                keep_masks_plain(self.experts)
 
     def extra_repr(self) -> str:
         return f'combine={self.combine!r}, dispatch={self.dispatch!r}'

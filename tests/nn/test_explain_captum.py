@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch_geometric.explain import Explainer
-from torch_geometric.explain.algorithm import CaptumExplainer
+from torch_geometric.explain.algorithm import CaptumExplainer, GNNExplainer
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 
 from gmoe.nn import (
@@ -43,6 +43,35 @@ class Network(nn.Module):
     def forward(self, x, edge_index, edge_index_2hop):
         h = self.conv(x, edge_index, edge_index_2hop=edge_index_2hop)
         return self.head(h)
+
+
+@pytest.mark.parametrize('bank', BANKS)
+def test_after_an_explanation_by_learned_masks(bank):
+    torch.manual_seed(0)
+    model = drawn(Network(BANKS[bank], 2))
+    data = TwoHop()(random_graph(dtype=torch.float32))
+    masks = []
+    for method in ('Saliency', None, 'Saliency'):
+        explain = Explainer(
+            model,
+            CaptumExplainer(method) if method else GNNExplainer(epochs=2),
+            explanation_type='model',
+            node_mask_type='attributes',
+            edge_mask_type='object',
+            model_config={
+                'mode': 'multiclass_classification',
+                'task_level': 'node',
+                'return_type': 'raw',
+            },
+        )
+        out = explain(
+            data.x,
+            data.edge_index,
+            index=0,
+            edge_index_2hop=data.edge_index_2hop,
+        )
+        masks.append(out.edge_mask)
+    assert torch.equal(masks[0], masks[2])
 
 
 @pytest.mark.parametrize('method', CaptumExplainer.SUPPORTED_METHODS)
