@@ -8,6 +8,7 @@ its file, and the system gives the lock back however the process ends.
 
 import contextlib
 import difflib
+import errno
 import functools
 import hashlib
 import os
@@ -106,7 +107,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     while True:
         partial = _unused_name(path)
-        with partial.open('xb') as file:
+        with _beside(path):
+            opened = partial.open('xb')
+        with opened as file:
             if lock(file.fileno(), partial) is False:
                 continue
             try:
@@ -138,11 +141,23 @@ def replace_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
+def _beside(target: Path) -> Iterator[None]:
+    # Such as in /proc, where the folder is there and takes nothing.
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            errno.ENOENT, 'nothing can be made in its folder', str(target)
+        ) from error
+
+
+@contextlib.contextmanager
 def temporary_folder(target: Path) -> Iterator[Path]:
     """Makes a folder beside `target` and removes it in the end."""
     while True:
         path = _unused_name(target)
-        path.mkdir()
+        with _beside(target):
+            path.mkdir()
         with _opened(path) as number:
             if lock(number, path) is False:
                 continue

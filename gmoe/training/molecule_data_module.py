@@ -106,8 +106,9 @@ class MoleculeDataModule(GraphDataModule):
         check_integer(0, fold=fold, split_seed=split_seed)
         if folds is not None and split is not None and split not in KINDS:
             raise ValueError(
-                f"'folds' must be left out where 'split' is a column, got "
-                f'{folds} and {split!r}'
+                f"'split' must be one of {KINDS} for 'folds', and 'folds' be "
+                f"left out where 'split' is a column, got {folds} folds and "
+                f'{split!r}'
             )
         self.split = split
         self.folds, self.fold, self.shares = folds, fold, tuple(shares)

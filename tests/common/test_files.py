@@ -129,6 +129,20 @@ def test_what_is_of_another_machine(
     assert folder.exists()
 
 
+@pytest.mark.parametrize('make', [replacing, temporary_folder])
+def test_folders_that_take_nothing(make, monkeypatch, tmp_path: Path):
+    """As /proc, which says that the new file does not exist."""
+    monkeypatch.setattr(
+        files, '_unused_name', lambda path: tmp_path / 'missing' / path.name
+    )
+    message = 'nothing can be made in its folder: .*wanted'
+    with (
+        pytest.raises(FileNotFoundError, match=message),
+        make(tmp_path / 'wanted'),
+    ):
+        pass
+
+
 def test_links_and_folders_that_cannot_be_written(tmp_path: Path):
     outside = tmp_path / 'outside'
     outside.mkdir()

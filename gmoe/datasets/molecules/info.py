@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from gmoe.common.arguments import check_choice
@@ -51,7 +51,8 @@ class MoleculeInfo:
     task_type: str
     classes: tuple[str, ...] | None
     smiles: str = 'smiles'
-    features: dict[str, Any] | None = None
+    # Long, with some 200 names of descriptors.
+    features: dict[str, Any] | None = field(default=None, repr=False)
     featurization: str = CANONICAL
 
     def __post_init__(self) -> None:

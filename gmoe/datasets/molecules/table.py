@@ -219,7 +219,14 @@ class _Reader:
                 'or of two words such as active and inactive, or one given '
                 "as 'targets', got none" + (f': {left_out}' if others else '')
             )
-        taken = shown([column.name for column in found], 300)
+        names = [column.name for column in found]
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice is not None:
+            raise ValueError(
+                f"'{self._rows.name}' must have targets of different names, "
+                f"or some of them given as 'targets', got {shown(twice)} twice"
+            )
+        taken = shown(names, 300)
         word = 'target' if len(found) == 1 else 'targets'
         said.append(f'{len(found)} {word}: {taken}')
         if others:

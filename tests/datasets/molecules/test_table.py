@@ -101,6 +101,10 @@ def test_bad_arguments(tmp_path: Path, arguments, message):
         ('smiles,y\nC,1\nCC,2.5\nCCC,3\n', 'at least 10 molecules .*got 3'),
         ('smiles,y\n' + 'CCO,\n' * 20, r"got none: 'y' \(no values\)"),
         ('smiles\n' + 'CCO\n' * 20, 'must have a target, .*got none$'),
+        (
+            'smiles,y,y\n' + 'CO,1,2\nC,2,3\n' * 5,
+            "csv' must .* names, .*'y' twice",
+        ),
         ('smiles,y\n' + 'CCO,1\n' * 20, r"got none: 'y' \(one value, '1'\)"),
         ('CCO,1\n' + 'CC,2\n' * 20, 'below a line of names'),
         (
