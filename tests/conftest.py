@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 # Ray's processes would wait for all others, the tests beside them included.
 os.environ.setdefault('RAY_worker_niceness', '0')
+# A command that a shell starts in the background ignores interrupts, and so
+# would all processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import torch
 
