@@ -20,6 +20,18 @@ from tests.graphs import random_graph
 
 pytest.importorskip('captum')
 
+#: Masks of all nodes and edges, of a network that classifies nodes.
+SETTINGS = {
+    'explanation_type': 'model',
+    'node_mask_type': 'attributes',
+    'edge_mask_type': 'object',
+    'model_config': {
+        'mode': 'multiclass_classification',
+        'task_level': 'node',
+        'return_type': 'raw',
+    },
+}
+
 
 def modules(channels, out, n, m):
     kinds = (GATConv, SAGEConv, GCNConv, SAGEConv)
@@ -55,14 +67,7 @@ def test_after_an_explanation_by_learned_masks(bank):
         explain = Explainer(
             model,
             CaptumExplainer(method) if method else GNNExplainer(epochs=2),
-            explanation_type='model',
-            node_mask_type='attributes',
-            edge_mask_type='object',
-            model_config={
-                'mode': 'multiclass_classification',
-                'task_level': 'node',
-                'return_type': 'raw',
-            },
+            **SETTINGS,
         )
         out = explain(
             data.x,
@@ -88,14 +93,7 @@ def test_node_and_edge_masks(bank, method, m):
     explain = Explainer(
         model,
         CaptumExplainer(method, **kwargs),
-        explanation_type='model',
-        node_mask_type='attributes',
-        edge_mask_type='object',
-        model_config={
-            'mode': 'multiclass_classification',
-            'task_level': 'node',
-            'return_type': 'raw',
-        },
+        **SETTINGS,
     )
     node = int(data.edge_index[1].bincount().argmax())
     out = explain(

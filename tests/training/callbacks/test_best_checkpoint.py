@@ -19,6 +19,28 @@ class Scripted(GraphPredictor):
         self.log_dict({'val/acc': score, 'val/loss': loss})
 
 
+def fit_scripted(folder, script, max_epochs):
+    """Trains with what is to be logged for each epoch, or goes on."""
+    data = tiny.HopMixtureDataModule
+    model = Scripted(
+        data.name,
+        metric='acc',
+        node_dims=data.node_dims,
+        edge_dims=data.edge_dims,
+        **tiny.MODEL,
+    )
+    model.script = script
+    last = folder / 'last.ckpt'
+    trainer = tiny.make_trainer(folder, max_epochs)
+    trainer.fit(
+        model,
+        tiny.make_data(num_graphs=20),
+        ckpt_path=last if last.exists() else None,
+        weights_only=True,
+    )
+    return trainer
+
+
 NAN = float('nan')
 
 
@@ -43,22 +65,7 @@ def test_best_checkpoint(
     for epochs in (stop, len(scores)):
         if epochs is None:
             continue
-        data = tiny.HopMixtureDataModule
-        model = Scripted(
-            data.name,
-            metric='acc',
-            node_dims=data.node_dims,
-            edge_dims=data.edge_dims,
-            **tiny.MODEL,
-        )
-        model.script = list(zip(scores, losses))
-        last = tmp_path / 'last.ckpt'
-        tiny.make_trainer(tmp_path, epochs).fit(
-            model,
-            tiny.make_data(num_graphs=20),
-            ckpt_path=last if last.exists() else None,
-            weights_only=True,
-        )
+        fit_scripted(tmp_path, list(zip(scores, losses)), epochs)
     state = torch.load(tmp_path / 'best.ckpt', weights_only=True)
     assert state['epoch'] == best
     if stop is None and warning is not None:

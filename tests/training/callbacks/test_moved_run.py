@@ -3,30 +3,13 @@
 import pytest
 
 from gmoe.training.callbacks.moved_run import at_home
-from tests.training import tiny
-from tests.training.callbacks.test_best_checkpoint import Scripted
+from tests.training.callbacks.test_best_checkpoint import fit_scripted
 
 
 def fit(folder, scores):
     """Trains one epoch for each score, or goes on."""
-    data = tiny.HopMixtureDataModule
-    model = Scripted(
-        data.name,
-        metric='acc',
-        node_dims=data.node_dims,
-        edge_dims=data.edge_dims,
-        **tiny.MODEL,
-    )
-    model.script = [(score, 0.0) for score in scores]
-    last = folder / 'last.ckpt'
-    trainer = tiny.make_trainer(folder, len(scores))
-    trainer.fit(
-        model,
-        tiny.make_data(num_graphs=20),
-        ckpt_path=last if last.exists() else None,
-        weights_only=True,
-    )
-    return trainer.checkpoint_callback
+    script = [(score, 0.0) for score in scores]
+    return fit_scripted(folder, script, len(scores)).checkpoint_callback
 
 
 @pytest.mark.filterwarnings('error:The dirpath has changed')
