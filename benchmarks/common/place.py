@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,3 +101,13 @@ def is_default(main: Callable[..., Any], given: Mapping[str, Any]) -> bool:
         for name, parameter in parameters.items()
         if name not in _PLACES
     )
+
+
+def ogb_root(root: Path | None) -> Path:
+    """The folder of OGB's datasets.
+
+    Args:
+        root: The one that is asked for. (default: ``ogb`` below the
+            environment variable ``GMOE_DATA_ROOT``, or ``data``)
+    """
+    return root or Path(os.environ.get('GMOE_DATA_ROOT', 'data')) / 'ogb'

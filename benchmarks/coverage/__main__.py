@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 
 from benchmarks.common import json_lines
 from benchmarks.common.options import at_least_one, run
+from benchmarks.common.place import ogb_root
 from benchmarks.common.record import RESULTS, ROOT, provenance, write_result
 from benchmarks.coverage.report import publish
 from benchmarks.coverage.trial import LEVEL, MODEL, run_trial
@@ -56,8 +56,7 @@ def main(
             documentation)
         run_dir: The folder of what is done already.
     """
-    if root is None:
-        root = Path(os.environ.get('GMOE_DATA_ROOT', 'data')) / 'ogb'
+    root = ogb_root(root)
     at_least_one(
         splits=splits, members=members, epochs=epochs, divisions=divisions
     )

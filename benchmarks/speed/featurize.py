@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks.common.options import at_least_one, run
+from benchmarks.common.place import ogb_root
 from benchmarks.common.record import RESULTS, provenance, write_result
 from gmoe.datasets import OGBMolDataset
 from gmoe.datasets.molecules.graphs import make_graphs
@@ -36,8 +37,7 @@ def main(
         results: The folder of the result file.
     """
     at_least_one(num_workers=num_workers)
-    if root is None:
-        root = Path(os.environ.get('GMOE_DATA_ROOT', 'data')) / 'ogb'
+    root = ogb_root(root)
     molecules = OGBMolDataset(dataset, root, download=False)
     smiles = [molecules.smiles(i) for i in range(len(molecules))]
     start = time.monotonic()

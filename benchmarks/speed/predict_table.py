@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks.common.options import at_least_one, run
+from benchmarks.common.place import ogb_root
 from benchmarks.common.record import RESULTS, provenance, write_result
 from gmoe.datasets.molecules.features import MoleculeFeatures
 from gmoe.datasets.molecules.info import REGRESSION, MoleculeInfo
@@ -56,8 +57,7 @@ def main(
         results: The folder of the result file.
     """
     at_least_one(**{f'sizes[{i}]': size for i, size in enumerate(sizes)})
-    if root is None:
-        root = Path(os.environ.get('GMOE_DATA_ROOT', 'data')) / 'ogb'
+    root = ogb_root(root)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
