@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from gmoe.text.bert_moe_config import BertMoeConfig
     from gmoe.text.fine_tuning import FineTuning
+    from gmoe.text.summaries.tokenizer import train_tokenizer
 
 __all__ = [
     'SPECIAL_TOKENS',
@@ -45,6 +46,7 @@ __all__ = [
     'linearize',
     'normalize_name',
     'offline_encoder',
+    'train_tokenizer',
 ]
 
 __getattr__, __dir__ = lazy(
@@ -56,5 +58,6 @@ __getattr__, __dir__ = lazy(
         'BertMoeForSequenceClassification': 'gmoe.text.bert_moe',
         'BertMoeOutput': 'gmoe.text.bert_moe',
         'FineTuning': 'gmoe.text.fine_tuning',
+        'train_tokenizer': 'gmoe.text.summaries.tokenizer',
     },
 )

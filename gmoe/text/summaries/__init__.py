@@ -1,0 +1,20 @@
+"""Summaries of dialogues: models, scores, and the simplest baselines.
+
+The models need the extra ``text``. What needs transformers is imported at its
+first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gmoe.common.lazy import lazy
+
+if TYPE_CHECKING:
+    from gmoe.text.summaries.tokenizer import train_tokenizer
+
+__all__ = ['train_tokenizer']
+
+__getattr__, __dir__ = lazy(
+    __name__, {'train_tokenizer': 'gmoe.text.summaries.tokenizer'}
+)
