@@ -16,6 +16,7 @@ from tokenizers import (  # noqa: E402
     Tokenizer,
     decoders,
     models,
+    normalizers,
     pre_tokenizers,
     processors,
     trainers,
@@ -32,6 +33,7 @@ def train_tokenizer(
     texts: Iterable[str],
     vocab_size: int = 8000,
     added_tokens: Sequence[str] = (),
+    lowercase: bool = False,
 ) -> PreTrainedTokenizerFast:
     """Trains a tokenizer on texts: byte pairs on the level of bytes, so that
     any text is read and comes back letter by letter, as from `"Language Models
@@ -47,6 +49,8 @@ def train_tokenizer(
         added_tokens: Tokens that are never parted, such as those that stand
             for speakers. They stay in what is decoded, even where special
             tokens are left out.
+        lowercase: Whether capital letters become small ones: a small model
+            then sees more of each word.
 
     Raises:
         ImportError: If transformers is not installed.
@@ -64,6 +68,8 @@ def train_tokenizer(
     check_integer(MIN_VOCAB_SIZE + len(added), vocab_size=vocab_size)
     pad, end, unknown = SPECIAL
     core = Tokenizer(models.BPE(unk_token=unknown))
+    if lowercase:
+        core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

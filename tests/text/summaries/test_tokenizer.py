@@ -85,3 +85,13 @@ def test_a_saved_one_is_the_same(tokenizer, tmp_path):
 def test_what_is_refused(name, arguments):
     with pytest.raises(ValueError, match=f"'{name}' must"):
         train_tokenizer(*arguments)
+
+
+def test_lowercase():
+    tokenizer = train_tokenizer(DIALOGUES, 300, SPEAKERS, lowercase=True)
+
+    ids = tokenizer('<speaker1>: HEY Émile')['input_ids']
+
+    assert ids == tokenizer('<speaker1>: hey émile')['input_ids']
+    text = tokenizer.decode(ids, skip_special_tokens=True)
+    assert text == '<speaker1>: hey émile'
