@@ -19,6 +19,7 @@ from gmoe.datasets.ogb.info import (
 )
 from gmoe.datasets.ogb.molecules import OGBMolDataset
 from gmoe.datasets.ogb.smiles import from_smiles
+from gmoe.datasets.samsum import SAMSum, SAMSumEntry
 from gmoe.datasets.triples import (
     TextFeatures,
     TripleDataset,
@@ -42,6 +43,8 @@ __all__ = [
     'MoleculeTable',
     'OGBMolDataset',
     'OGBMolInfo',
+    'SAMSum',
+    'SAMSumEntry',
     'TextFeatures',
     'TripleDataset',
     'TripleFeatures',
