@@ -91,10 +91,10 @@ class SAMSum(Sequence[SAMSumEntry]):
             )
         self.left_out = tuple(entry.id for entry in blank)
         if blank:
+            many = 'entry' if len(blank) == 1 else 'entries'
             warnings.warn(
-                f'Left out {len(blank)} '
-                f"{'entry' if len(blank) == 1 else 'entries'} of '{path}' without a dialogue or a summary: "
-                f'{shown(list(self.left_out))}',
+                f"Left out {len(blank)} {many} of '{path}' without a dialogue "
+                f'or a summary: {shown(list(self.left_out))}',
                 stacklevel=2,
             )
         self._entries = [entry for entry in entries if not _is_blank(entry)]

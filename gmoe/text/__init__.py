@@ -19,6 +19,7 @@ from gmoe.text.linearize import (
 )
 from gmoe.text.metrics import classification_scores
 from gmoe.text.offline import offline_encoder
+from gmoe.text.summaries.rouge import rouge_scores
 from gmoe.text.tfidf import TfidfClassifier
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
     'linearize',
     'normalize_name',
     'offline_encoder',
+    'rouge_scores',
     'train_tokenizer',
 ]
 

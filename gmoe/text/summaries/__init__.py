@@ -9,11 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gmoe.common.lazy import lazy
+from gmoe.text.summaries.baselines import lead, longest, textrank
+from gmoe.text.summaries.rouge import rouge_of_each, rouge_scores
 
 if TYPE_CHECKING:
     from gmoe.text.summaries.tokenizer import train_tokenizer
 
-__all__ = ['train_tokenizer']
+__all__ = [
+    'lead',
+    'longest',
+    'rouge_of_each',
+    'rouge_scores',
+    'textrank',
+    'train_tokenizer',
+]
 
 __getattr__, __dir__ = lazy(
     __name__, {'train_tokenizer': 'gmoe.text.summaries.tokenizer'}

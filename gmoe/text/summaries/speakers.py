@@ -10,7 +10,7 @@ from dataclasses import dataclass
 #: their names.
 SPEAKER_TOKENS = tuple(f'<speaker{number}>' for number in range(1, 17))
 
-_TURN = re.compile(r'\s*([^:\n]{1,40}?)\s*:')
+_TURN = re.compile(r'([^:\n]{1,40}?)\s*:')
 _TOKEN = re.compile('|'.join(map(re.escape, SPEAKER_TOKENS)))
 
 
@@ -26,13 +26,14 @@ class Speakers:
 
     @classmethod
     def of(cls, dialogue: str) -> Speakers:
-        """Finds the speakers: what stands before the first colon of a line. The
-        first to speak has the first token.
+        """Finds the speakers: what stands before the first colon of a line.
+        The first to speak has the first token.
 
         Args:
             dialogue: One turn a line, as ``Amanda: I baked cookies.``
         """
-        turns = map(_TURN.match, dialogue.split('\n'))
+        lines = dialogue.split('\n')
+        turns = (_TURN.match(line.strip()) for line in lines)
         names = dict.fromkeys(turn[1] for turn in turns if turn)
         return cls(dict(zip(names, SPEAKER_TOKENS, strict=False)))
 
