@@ -1,8 +1,8 @@
-"""Graphs of triples as text, and text classifiers.
+"""Graphs of triples as text, text classifiers, and Switch Transformers.
 
 The models need the extra ``text``. What needs transformers is imported at its
-first use; that also registers the model with ``AutoConfig`` and
-``AutoModelForSequenceClassification``.
+first use; that also registers the models with ``AutoConfig`` and
+``AutoModelForSequenceClassification`` or ``AutoModelForSeq2SeqLM``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gmoe.text.bert_moe_config import BertMoeConfig
     from gmoe.text.fine_tuning import FineTuning
     from gmoe.text.summaries.tokenizer import train_tokenizer
+    from gmoe.text.switch.config import SwitchMoeConfig
+    from gmoe.text.switch.model import SwitchMoeForConditionalGeneration
 
 __all__ = [
     'SPECIAL_TOKENS',
@@ -40,6 +42,8 @@ __all__ = [
     'BertMoeForSequenceClassification',
     'BertMoeOutput',
     'FineTuning',
+    'SwitchMoeConfig',
+    'SwitchMoeForConditionalGeneration',
     'TextClassifier',
     'TfidfClassifier',
     'add_special_tokens',
@@ -60,6 +64,8 @@ __getattr__, __dir__ = lazy(
         'BertMoeForSequenceClassification': 'gmoe.text.bert_moe',
         'BertMoeOutput': 'gmoe.text.bert_moe',
         'FineTuning': 'gmoe.text.fine_tuning',
+        'SwitchMoeConfig': 'gmoe.text.switch.model',
+        'SwitchMoeForConditionalGeneration': 'gmoe.text.switch.model',
         'train_tokenizer': 'gmoe.text.summaries.tokenizer',
     },
 )

@@ -17,6 +17,7 @@ from gmoe.common.shown import shown
 from gmoe.nn.experts.mlp import ACTIVATIONS
 from gmoe.routing import ROUTER_PRESETS
 from gmoe.text.checks import check_names
+from gmoe.text.foreign import GENERATION, unknown_names
 from gmoe.text.head import POOLINGS
 from gmoe.text.old_names import with_new_names
 
@@ -25,49 +26,8 @@ require('transformers')
 from transformers import (  # noqa: E402
     AutoConfig,
     BertConfig,
-    GenerationConfig,
     PretrainedConfig,
 )
-
-#: Of generating text: older files have them, and this model has no use for
-#: them.
-_GENERATION = set(GenerationConfig().to_dict())
-
-#: What transformers brings, as its present and its older versions name it.
-_FOREIGN = {
-    *(set(PretrainedConfig().to_dict()) - _GENERATION),
-    *inspect.signature(PretrainedConfig.__init__).parameters,
-    'add_cross_attention',
-    'attn_implementation',
-    'auto_map',
-    'bos_token_id',
-    'cross_attention_hidden_size',
-    'decoder_start_token_id',
-    'eos_token_id',
-    'experts_implementation',
-    'finetuning_task',
-    'is_decoder',
-    'model_type',
-    'name_or_path',
-    'num_labels',
-    'output_attentions',
-    'pad_token_id',
-    'per_layer_config',
-    'prefix',
-    'pruned_heads',
-    'quantization_config',
-    'sep_token_id',
-    'task_specific_params',
-    'tf_legacy_loss',
-    'tie_encoder_decoder',
-    'tie_word_embeddings',
-    'tokenizer_class',
-    'torch_dtype',
-    'torchscript',
-    'use_bfloat16',
-    'use_cache',
-    'use_return_dict',
-} - {'self', 'args', 'kwargs'}
 
 
 class BertMoeConfig(PretrainedConfig):
@@ -198,7 +158,7 @@ class BertMoeConfig(PretrainedConfig):
         out = super().from_dict(own, **with_new_names(kwargs))
         config = out[0] if isinstance(out, tuple) else out
         for name, value in foreign.items():
-            if name not in _GENERATION:
+            if name not in GENERATION:
                 setattr(config, name, value)
         config.check_settings()
         return out
@@ -216,9 +176,7 @@ class BertMoeConfig(PretrainedConfig):
 
 
 def _unknown(settings: Iterable[str]) -> list[str]:
-    known = {*_OWN, *_FOREIGN}
-    # What begins with an underscore is transformers' own.
-    return [n for n in settings if n not in known and not n.startswith('_')]
+    return unknown_names(settings, _OWN)
 
 
 def _encoder_config(

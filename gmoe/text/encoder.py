@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from gmoe.common.require import require
+from gmoe.text.folder import first_line, folder_fault
 
 require('transformers')
 
@@ -46,16 +46,14 @@ def check_encoder(encoder: str) -> PretrainedConfig:
         ValueError: If it cannot be found or read, is no encoder of texts, or
             has its weights in a pickle only.
     """
-    folder = Path(encoder)
-    if folder.is_dir():
-        _check_folder(encoder, folder)
-    elif folder.exists() or encoder.startswith(('/', '.', '~')):
-        raise refuse(encoder, 'there is no such folder')
+    fault = folder_fault(encoder)
+    if fault is not None:
+        raise refuse(encoder, fault)
     try:
         # Code that comes with a model is never run.
         config = AutoConfig.from_pretrained(encoder, trust_remote_code=False)
     except Exception as error:
-        raise refuse(encoder, _first_line(error)) from error
+        raise refuse(encoder, first_line(error)) from error
     if (
         type(config) not in MODEL_MAPPING
         or getattr(config, 'is_encoder_decoder', False)
@@ -84,7 +82,7 @@ def load_tokenizer(encoder: str) -> Any:
         )
     except Exception as error:
         raise refuse(
-            encoder, f'its tokenizer cannot be read: {_first_line(error)}'
+            encoder, f'its tokenizer cannot be read: {first_line(error)}'
         ) from error
     # Without its files, one that knows no word is made.
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
@@ -156,27 +154,3 @@ def num_positions(config: PretrainedConfig) -> int | None:
             first = module.padding_idx
             return limit if first is None else limit - first - 1
     return limit
-
-
-def _check_folder(encoder: str, folder: Path) -> None:
-    files = sorted(path.name for path in folder.iterdir())
-    if 'config.json' not in files:
-        kind = 'there is no config.json in it' if files else 'it is empty'
-        raise refuse(encoder, kind)
-    if any(name.endswith('.safetensors') for name in files):
-        return
-    pickles = [
-        n for n in files if n.endswith(('.bin', '.pt', '.pth', '.ckpt'))
-    ]
-    if pickles:
-        raise refuse(
-            encoder,
-            f'its weights are in a pickle, {pickles[0]}, which may run code '
-            'when it is read',
-        )
-    raise refuse(encoder, 'it has no weights')
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [repr(error)]
-    return lines[0][:200]

@@ -1,0 +1,1 @@
+"""Switch Transformers whose experts are chosen by any router of gmoe."""
