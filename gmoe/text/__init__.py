@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from gmoe.text.fine_tuning import FineTuning
     from gmoe.text.summaries.tokenizer import train_tokenizer
     from gmoe.text.switch.config import SwitchMoeConfig
+    from gmoe.text.switch.flops import SwitchFlops, switch_flops
+    from gmoe.text.switch.lora import lora
     from gmoe.text.switch.model import SwitchMoeForConditionalGeneration
+    from gmoe.text.switch.report import RoutingReport, routing_report
 
 __all__ = [
     'SPECIAL_TOKENS',
@@ -42,6 +45,8 @@ __all__ = [
     'BertMoeForSequenceClassification',
     'BertMoeOutput',
     'FineTuning',
+    'RoutingReport',
+    'SwitchFlops',
     'SwitchMoeConfig',
     'SwitchMoeForConditionalGeneration',
     'TextClassifier',
@@ -49,9 +54,12 @@ __all__ = [
     'add_special_tokens',
     'classification_scores',
     'linearize',
+    'lora',
     'normalize_name',
     'offline_encoder',
     'rouge_scores',
+    'routing_report',
+    'switch_flops',
     'train_tokenizer',
 ]
 
@@ -64,8 +72,13 @@ __getattr__, __dir__ = lazy(
         'BertMoeForSequenceClassification': 'gmoe.text.bert_moe',
         'BertMoeOutput': 'gmoe.text.bert_moe',
         'FineTuning': 'gmoe.text.fine_tuning',
+        'RoutingReport': 'gmoe.text.switch.report',
+        'SwitchFlops': 'gmoe.text.switch.flops',
         'SwitchMoeConfig': 'gmoe.text.switch.model',
         'SwitchMoeForConditionalGeneration': 'gmoe.text.switch.model',
+        'lora': 'gmoe.text.switch.lora',
+        'routing_report': 'gmoe.text.switch.report',
+        'switch_flops': 'gmoe.text.switch.flops',
         'train_tokenizer': 'gmoe.text.summaries.tokenizer',
     },
 )

@@ -203,12 +203,20 @@ def test_routings_of_generated_texts():
     assert [r.num_nodes for r in routings] == nodes
 
 
+def checkpoint(model, use_reentrant=False):
+    arguments = {'use_reentrant': use_reentrant}
+    if hasattr(model, 'activation_checkpointing_enable'):
+        model.activation_checkpointing_enable(arguments)
+    else:  # Its earlier name.
+        model.gradient_checkpointing_enable(arguments)
+
+
 @pytest.mark.parametrize('checkpointing', [False, True])
 def test_balance_is_added_in_training(checkpointing):
     settings = {'balance_weight': 0.5, 'z_loss_weight': 0.25}
     model = moe_model(dropout_rate=0.0, router_noise=False, **settings)
     if checkpointing:
-        model.activation_checkpointing_enable()
+        checkpoint(model)
     model.train()
     with collect_routing(model) as routings:
         out = model(**BATCH)
@@ -235,7 +243,7 @@ def test_checkpointing_changes_nothing(balance):
             balance=balance, balance_weight=0.5, dropout_rate=0.0
         ).train()
         if checkpointing:
-            model.activation_checkpointing_enable()
+            checkpoint(model)
         torch.manual_seed(1)
         loss = model(**BATCH, use_cache=False).loss
         loss.backward()
@@ -246,7 +254,7 @@ def test_checkpointing_changes_nothing(balance):
 
 def test_checkpointing_without_autograd():
     model = moe_model().train()
-    model.activation_checkpointing_enable({'use_reentrant': True})
+    checkpoint(model, use_reentrant=True)
     with pytest.raises(ValueError, match="'use_reentrant' must be False"):
         model(**BATCH, use_cache=False)
     with torch.no_grad():
