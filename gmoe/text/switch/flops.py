@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from gmoe.common.arguments import check_integer, check_number
 from gmoe.common.shown import shown
@@ -162,7 +163,8 @@ def _experts_per_token(
                 'experts, got None: gmoe.text.routing_report measures it'
             )
         return arguments['top_k'] or config.num_experts
-    check_number(0, **{name: given})
+    numbers: dict[str, Any] = {name: given}
+    check_number(0, **numbers)
     if given > config.num_experts:
         raise ValueError(
             f"'{name}' must be at most num_experts={config.num_experts}, got "
