@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     )
     from gmoe.text.bert_moe_config import BertMoeConfig
     from gmoe.text.fine_tuning import FineTuning
+    from gmoe.text.summaries.summarizer import Summarizer
     from gmoe.text.summaries.tokenizer import train_tokenizer
+    from gmoe.text.summaries.training import SummaryTraining
     from gmoe.text.switch.config import SwitchMoeConfig
     from gmoe.text.switch.flops import SwitchFlops, switch_flops
     from gmoe.text.switch.lora import lora
@@ -46,6 +48,8 @@ __all__ = [
     'BertMoeOutput',
     'FineTuning',
     'RoutingReport',
+    'Summarizer',
+    'SummaryTraining',
     'SwitchFlops',
     'SwitchMoeConfig',
     'SwitchMoeForConditionalGeneration',
@@ -73,6 +77,8 @@ __getattr__, __dir__ = lazy(
         'BertMoeOutput': 'gmoe.text.bert_moe',
         'FineTuning': 'gmoe.text.fine_tuning',
         'RoutingReport': 'gmoe.text.switch.report',
+        'Summarizer': 'gmoe.text.summaries.summarizer',
+        'SummaryTraining': 'gmoe.text.summaries.training',
         'SwitchFlops': 'gmoe.text.switch.flops',
         'SwitchMoeConfig': 'gmoe.text.switch.model',
         'SwitchMoeForConditionalGeneration': 'gmoe.text.switch.model',

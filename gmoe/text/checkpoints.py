@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,34 @@ NAME = 'training.json'
 
 _STATE = 'trainer_state.json'
 _MOST_BYTES = 1 << 26
+
+
+@contextmanager
+def training_folder(
+    checkpoints: str | Path | None, training: Callable[[], dict[str, Any]]
+) -> Iterator[tuple[str, str | None]]:
+    """The folder that a Trainer writes to.
+
+    Args:
+        checkpoints: A folder that keeps checkpoints, ``~`` being the home;
+            without one, what is written goes in the end.
+        training: Gives what the training's result depends on, for
+            :func:`checkpoints_of`.
+
+    Yields:
+        The folder, and the checkpoint from which to go on, if any.
+
+    Raises:
+        ValueError: If the folder holds another training, or another process
+            trains in it.
+    """
+    if checkpoints is None:
+        with tempfile.TemporaryDirectory(prefix='gmoe-text-') as unused:
+            yield unused, None
+        return
+    folder = Path(checkpoints).expanduser().absolute()
+    with checkpoints_of(folder, training()) as last:
+        yield str(folder), last
 
 
 @contextmanager
@@ -96,6 +125,22 @@ def digest(parts: Iterable[Any]) -> str:
             whole.update(json.dumps(part, default=str).encode())
         whole.update(b'\n')
     return whole.hexdigest()[:32]
+
+
+def model_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a model without where it came from and what its
+    categories are called.
+
+    Args:
+        config: The configuration, as a dictionary.
+    """
+    left_out = {'_name_or_path', 'architectures', 'transformers_version'}
+    left_out |= {'id2label', 'label2id'}
+    return {
+        key: model_settings(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in left_out
+    }
 
 
 def _check_same(folder: Path, training: dict[str, Any]) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import tempfile
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gmoe.common.require import require
-from gmoe.text.checkpoints import checkpoints_of, digest
+from gmoe.text.checkpoints import digest, model_settings, training_folder
 from gmoe.text.checks import check_labels
 from gmoe.text.classifier import TextClassifier
 from gmoe.text.encoder import (
@@ -146,26 +145,17 @@ class FineTunedClassifier(TextClassifier):
         held_out = None
         if validation is not None:
             held_out = self._encode(validation[0], 'validation', validation[1])
-        with self._folder(weights, train, held_out) as (folder, last):
+
+        def fingerprint() -> dict[str, Any]:
+            return self._fingerprint(weights, train, held_out)
+
+        checkpoints = self.training.checkpoints
+        with training_folder(checkpoints, fingerprint) as (folder, last):
             trainer = make_trainer(
                 self, folder, train, held_out, self.callbacks
             )
             trainer.train(resume_from_checkpoint=last)
             self.history = [dict(line) for line in trainer.state.log_history]
-
-    @contextmanager
-    def _folder(
-        self, encoder: str, train: list, held_out: list | None
-    ) -> Iterator[tuple[str, str | None]]:
-        # For checkpoints, with the one to go on from.
-        if self.training.checkpoints is None:
-            with tempfile.TemporaryDirectory(prefix='gmoe-text-') as unused:
-                yield unused, None
-            return
-        folder = Path(self.training.checkpoints).expanduser().absolute()
-        training = self._fingerprint(encoder, train, held_out)
-        with checkpoints_of(folder, training) as last:
-            yield str(folder), last
 
     def _fingerprint(
         self, encoder: str, train: list, held_out: list | None
@@ -173,7 +163,7 @@ class FineTunedClassifier(TextClassifier):
         training = {**vars(self.training)}
         del training['checkpoints']
         arguments = training.pop('arguments')
-        settings = _settings(self.model.config.to_dict())
+        settings = model_settings(self.model.config.to_dict())
         fingerprint = {
             'classifier': type(self).__name__,
             'encoder': encoder,
@@ -268,14 +258,3 @@ class FineTunedClassifier(TextClassifier):
         for row, label in zip(rows, labels or []):
             row['labels'] = label
         return rows
-
-
-def _settings(config: dict[str, Any]) -> dict[str, Any]:
-    # Without where it came from and what is told apart by the classes.
-    left_out = {'_name_or_path', 'architectures', 'transformers_version'}
-    left_out |= {'id2label', 'label2id'}
-    return {
-        key: _settings(value) if isinstance(value, dict) else value
-        for key, value in config.items()
-        if key not in left_out
-    }

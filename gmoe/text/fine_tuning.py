@@ -63,10 +63,60 @@ class FineTuning:
         check_integer(1, batch_size=self.batch_size)
         check_integer(1, max_length=self.max_length)
         check_choice('select_by', self.select_by, SCORES)
-        known = {f.name for f in fields(TrainingArguments) if f.init}
-        # Where checkpoints are is said by 'checkpoints'.
-        known.discard('output_dir')
-        check_names('arguments', self.arguments, known)
+        check_arguments(self.arguments, TrainingArguments)
+
+
+def check_arguments(
+    arguments: dict[str, Any], kind: type[TrainingArguments]
+) -> None:
+    """Refuses arguments of a Trainer that do not exist.
+
+    Args:
+        arguments: The arguments.
+        kind: The class that takes them.
+
+    Raises:
+        ValueError: If one does not exist, or says where checkpoints are.
+    """
+    known = {f.name for f in fields(kind) if f.init}
+    # Where checkpoints are is said by 'checkpoints'.
+    known.discard('output_dir')
+    check_names('arguments', arguments, known)
+
+
+def shared_arguments(
+    settings: Any, folder: str, seed: int, is_training: bool, is_chosen: bool
+) -> dict[str, Any]:
+    """What every Trainer here is given.
+
+    Args:
+        settings: The settings of the training.
+        folder: Where checkpoints go.
+        seed: The seed of everything random.
+        is_training: Whether there is something to train on.
+        is_chosen: Whether the best epoch is chosen on validation.
+    """
+    each_epoch = 'epoch' if is_chosen else 'no'
+    keep = is_training and settings.checkpoints is not None
+    return {
+        'output_dir': folder,
+        'num_train_epochs': settings.epochs,
+        'per_device_train_batch_size': settings.batch_size,
+        'learning_rate': settings.learning_rate,
+        'weight_decay': settings.weight_decay,
+        'seed': seed,
+        'data_seed': seed,
+        'eval_strategy': each_epoch,
+        'save_strategy': 'epoch' if keep else each_epoch,
+        'save_total_limit': 1,
+        'save_only_model': not keep,
+        'load_best_model_at_end': is_chosen,
+        'metric_for_best_model': settings.select_by,
+        'greater_is_better': settings.select_by != 'loss',
+        'logging_strategy': 'epoch',
+        'report_to': 'none',
+        'disable_tqdm': True,
+    }
 
 
 def make_trainer(
@@ -85,28 +135,13 @@ def make_trainer(
         validation: Those on which the best epoch is chosen, if any.
         callbacks: Further callbacks.
     """
-    settings, seed = classifier.training, classifier.seed
-    each_epoch = 'no' if validation is None else 'epoch'
-    keep = train is not None and settings.checkpoints is not None
+    settings = classifier.training
+    is_training, is_chosen = train is not None, validation is not None
     arguments = {
-        'output_dir': folder,
-        'num_train_epochs': settings.epochs,
-        'per_device_train_batch_size': settings.batch_size,
+        **shared_arguments(
+            settings, folder, classifier.seed, is_training, is_chosen
+        ),
         'per_device_eval_batch_size': 4 * settings.batch_size,
-        'learning_rate': settings.learning_rate,
-        'weight_decay': settings.weight_decay,
-        'seed': seed,
-        'data_seed': seed,
-        'eval_strategy': each_epoch,
-        'save_strategy': 'epoch' if keep else each_epoch,
-        'save_total_limit': 1,
-        'save_only_model': not keep,
-        'load_best_model_at_end': validation is not None,
-        'metric_for_best_model': settings.select_by,
-        'greater_is_better': True,
-        'logging_strategy': 'epoch',
-        'report_to': 'none',
-        'disable_tqdm': True,
         **settings.arguments,
     }
     if train is None:
@@ -119,12 +154,16 @@ def make_trainer(
         train_dataset=train,
         eval_dataset=validation,
         compute_metrics=_scores,
-        callbacks=[_SameFolder(folder), _SameLayout(), *callbacks],
+        callbacks=[SameFolder(folder), _SameLayout(), *callbacks],
     )
 
 
-class _SameFolder(TrainerCallback):
-    """Finds the best checkpoint where the folder was moved."""
+class SameFolder(TrainerCallback):
+    """Finds the best checkpoint where the folder was moved.
+
+    Args:
+        folder: The folder of the checkpoints.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)

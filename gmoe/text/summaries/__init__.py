@@ -13,9 +13,13 @@ from gmoe.text.summaries.baselines import lead, longest, textrank
 from gmoe.text.summaries.rouge import rouge_of_each, rouge_scores
 
 if TYPE_CHECKING:
+    from gmoe.text.summaries.summarizer import Summarizer
     from gmoe.text.summaries.tokenizer import train_tokenizer
+    from gmoe.text.summaries.training import SummaryTraining
 
 __all__ = [
+    'Summarizer',
+    'SummaryTraining',
     'lead',
     'longest',
     'rouge_of_each',
@@ -25,5 +29,10 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = lazy(
-    __name__, {'train_tokenizer': 'gmoe.text.summaries.tokenizer'}
+    __name__,
+    {
+        'Summarizer': 'gmoe.text.summaries.summarizer',
+        'SummaryTraining': 'gmoe.text.summaries.training',
+        'train_tokenizer': 'gmoe.text.summaries.tokenizer',
+    },
 )
