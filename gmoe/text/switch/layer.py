@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gmoe import ops
 from gmoe.common.distributed import is_distributed
 from gmoe.common.require import require
 from gmoe.routing import Router, Routing
@@ -79,7 +80,7 @@ class SwitchMoeLayer(nn.Module):
         if self._mask is None:
             return self._mixed(x).view_as(hidden_states)
         rows = self._mask.reshape(-1).nonzero().squeeze(1)
-        mixed = self._mixed(x[rows])
+        mixed = self._mixed(ops.gather_rows(x, rows))
         out = mixed.new_zeros(x.shape).index_copy(0, rows, mixed)
         return out.view_as(hidden_states)
 
@@ -89,7 +90,7 @@ class SwitchMoeLayer(nn.Module):
             self._routings.append(routing)
         slots = routing.by_expert
         sizes = slots.ptr.diff().tolist()
-        chunks = x[slots.node].split(sizes)
+        chunks = ops.gather_rows(x, slots.node).split(sizes)
         # Parameters without a gradient would stop distributed training, which
         # waits for all of them: there, all experts run.
         runs_all = self.training and is_distributed()
