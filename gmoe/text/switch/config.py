@@ -180,8 +180,16 @@ class SwitchMoeConfig(SwitchTransformersConfig):
             **kwargs: Settings that take the place of those in the file.
 
         Raises:
-            ValueError: If a setting is out of range.
+            ValueError: If a setting is out of range, or the file is of
+                another kind of model.
         """
+        kind = config_dict.get('model_type', cls.model_type)
+        if kind != cls.model_type:
+            raise ValueError(
+                f"'model_type' must be {cls.model_type!r}, got {shown(kind)}: "
+                'SwitchMoeForConditionalGeneration.from_switch and upcycle '
+                'make a mixture of other models'
+            )
         foreign = unknown_names(config_dict, SETTINGS)
         own = {k: v for k, v in config_dict.items() if k not in foreign}
         out = super().from_dict(own, **kwargs)

@@ -91,8 +91,7 @@ def check_keep_scores(
 def switch_weights(
     source: PreTrainedModel, keep_scores: bool
 ) -> dict[str, Tensor]:
-    """Copies of the weights of a Switch Transformer by the names that they
-    have here.
+    """The weights of a Switch Transformer by the names that they have here.
 
     Args:
         source: The ``SwitchTransformersForConditionalGeneration``.
@@ -101,7 +100,7 @@ def switch_weights(
     weights = {}
     for name, value in source.state_dict().items():
         if '.router.' not in name:
-            weights[name] = value.clone()
+            weights[name] = value
         elif keep_scores and name.endswith(_SWITCH_SCORE):
             name = name.replace(_SWITCH_SCORE, _SCORE)
             weights[name] = value.t().contiguous()
@@ -143,8 +142,8 @@ def t5_config(
 def t5_weights(
     source: PreTrainedModel, config: SwitchMoeConfig, noise: float
 ) -> dict[str, Tensor]:
-    """Copies of the weights of a T5 by the names that they have here, those
-    of its feed-forward networks once for each expert.
+    """The weights of a T5 by the names that they have here, with copies of
+    those of its feed-forward networks for each expert.
 
     Args:
         source: The ``T5ForConditionalGeneration``.
@@ -159,13 +158,13 @@ def t5_weights(
     weights = {}
     for name, value in source.state_dict().items():
         if f'.{_T5_DENSE}.' not in name:
-            weights[name] = value.clone()
+            weights[name] = value
             continue
         # Such as encoder.block.1.layer.1.DenseReluDense.wi.weight.
         stack, _, index = name.split('.')[:3]
         head, tail = name.split(_T5_DENSE)
         if int(index) not in layers[stack]:
-            weights[f'{head}{_EXPERTS}{tail}'] = value.clone()
+            weights[f'{head}{_EXPERTS}{tail}'] = value
             continue
         for expert in range(config.num_experts):
             name = f'{head}{_EXPERTS}.experts.expert_{expert}{tail}'

@@ -40,6 +40,8 @@ def lora(
     ``save_pretrained`` saves the adapters and the routers only;
     ``peft.PeftModel.from_pretrained(model, folder)`` puts them around the
     model again, and ``merge_and_unload()`` returns a model without adapters.
+    A model with parts drawn at random, such as an upcycled one, has to be
+    saved beside them.
 
     Args:
         model: The model, which is changed.

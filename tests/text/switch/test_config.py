@@ -8,7 +8,10 @@ reason = "the extra 'text' is not installed"
 transformers = pytest.importorskip('transformers', reason=reason)
 
 from gmoe.routing import ROUTER_PRESETS, Router  # noqa: E402
-from gmoe.text import SwitchMoeConfig  # noqa: E402
+from gmoe.text import (  # noqa: E402
+    SwitchMoeConfig,
+    SwitchMoeForConditionalGeneration,
+)
 from gmoe.text.switch.config import SWITCH_ROUTERS, moe_layers  # noqa: E402
 from tests.text.switch.tiny import SIZES, switch_model  # noqa: E402
 
@@ -131,3 +134,11 @@ def test_files_of_other_versions(tmp_path):
     path.write_text(json.dumps(settings))
     with pytest.raises(ValueError, match="'balance' must be one of"):
         SwitchMoeConfig.from_pretrained(tmp_path, balance='later')
+
+
+def test_files_of_other_models(tmp_path):
+    switch_model().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match='.from_switch and upcycle make a'):
+        SwitchMoeConfig.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match='.from_switch and upcycle make a'):
+        SwitchMoeForConditionalGeneration.from_pretrained(tmp_path)

@@ -38,6 +38,13 @@ LABELS = torch.tensor(
 )
 BATCH = {'input_ids': IDS, 'attention_mask': MASK, 'labels': LABELS}
 
+#: The routers of the models below.
+LAYERS = [
+    'encoder.block.1.layer.1.mlp.router',
+    'decoder.block.1.layer.2.mlp.router',
+    'decoder.block.3.layer.2.mlp.router',
+]
+
 
 def switch_model(seed=0, **settings):
     """As of transformers, without a bound to the tokens of an expert."""
