@@ -34,10 +34,14 @@ if TYPE_CHECKING:
     from gmoe.text.summaries.tokenizer import train_tokenizer
     from gmoe.text.summaries.training import SummaryTraining
     from gmoe.text.switch.config import SwitchMoeConfig
-    from gmoe.text.switch.flops import SwitchFlops, switch_flops
+    from gmoe.text.switch.flops import StackFlops, SwitchFlops, switch_flops
     from gmoe.text.switch.lora import lora
     from gmoe.text.switch.model import SwitchMoeForConditionalGeneration
-    from gmoe.text.switch.report import RoutingReport, routing_report
+    from gmoe.text.switch.report import (
+        ExpertUse,
+        RoutingReport,
+        routing_report,
+    )
 
 __all__ = [
     'SPECIAL_TOKENS',
@@ -46,10 +50,12 @@ __all__ = [
     'BertMoeConfig',
     'BertMoeForSequenceClassification',
     'BertMoeOutput',
+    'ExpertUse',
     'FineTuning',
     'RoutingReport',
     'Summarizer',
     'SummaryTraining',
+    'StackFlops',
     'SwitchFlops',
     'SwitchMoeConfig',
     'SwitchMoeForConditionalGeneration',
@@ -75,10 +81,12 @@ __getattr__, __dir__ = lazy(
         'BertMoeConfig': 'gmoe.text.bert_moe',
         'BertMoeForSequenceClassification': 'gmoe.text.bert_moe',
         'BertMoeOutput': 'gmoe.text.bert_moe',
+        'ExpertUse': 'gmoe.text.switch.report',
         'FineTuning': 'gmoe.text.fine_tuning',
         'RoutingReport': 'gmoe.text.switch.report',
         'Summarizer': 'gmoe.text.summaries.summarizer',
         'SummaryTraining': 'gmoe.text.summaries.training',
+        'StackFlops': 'gmoe.text.switch.flops',
         'SwitchFlops': 'gmoe.text.switch.flops',
         'SwitchMoeConfig': 'gmoe.text.switch.model',
         'SwitchMoeForConditionalGeneration': 'gmoe.text.switch.model',
