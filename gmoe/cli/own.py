@@ -32,6 +32,10 @@ OWN = {
         'gmoe.cli.predict',
         'Predicts for molecules of a table: gmoe predict MODEL new.csv.',
     ),
+    'summarize': _Command(
+        'gmoe.cli.summarize',
+        'Summarizes dialogues: gmoe summarize MODEL dialogues.csv.',
+    ),
     'tune': _Command(
         'gmoe.cli.tune', 'Searches the settings that are best on validation.'
     ),

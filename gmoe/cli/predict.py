@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from gmoe.cli.parser import Parser
-from gmoe.cli.trained import add_input, add_model, quiet_loading, say
+from gmoe.cli.trained import (
+    add_input,
+    add_model,
+    find_device,
+    quiet_loading,
+    say,
+)
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import counted
 
@@ -43,7 +49,7 @@ def main(arguments: list[str]) -> None:
     if options.interval is not None:
         check_level(options.interval, 'interval')
     with quiet_loading():
-        model = TrainedModel.load(options.model, _device(options.device))
+        model = TrainedModel.load(options.model, find_device(options.device))
     if options.interval is not None and model.uncertainty is None:
         raise ValueError(
             "'interval' must be left out for a model without "
@@ -157,21 +163,3 @@ def _looked_ahead(chunks: Iterator[Any]) -> tuple[Iterator[Any], bool | None]:
         yield from chunks
 
     return again(), len(first) == 1 if first else None
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == 'auto':
-        return 'cuda' if torch.cuda.is_available() else 'cpu'
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError):
-        is_here = False
-    else:
-        is_here = not name.startswith('meta')  # It holds no numbers.
-    if not is_here:
-        raise ValueError(
-            f"'device' must be 'auto', or one of this machine, got {name!r}"
-        )
-    return name

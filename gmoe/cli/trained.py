@@ -1,4 +1,4 @@
-"""What the commands share that are given a trained network for molecules."""
+"""What the commands share that are given a trained network."""
 
 from __future__ import annotations
 
@@ -60,3 +60,29 @@ def say(line: str) -> None:
         line: What is said.
     """
     print(line, file=sys.stderr)
+
+
+def find_device(name: str) -> str:
+    """The device of a name.
+
+    Args:
+        name: Its name; ``'auto'`` for a GPU if there is one.
+
+    Raises:
+        ValueError: If this machine has none of this name.
+    """
+    import torch
+
+    if name == 'auto':
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        is_here = False
+    else:
+        is_here = not name.startswith('meta')  # It holds no numbers.
+    if not is_here:
+        raise ValueError(
+            f"'device' must be 'auto', or one of this machine, got {name!r}"
+        )
+    return name

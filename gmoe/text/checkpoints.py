@@ -135,12 +135,19 @@ def model_settings(config: dict[str, Any]) -> dict[str, Any]:
         config: The configuration, as a dictionary.
     """
     left_out = {'_name_or_path', 'architectures', 'transformers_version'}
-    left_out |= {'id2label', 'label2id'}
+    left_out |= {'id2label', 'label2id', 'base_model_name_or_path'}
     return {
-        key: model_settings(value) if isinstance(value, dict) else value
+        key: _settings(value)
         for key, value in config.items()
         if key not in left_out
     }
+
+
+def _settings(value: Any) -> Any:
+    if isinstance(value, dict):
+        return model_settings(value)
+    # The order of a set is another one in each process.
+    return sorted(value, key=str) if isinstance(value, set) else value
 
 
 def _check_same(folder: Path, training: dict[str, Any]) -> None:

@@ -5,7 +5,13 @@ import warnings
 import pytest
 
 from gmoe.cli.parser import Parser
-from gmoe.cli.trained import add_input, add_model, quiet_loading, say
+from gmoe.cli.trained import (
+    add_input,
+    add_model,
+    find_device,
+    quiet_loading,
+    say,
+)
 
 
 def test_arguments():
@@ -32,3 +38,11 @@ def test_beside_the_output(capsys):
     say('done')
     found = capsys.readouterr()
     assert (found.out, found.err) == ('', 'done\n')
+
+
+def test_devices():
+    assert find_device('cpu') == 'cpu'
+    assert find_device('auto') in ('cpu', 'cuda')
+    for name in ('gpu', 'meta', 'cuda:99', ''):
+        with pytest.raises(ValueError, match=f"'device' must.*got '{name}'"):
+            find_device(name)

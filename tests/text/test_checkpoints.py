@@ -27,6 +27,8 @@ from gmoe.text.checkpoints import (  # noqa: E402
     checkpoints_of,
     digest,
     last_checkpoint,
+    model_settings,
+    training_folder,
 )
 from tests.text.tiny import write_tiny_bert  # noqa: E402
 
@@ -306,6 +308,27 @@ def test_digest():
     assert len({digest([part]) for part in parts}) == len(parts)
     assert digest(parts) == digest([*parts])
     assert digest(parts) != digest(parts[::-1])
+
+
+def test_settings_of_a_model():
+    # The order of a set is another one in each process.
+    inner = {'targets': {'v', 'q', 'wo'}, 'base_model_name_or_path': 'a'}
+    config = {'size': 3, '_name_or_path': 'b', 'adapters': {'c': inner}}
+    assert model_settings(config) == {
+        'size': 3,
+        'adapters': {'c': {'targets': ['q', 'v', 'wo']}},
+    }
+
+
+def test_folder_of_a_training(tmp_path):
+    with training_folder(None, stop) as (folder, last):
+        assert Path(folder).is_dir()
+        assert last is None
+    assert not Path(folder).exists()
+    for _ in range(2):
+        with training_folder(tmp_path / 'a', dict) as (folder, last):
+            assert (folder, last) == (str(tmp_path / 'a'), None)
+    assert (tmp_path / 'a' / NAME).exists()
 
 
 def test_last_checkpoint(tmp_path: Path):

@@ -77,8 +77,8 @@ def load(
 
     Args:
         folder: The folder, or a name of the hub; ``~`` is the home.
-        base: For an adapter, the model that it is of; :obj:`None` for the
-            one that it names.
+        base: For an adapter, the model that it is of, or its folder or name;
+            :obj:`None` for the one that it names.
         changes: Settings in place of those that are there.
 
     Raises:
@@ -146,7 +146,13 @@ def _adapted(name: str, base: Any, tokenizer: Any) -> Any:
                 'it is an adapter, and the model that it is of, '
                 f"{shown(source)}, is not there: give it as 'base'",
             )
-        base = _model(os.path.expanduser(source), name)
+        base = source
+    if isinstance(base, (str, Path)):
+        path = os.path.expanduser(base)
+        fault = folder_fault(path)
+        if fault is not None:
+            raise _refuse(path, fault)
+        base = _model(path, path)
     rows = base.get_input_embeddings().num_embeddings
     most = max(tokenizer.get_vocab().values()) + 1
     if most > rows:

@@ -220,8 +220,8 @@ class Summarizer:
             folder: The folder; ``~`` is the home. One of any model of
                 transformers with its tokenizer will do, or the name of such
                 a one on the hub.
-            base: For an adapter, the model that it is of. (default: from
-                where the adapter says)
+            base: For an adapter, the model that it is of, or its folder or
+                name. (default: from where the adapter says)
             **settings: Settings of :class:`~gmoe.text.SummaryTraining` in
                 place of those in the folder.
 
@@ -271,13 +271,14 @@ class Summarizer:
         settings = {**vars(self.settings)}
         del settings['checkpoints']
         arguments = settings.pop('arguments')
-        config = model_settings(self.model.config.to_dict())
+        config = self.model.config.to_dict()
         weights = self.model.named_parameters()
         if is_adapted(self.model):
             # An adapter is drawn at random, and is in the checkpoint.
             weights = (pair for pair in weights if not pair[1].requires_grad)
-            for name, adapter in self.model.peft_config.items():
-                config[f'adapter.{name}'] = adapter.to_dict()
+            adapters = self.model.peft_config.items()
+            config['adapters'] = {k: v.to_dict() for k, v in adapters}
+        config = model_settings(config)
         fingerprint = {
             'kind': type(self).__name__,
             'weights': digest(part for pair in weights for part in pair),

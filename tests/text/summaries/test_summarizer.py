@@ -23,6 +23,7 @@ from gmoe.text import (  # noqa: E402
     Summarizer,
     SummaryTraining,
     SwitchMoeForConditionalGeneration,
+    lora,
     rouge_scores,
 )
 from gmoe.text.checkpoints import last_checkpoint  # noqa: E402
@@ -258,12 +259,19 @@ def make_switch_moe():
     return SwitchMoeForConditionalGeneration.from_switch(make_switch())
 
 
-@pytest.mark.parametrize(
-    'build',
-    [tiny_bart, make_switch, make_switch_moe, lambda: make_lora(0)],
-    ids=['bart', 'switch', 'switch_moe', 'lora'],
-)
-def test_models_of_other_kinds(tokenizer, build, tmp_path):
+#: Models, and for those with an adapter what it is of.
+KINDS = {
+    'bart': (tiny_bart, None),
+    'switch': (make_switch, None),
+    'switch_moe': (make_switch_moe, None),
+    't5 and lora': (lambda: make_lora(0), tiny_t5),
+    'switch_moe and lora': (lambda: lora(make_switch_moe()), make_switch_moe),
+}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_models_of_other_kinds(tokenizer, kind, tmp_path):
+    build, base = KINDS[kind]
     summarizer = make(tokenizer, build(), epochs=2, label_smoothing=0.1)
     before = weights(summarizer)
     summarizer.fit(DIALOGUES, SUMMARIES, VALIDATION)
@@ -271,9 +279,8 @@ def test_models_of_other_kinds(tokenizer, build, tmp_path):
     assert losses[1] < losses[0]
     assert not torch.equal(weights(summarizer), before)
     summarizer.save_pretrained(tmp_path / 'saved')
-    is_lora = hasattr(summarizer.model, 'peft_config')
     again = Summarizer.from_pretrained(
-        tmp_path / 'saved', tiny_t5() if is_lora else None
+        tmp_path / 'saved', None if base is None else base()
     )
     assert torch.equal(weights(again), weights(summarizer))
     assert again.summarize(DIALOGUES) == summarizer.summarize(DIALOGUES)
