@@ -97,8 +97,22 @@ class SwitchMoeForConditionalGeneration(
         self.post_init()
 
     # With its arguments: the Trainer drops the columns that have no name here.
-    @functools.wraps(SwitchTransformersForConditionalGeneration.forward)
+    @functools.wraps(
+        SwitchTransformersForConditionalGeneration.forward, assigned=()
+    )
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Reads texts and scores the words of others; with labels, the output
+        has a loss, and the balance losses of encoder and decoder without
+        their factors.
+
+        Args:
+            *args: As of ``SwitchTransformersForConditionalGeneration``.
+            **kwargs: Likewise.
+
+        Raises:
+            ValueError: For ``output_router_logits``, and in training with
+                reentrant checkpointing.
+        """
         kwargs = {**dict(zip(_ARGUMENTS, args)), **kwargs}
         if kwargs.get('output_router_logits'):
             raise ValueError(
