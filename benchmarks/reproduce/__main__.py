@@ -63,7 +63,17 @@ def _parse(arguments: list[str] | None) -> Namespace:
     add('--epochs', type=int, help="in place of the table's")
     add('--quick', action='store_true', help='one seed and epoch, on a slice')
     add('--set', nargs='+', metavar='NAME=VALUE', help='other settings')
-    add('--root', type=user_path, help='the datasets; data/ogb, data/webnlg')
+    add(
+        '--model',
+        help="what the table 'switch' starts from: small, or the name of a "
+        'Switch Transformer such as google/switch-base-8',
+    )
+    add(
+        '--root',
+        type=user_path,
+        help='the datasets; ogb, webnlg or samsum below GMOE_DATA_ROOT, or '
+        'data',
+    )
     add('--cells', nargs='+', help='rows, such as gcn, or molesol/gcn')
     add('--datasets', nargs='+', help='datasets, such as molesol')
     add('--workers', type=int, help='runs at a time; one per processor')
@@ -107,7 +117,7 @@ def _run(options: Namespace) -> None:
     cells = table.select(options.cells, options.datasets)
     if options.search:
         cells = search.candidates(cells)
-    options.root = options.root or Path(table.root)
+    options.root = options.root or default_root(table)
     _check_root(options.root, cells)
     whole = 1 if options.search else table.seeds
     count = options.seeds or (1 if options.quick else whole)
@@ -144,7 +154,24 @@ def _load(options: Namespace) -> Table:
         if not is_given:
             raise ValueError(f"'set' must be of NAME=VALUE, got '{text}'")
         changes[name] = yaml.safe_load(value)
+    if options.model is not None:
+        if not any(cell.kind == 'switch' for cell in table.cells):
+            raise ValueError(
+                f"'model' must be left out for the table '{table.name}', "
+                f"which has its own, got '{options.model}'"
+            )
+        changes['base'] = options.model
     return table.change(changes)
+
+
+def default_root(table: Table) -> Path:
+    """The folder of a table's datasets where none is given.
+
+    Args:
+        table: The table.
+    """
+    data = Path(os.environ.get('GMOE_DATA_ROOT', 'data'))
+    return data / Path(table.root).name
 
 
 def results_folder(table: Table, seeds: range, count: int) -> Path:
@@ -225,6 +252,13 @@ def _do(recorder: Recorder, options: Namespace) -> list[Outcome]:
 
 
 def _check_root(root: Path, cells: list[Cell]) -> None:
+    if any(cell.dataset == 'samsum' for cell in cells):
+        if not (root / 'train.csv').is_file():
+            raise FileNotFoundError(
+                "'root' must be a folder that holds train.csv, validation.csv "
+                f"and test.csv of SAMSum, got '{root}'"
+            )
+        return
     datasets = {c.dataset for c in cells if 'webnlg' not in c.kind}
     if not datasets and not root.exists():
         raise FileNotFoundError(

@@ -22,6 +22,8 @@ KINDS = {
     'chemprop': ('chemprop',),
     'webnlg_graph': ('model', 'data'),
     'webnlg_text': ('text',),
+    'switch': ('text',),
+    'extractive': ('text',),
 }
 #: Those that count epochs.
 _WITH_EPOCHS = ('network', 'webnlg_graph', 'webnlg_text')
@@ -189,7 +191,7 @@ def _settings(kind: str, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
         }
         for part in KINDS[kind]
     }
-    if kind == 'webnlg_text':
+    if KINDS[kind] == ('text',):
         return settings['text']
     if kind in _WITH_EPOCHS:
         epochs = [layer['epochs'] for layer in layers if 'epochs' in layer]

@@ -1,0 +1,1 @@
+"""The dense model that the study of Switch Transformers starts from."""

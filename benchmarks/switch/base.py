@@ -1,0 +1,126 @@
+"""Makes the small dense model that the study of Switch Transformers starts
+from.
+
+    python -m benchmarks.switch.base
+
+A tokenizer of the training split of SAMSum, a T5 that is pre-trained on its
+dialogues to fill holes, and then trained to summarise them; the best epoch is
+chosen on the validation split. Speakers have tokens in place of their names.
+Interrupt it anywhere: it goes on from the last checkpoint. What it leaves is
+a folder as transformers reads it, in half precision.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, T5ForConditionalGeneration
+
+from benchmarks.common.memory import keep_freed_memory
+from benchmarks.common.options import at_least_one, run
+from benchmarks.common.record import ROOT, provenance, write_json
+from benchmarks.reproduce.kinds.samsum_parts import Part
+from benchmarks.switch.denoising import MASK_TOKEN
+from benchmarks.switch.pretraining import pretrain
+from benchmarks.switch.start import SMALL
+from gmoe.datasets import SAMSum
+from gmoe.text import Summarizer, SummaryTraining, train_tokenizer
+from gmoe.text.summaries.speakers import SPEAKER_TOKENS, Speakers
+
+VOCAB_SIZE = 6000
+RUNS = ROOT / 'runs' / 'switch'
+
+
+def main(
+    root: Path | None = None,
+    output: Path = SMALL,
+    runs: Path = RUNS,
+    rows: int | None = None,
+    pretraining_epochs: int = 6,
+    epochs: int = 10,
+    threads: int = 1,
+    seed: int = 0,
+) -> None:
+    """Makes the model.
+
+    Args:
+        root: The folder of SAMSum. (default: ``samsum`` below the environment
+            variable ``GMOE_DATA_ROOT``, or ``data``)
+        output: The folder of the model.
+        runs: The folder of what is done already.
+        rows: The most dialogues of each split. (default: all)
+        pretraining_epochs: The number of epochs in which holes are filled.
+        epochs: The number of epochs in which summaries are learned.
+        threads: The number of threads.
+        seed: The seed.
+    """
+    at_least_one(
+        pretraining_epochs=pretraining_epochs, epochs=epochs, threads=threads
+    )
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    root = root or Path(os.environ.get('GMOE_DATA_ROOT', 'data')) / 'samsum'
+    train, validation = (
+        _part(root, split, rows) for split in ('train', 'validation')
+    )
+    folder = runs / 'pretrained'
+    if not (folder / 'config.json').exists():
+        _pretrain(train, runs, folder, pretraining_epochs, seed)
+    summarizer = Summarizer(
+        T5ForConditionalGeneration.from_pretrained(folder, dropout_rate=0.1),
+        AutoTokenizer.from_pretrained(folder),
+        SummaryTraining(
+            epochs=epochs,
+            batch_size=32,
+            learning_rate=1e-3,
+            warmup=0.05,
+            label_smoothing=0.1,
+            max_input_tokens=384,
+            speakers='tokens',
+            seed=seed,
+            checkpoints=runs / 'checkpoints',
+            arguments={'bf16': True, 'use_cpu': not torch.cuda.is_available()},
+        ),
+    )
+    summarizer.fit(*train, validation=validation)
+    scores = [line for line in summarizer.history if 'eval_rouge1' in line]
+    summarizer.model.half().save_pretrained(output)
+    summarizer.tokenizer.save_pretrained(output)
+    write_json(output / 'made.json', {'epochs': scores, **provenance()})
+
+
+def _part(root: Path, split: str, rows: int | None) -> Part:
+    data = SAMSum(root, split)
+    return data.dialogues[:rows], data.summaries[:rows]
+
+
+def _pretrain(
+    train: Part, runs: Path, folder: Path, epochs: int, seed: int
+) -> None:
+    speakers = [Speakers.of(dialogue) for dialogue in train[0]]
+    dialogues, summaries = (
+        [each.hide(text) for each, text in zip(speakers, texts)]
+        for texts in train
+    )
+    tokenizer = train_tokenizer(
+        [*dialogues, *summaries],
+        VOCAB_SIZE,
+        [*SPEAKER_TOKENS, MASK_TOKEN],
+        lowercase=True,
+    )
+    model = pretrain(
+        tokenizer, dialogues, runs / 'pretraining', epochs, seed=seed
+    )
+    tokenizer.save_pretrained(folder)
+    # Last, as it says that all of it is there.
+    model.save_pretrained(folder)
+
+
+if __name__ == '__main__':
+    try:
+        run(main)
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f'benchmarks.switch.base: error: {error}')
