@@ -9,7 +9,10 @@ ROOT = Path(__file__).parents[1]
 
 #: What is tested under another name, as it is a part of what is tested there.
 PARTS = {
-    # Found by the name of its kind, and the earlier name of a command.
+    # Found by the names of their kinds, and the earlier name of a command.
+    'benchmarks/reproduce/kinds/extractive.py': (
+        'tests/benchmarks/reproduce/kinds/test_switch.py'
+    ),
     'benchmarks/reproduce/kinds/webnlg_graph.py': (
         'tests/benchmarks/reproduce/kinds/test_webnlg.py'
     ),

@@ -25,7 +25,7 @@ from benchmarks.common.record import ROOT, provenance, write_json
 from benchmarks.reproduce.kinds.samsum_parts import Part
 from benchmarks.switch.denoising import MASK_TOKEN
 from benchmarks.switch.pretraining import pretrain
-from benchmarks.switch.start import SMALL
+from benchmarks.reproduce.kinds.switch_start import SMALL
 from gmoe.datasets import SAMSum
 from gmoe.text import Summarizer, SummaryTraining, train_tokenizer
 from gmoe.text.summaries.speakers import SPEAKER_TOKENS, Speakers

@@ -1,4 +1,4 @@
-"""What each row of the study starts from: a model with low-rank adapters."""
+"""What each row of the study of Switch Transformers starts from."""
 
 from __future__ import annotations
 
@@ -150,6 +150,8 @@ def _all_sparse(found: dict[str, Any]) -> dict[str, Any]:
         'architectures': None,
         'num_sparse_encoder_layers': found['num_layers'],
         'num_sparse_decoder_layers': found['num_decoder_layers'],
+        'encoder_sparse_step': 1,
+        'decoder_sparse_step': 1,
         'decoder_start_token_id': found['decoder_start_token_id'],
         'tie_word_embeddings': True,
         'dtype': torch.float32,
