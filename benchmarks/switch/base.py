@@ -23,9 +23,9 @@ from benchmarks.common.memory import keep_freed_memory
 from benchmarks.common.options import at_least_one, run
 from benchmarks.common.record import ROOT, provenance, write_json
 from benchmarks.reproduce.kinds.samsum_parts import Part
+from benchmarks.reproduce.kinds.switch_start import SMALL
 from benchmarks.switch.denoising import MASK_TOKEN
 from benchmarks.switch.pretraining import pretrain
-from benchmarks.reproduce.kinds.switch_start import SMALL
 from gmoe.datasets import SAMSum
 from gmoe.text import Summarizer, SummaryTraining, train_tokenizer
 from gmoe.text.summaries.speakers import SPEAKER_TOKENS, Speakers

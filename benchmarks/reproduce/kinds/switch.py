@@ -15,8 +15,8 @@ from benchmarks.common.memory import peak_memory, reset_peak_memory
 from benchmarks.reproduce.job import Job
 from benchmarks.reproduce.kinds.samsum_parts import Part, load_parts
 from benchmarks.reproduce.kinds.switch_log import EpochLog, median_step
-from benchmarks.reproduce.kinds.switch_use import flops, use_of_experts
 from benchmarks.reproduce.kinds.switch_start import start
+from benchmarks.reproduce.kinds.switch_use import flops, use_of_experts
 from gmoe.text import Summarizer, SummaryTraining, rouge_scores
 from gmoe.text.summaries.rouge import ROUGE
 from gmoe.text.summaries.speakers import SPEAKER_TOKENS

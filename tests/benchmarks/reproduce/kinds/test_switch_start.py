@@ -9,7 +9,12 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from benchmarks.reproduce.kinds.switch_start import SMALL, own_switch, place, start
+from benchmarks.reproduce.kinds.switch_start import (
+    SMALL,
+    own_switch,
+    place,
+    start,
+)
 from gmoe.text import SwitchMoeForConditionalGeneration
 from tests.benchmarks.switch.samsum_files import write_t5
 
