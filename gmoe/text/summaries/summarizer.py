@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -105,17 +105,7 @@ class Summarizer:
                 training.
         """
         train = self._encoder.rows(*check_pairs(dialogues, summaries))
-        held_out, score = None, None
-        if validation is not None:
-            texts = _sorted(*_check_validation(validation))
-            held_out = self._encoder.rows(*texts, name='validation')
-
-            def score(prediction: Any) -> dict[str, float]:
-                written = prediction.predictions.tolist()
-                pairs = zip(written, texts[0])
-                found = [self._encoder.summary(*pair) for pair in pairs]
-                return rouge_scores(found, texts[1])
-
+        held_out, score = self._held_out(validation)
         set_seed(self.settings.seed)
 
         def fingerprint() -> dict[str, Any]:
@@ -236,6 +226,28 @@ class Summarizer:
         name = type(self.model if base is None else base).__name__
         return f'{type(self).__name__}({name})'
 
+    def _held_out(
+        self, validation: Pairs | None
+    ) -> tuple[list[Any] | None, Callable[[Any], dict[str, float]] | None]:
+        # What the best epoch is chosen on, and its scores.
+        if validation is None:
+            return None, None
+        dialogues, summaries = _check_validation(validation)
+        rows = self._encoder.rows(dialogues, summaries, 'validation')
+        # Dialogues of a length together need less padding.
+        lengths = [len(row['input_ids']) for row in rows]
+        order = sorted(range(len(rows)), key=lambda i: -lengths[i])
+
+        def score(prediction: Any) -> dict[str, float]:
+            written = prediction.predictions.tolist()
+            found = [
+                self._encoder.summary(tokens, dialogues[i])
+                for tokens, i in zip(written, order, strict=True)
+            ]
+            return rouge_scores(found, [summaries[i] for i in order])
+
+        return [rows[i] for i in order], score
+
     def _written(
         self,
         dialogues: list[str],
@@ -302,11 +314,3 @@ def _check_validation(validation: Pairs) -> tuple[list[str], list[str]]:
             f'{shown(validation)}'
         )
     return check_pairs(*validation, where=' of validation')
-
-
-def _sorted(
-    dialogues: list[str], summaries: list[str]
-) -> tuple[list[str], list[str]]:
-    # Dialogues of a length together need less padding.
-    order = sorted(range(len(dialogues)), key=lambda i: -len(dialogues[i]))
-    return [dialogues[i] for i in order], [summaries[i] for i in order]

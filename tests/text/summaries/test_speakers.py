@@ -60,3 +60,9 @@ def test_all_dialogues_come_back(data_root: Path) -> None:
         speakers = Speakers.of(row['dialogue'])
         for text in (row['dialogue'], row['summary']):
             assert speakers.restore(speakers.hide(text)) == text
+
+
+def test_a_long_line_takes_no_long_time() -> None:
+    # Steps that grow with its square would take hours.
+    for line in (' ' * 300_000 + 'x', 'x' + ' ' * 300_000, 'x ' * 300_000):
+        assert Speakers.of(line).tokens == {}
