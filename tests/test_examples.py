@@ -13,6 +13,7 @@ ACCURACIES = {
     'own_dataset': 0.8,
     'own_layer': 0.9,
     'own_molecules': 0.5,  # R2 of other scaffolds.
+    'switch_router': 0.6,  # ROUGE-1 of other dialogues.
 }
 
 
@@ -39,6 +40,8 @@ def test_example(name, tmp_path, monkeypatch, request):
     if name == 'own_molecules':
         pytest.importorskip('rdkit')
         request.getfixturevalue('data_root')
+    if name == 'switch_router':
+        pytest.importorskip('transformers')
     path = EXAMPLES / f'{name}.py'
     assert len(path.read_text().splitlines()) < 60
     monkeypatch.chdir(tmp_path)

@@ -114,7 +114,13 @@ def _run(options: Namespace) -> None:
         if not value >= 0:
             raise ValueError(f"'{name}' must be at least 0, got {value}")
     table = _load(options)
-    cells = table.select(options.cells, options.datasets)
+    cells = [
+        cell
+        for cell in table.select(options.cells, options.datasets)
+        # A dense model has no scores that could be left out.
+        if cell.settings.get('keep_scores') is not False
+        or cell.settings['base'] != 'small'
+    ]
     if options.search:
         cells = search.candidates(cells)
     options.root = options.root or default_root(table)

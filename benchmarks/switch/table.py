@@ -77,8 +77,8 @@ def comparisons(found: Sequence[Summary]) -> str:
     by_row = {summary.cell.row: summary for summary in found}
     rows = []
     for summary in found:
-        suffix = summary.cell.row.rpartition('-')[2]
-        baseline = by_row.get(f'linear-topk-{suffix}')
+        num_experts = summary.cell.settings.get('num_experts')
+        baseline = by_row.get(f'linear-topk-{num_experts}')
         if baseline is None or baseline is summary:
             continue
         result = compare(summary, baseline)
