@@ -1,8 +1,7 @@
 """A Switch Transformer whose tokens choose their own number of experts.
 
-Here it is small and random. With pretrained weights,
-``from_switch('google/switch-base-8', router='linear_sparsemax')`` keeps them,
-the scores of its router included, and ``gmoe.text.lora`` adapts them.
+Here it is small and random; ``from_switch('google/switch-base-8', ...)`` keeps
+pretrained weights, and ``gmoe.text.lora`` adapts them.
 """
 
 from itertools import permutations, product
@@ -22,9 +21,9 @@ from gmoe.text import (
     train_tokenizer,
 )
 
-NAMES = ('Amanda', 'Jerry', 'Olivia', 'Tim')
 THINGS = ('cookies', 'a cake', 'tea', 'soup', 'bread', 'a pie')
-CASES = [*product(permutations(NAMES, 2), THINGS)]
+PAIRS = permutations(('Amanda', 'Jerry', 'Olivia', 'Tim'), 2)
+CASES = [*product(PAIRS, THINGS)]
 DIALOGUES = [f'{a}: I made {x}.\n{b}: Nice!' for (a, b), x in CASES]
 SUMMARIES = [f'{a} made {x} for {b}.' for (a, b), x in CASES]
 
@@ -41,19 +40,19 @@ def main(epochs: int = 80) -> float:
     model = SwitchMoeForConditionalGeneration.from_switch(
         SwitchTransformersForConditionalGeneration(config), 'linear_sparsemax'
     )
-    settings = SummaryTraining(epochs, 12, learning_rate=3e-3)
+    settings = SummaryTraining(epochs, batch_size=12, learning_rate=3e-3)
     summarizer = Summarizer(model, tokenizer, settings)
     summarizer.fit(DIALOGUES[::2], SUMMARIES[::2])
-    test = DIALOGUES[1::2], SUMMARIES[1::2]
-    print(summarizer.summarize(test[0][:2]))
-    batch = tokenizer(test[0], padding=True, return_tensors='pt')
-    labels = tokenizer(test[1], padding=True, return_tensors='pt')
+    print(summarizer.summarize(DIALOGUES[1:4:2]))
+    batch = tokenizer(DIALOGUES[1::2], padding=True, return_tensors='pt')
+    labels = tokenizer(SUMMARIES[1::2], padding=True, return_tensors='pt')
     batch['labels'] = labels['input_ids']
     report = routing_report(model, [batch])
     counts = [s.experts_per_token for s in (report.encoder, report.decoder)]
     print('experts of a token, encoder and decoder:', counts)
     print(f'{switch_flops(model.config, 20, 10, *counts).total / 1e6} MFLOPs')
-    return summarizer.evaluate(*test)['rouge1'] / 100
+    scores = summarizer.evaluate(DIALOGUES[1::2], SUMMARIES[1::2])
+    return scores['rouge1'] / 100
 
 
 if __name__ == '__main__':
