@@ -85,7 +85,7 @@ def routing_report(
     """
     base = find_model(model)
     counts: dict[str, _Counts] = {}
-    training = base.training
+    modes = {module: module.training for module in base.modules()}
     base.eval()
     try:
         for batch in batches:
@@ -97,7 +97,8 @@ def routing_report(
                 layer = counts.setdefault(name, _Counts(routing.num_experts))
                 layer.add(routing)
     finally:
-        base.train(training)
+        for module, training in modes.items():
+            module.training = training
     if not counts:
         raise ValueError(
             "'batches' must hold a batch at least, and 'model' a mixture, "

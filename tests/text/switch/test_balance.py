@@ -6,6 +6,10 @@ import torch
 reason = "the extra 'text' is not installed"
 pytest.importorskip('transformers', reason=reason)
 
+from transformers.models.switch_transformers import (  # noqa: E402
+    modeling_switch_transformers as switch,
+)
+
 from gmoe.routing import Router, balance_loss  # noqa: E402
 from gmoe.text.switch.balance import (  # noqa: E402
     balance_of_layers,
@@ -31,6 +35,19 @@ def test_switch_loss_per_layer():
         expected.append(3 * (probability * share).sum())
     losses = balance_of_layers(made, 'switch')
     torch.testing.assert_close(losses, torch.stack(expected))
+
+
+def test_as_transformers_has_them():
+    made = routings()
+    scores = [routing.logits.unsqueeze(0) for routing in made]
+    balance = [
+        switch.load_balancing_loss_func(s.softmax(-1), s.argmax(-1))
+        for s in scores
+    ]
+    z_loss = [switch.router_z_loss_func(s) for s in scores]
+    losses = balance_of_layers(made, 'switch')
+    torch.testing.assert_close(losses, torch.stack(balance))
+    torch.testing.assert_close(z_loss_of_layers(made), torch.stack(z_loss))
 
 
 def test_importance_and_load_per_layer():

@@ -56,8 +56,11 @@ def test_one_expert_has_it_all():
         if '.router.' in name:
             parameter.data.zero_()
     model.train()
+    model.decoder.eval()
     report = routing_report(model, [BATCH])
     assert model.training
+    assert model.encoder.block[0].training
+    assert not model.decoder.block[0].training
     assert report.encoder.busiest_share == 1
     assert report.encoder.idle_experts == 3
     assert report.decoder.idle_experts == 6
