@@ -86,8 +86,17 @@ def place(base: str, num_experts: int) -> str:
     Args:
         base: ``small``, a folder, or a name on the hub.
         num_experts: The number of experts.
+
+    Raises:
+        FileNotFoundError: If the small model has not been made.
     """
     if base == 'small':
+        if not (SMALL / 'config.json').is_file():
+            raise FileNotFoundError(
+                "'model' must be there, got 'small' without its folder "
+                f"'{SMALL}': python -m benchmarks.switch.base makes it in "
+                'hours; or give the name or the folder of another one'
+            )
         return str(SMALL)
     if Path(base).is_dir():
         return base

@@ -9,12 +9,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from benchmarks.reproduce.kinds.switch_start import (
-    SMALL,
-    own_switch,
-    place,
-    start,
-)
+from benchmarks.reproduce.kinds import switch_start
+from benchmarks.reproduce.kinds.switch_start import own_switch, place, start
 from gmoe.text import SwitchMoeForConditionalGeneration
 from tests.benchmarks.switch.samsum_files import write_t5
 
@@ -117,8 +113,14 @@ def test_of_a_switch_transformer(tmp_path, t5):
         start(settings(base, 'dense'))
 
 
-def test_place(tmp_path):
-    assert place('small', 8) == str(SMALL)
+def test_place(tmp_path, monkeypatch):
+    small = tmp_path / 'small'
+    monkeypatch.setattr(switch_start, 'SMALL', small)
+    with pytest.raises(FileNotFoundError, match='benchmarks.switch.base make'):
+        place('small', 8)
+    small.mkdir()
+    (small / 'config.json').touch()
+    assert place('small', 8) == str(small)
     assert place('google/switch-base-8', 16) == 'google/switch-base-16'
     assert place('google/switch-base-8', 8) == 'google/switch-base-8'
     folder = tmp_path / 'mine-8'
