@@ -119,6 +119,11 @@ class GMoEConv(nn.Module):
         """Size of each output node's features."""
         return self.experts.out_channels
 
+    @property
+    def needs_batch(self) -> bool:
+        """Whether the router looks at the graph of each node."""
+        return getattr(self.router, 'needs_batch', False)
+
     def reset_parameters(self) -> None:
         """Resets all parameters and running statistics."""
         self.router.reset_parameters()
@@ -136,6 +141,7 @@ class GMoEConv(nn.Module):
         edge_attr_2hop: Tensor | None = None,
         *,
         return_routing: Literal[False] = False,
+        batch: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor: ...
 
@@ -149,6 +155,7 @@ class GMoEConv(nn.Module):
         edge_attr_2hop: Tensor | None = None,
         *,
         return_routing: Literal[True],
+        batch: Tensor | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Routing]: ...
 
@@ -161,6 +168,7 @@ class GMoEConv(nn.Module):
         edge_attr_2hop: Tensor | None = None,
         *,
         return_routing: bool = False,
+        batch: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor | tuple[Tensor, Routing]:
         r"""Convolves node features.
@@ -175,6 +183,9 @@ class GMoEConv(nn.Module):
                 hop-2 experts.
             edge_attr_2hop: Hop-2 edge features, as :obj:`edge_attr`.
             return_routing: Whether to return the :class:`Routing` too.
+            batch: The graph of each node, for a router that looks at it (see
+                :attr:`~gmoe.routing.Router.needs_batch`). (default: one
+                graph)
             **kwargs: What else the experts of :class:`ModuleExperts` take,
                 such as ``edge_type``.
 
@@ -183,7 +194,13 @@ class GMoEConv(nn.Module):
                 hop-2 edges are missing, or not those of the hop-1 edges (see
                 :func:`~gmoe.nn.hop_check.check_hop_2`).
         """
-        routing = self.router(check_nodes(x))
+        check_nodes(x)
+        if self.needs_batch:
+            routing = self.router(x, batch)
+        else:
+            routing = self.router(x)
+            if batch is not None:
+                kwargs['batch'] = batch
         check_dtype(x, self.experts)
         hop1 = hop2 = None
         is_explained = self.edge_mask.explain is True

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
-from typing import Any, TypeGuard
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from gmoe.routing.normalize import NORMALIZATIONS
 from gmoe.routing.router import Router, UniformRouter
 from gmoe.routing.routing import Routing
+from gmoe.routing.select import routing_of
 
 
 @contextmanager
@@ -50,9 +49,11 @@ def hold_selection(
         raise ValueError("'routings' must have one for each router, got []")
     held = cycle(routings)
 
-    def hook(router: nn.Module, args: tuple[Tensor], out: Routing) -> Any:
+    def hook(router: nn.Module, args: tuple, out: Routing) -> Any:
         kept = next(held)
-        return _held(router, args[0], kept) if _selects(router) else out
+        if not isinstance(router, Router):
+            return out
+        return _held(router, args, kept, out)
 
     handles = [router.register_forward_hook(hook) for router in routers]
     try:
@@ -62,22 +63,9 @@ def hold_selection(
             handle.remove()
 
 
-def _selects(router: nn.Module) -> TypeGuard[Router]:
-    return isinstance(router, Router) and router.top_k is not None
-
-
-def _selection(held: Routing, top_k: int) -> Tensor:
-    """The selected experts, of shape :math:`(N, k)`."""
-    if held.slots_per_node == top_k:
-        return held.expert.view(-1, top_k)
-    # A weight of zero has left slots out; the scores tell the selection.
-    assert held.logits is not None
-    order = held.logits.detach().sort(dim=1, descending=True, stable=True)
-    return order.indices[:, :top_k]
-
-
-def _held(router: Router, x: Tensor, held: Routing) -> Routing:
+def _held(router: Router, args: tuple, held: Routing, out: Routing) -> Routing:
     """The routing of features by the experts of another routing."""
+    x: Tensor = args[0]
     copies, rest = divmod(x.size(0), max(held.num_nodes, 1))
     if rest != 0 or held.num_experts != router.num_experts:
         raise ValueError(
@@ -85,20 +73,6 @@ def _held(router: Router, x: Tensor, held: Routing) -> Routing:
             f'is repeated, and {router.num_experts} experts, got '
             f'{held.num_nodes} and {held.num_experts}'
         )
-    scores = router.score_gate(x.to(torch.promote_types(x.dtype, torch.float)))
-    normalize: Any = NORMALIZATIONS[router.normalize]
-    assert router.top_k is not None
-    expert = _selection(held, router.top_k).repeat(copies, 1)
-    if router.topk_first:
-        weight = normalize(scores.gather(1, expert))
-    else:
-        weight = normalize(scores).gather(1, expert)
-    num_nodes, k = expert.shape
-    return Routing(
-        ptr=torch.arange(0, num_nodes * k + 1, k, device=x.device),
-        expert=expert.reshape(-1),
-        weight=weight.reshape(-1),
-        num_experts=router.num_experts,
-        slots_per_node=k,
-        logits=scores,
-    )
+    scores = router.clean_scores(*args)
+    selected = router.selection.hold(scores, held, copies)
+    return out if selected is None else routing_of(selected, held.num_experts)

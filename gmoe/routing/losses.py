@@ -137,6 +137,24 @@ def router_z_loss(routing: Routing) -> Tensor:
     return total / max(routing.num_nodes, 1)
 
 
+def entropy_loss(routing: Routing) -> Tensor:
+    r"""The mean entropy of the nodes' probabilities, :math:`-\frac{1}{N}
+    \sum_i \sum_o P_{io} \log P_{io}` (softmax over all experts): the dynamic
+    loss of `"Harder Tasks Need More Experts"
+    <https://arxiv.org/abs/2403.07652>`_, which lets
+    :class:`~gmoe.routing.TopP` choose few experts; 0 for an empty graph.
+
+    Args:
+        routing: The routing of one layer.
+
+    Raises:
+        ValueError: If the routing carries no scores.
+    """
+    log_probability = torch.log_softmax(_logits(routing), dim=-1)
+    total = (log_probability.exp() * log_probability).sum()
+    return -total / max(routing.num_nodes, 1)
+
+
 def _sum_over_processes(value: Tensor, sync_dist: bool) -> Tensor:
     if sync_dist and is_distributed():
         return _AllReduce.apply(value)

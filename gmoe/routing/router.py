@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gmoe import ops
 from gmoe.common.arguments import check_choice, check_integer
-from gmoe.ops.noisy_topk import add_noise, select
+from gmoe.routing.graphs import check_batch, mean_of
 from gmoe.routing.normalize import NORMALIZATIONS
 from gmoe.routing.routing import Routing
-from gmoe.routing.score import AttentionScore, LinearScore, linear_scores
+from gmoe.routing.score import (
+    AttentionScore,
+    CosineScore,
+    LinearScore,
+    linear_scores,
+)
+from gmoe.routing.select import (
+    NonFiniteError,
+    Scores,
+    Selection,
+    routing_of,
+)
+from gmoe.routing.selections import make_selection
 from gmoe.routing.uniform import UniformRouter
 
-__all__ = ['ROUTER_PRESETS', 'Router', 'UniformRouter']
+__all__ = ['ROUTER_PRESETS', 'NonFiniteError', 'Router', 'UniformRouter']
 
 #: The six published settings by name, as arguments of :class:`Router`.
 ROUTER_PRESETS: dict[str, dict[str, Any]] = {
@@ -28,11 +40,14 @@ ROUTER_PRESETS: dict[str, dict[str, Any]] = {
     }.items()
 }
 
-_SCORES = {'linear': LinearScore, 'attention': AttentionScore}
+#: What is routed as one.
+LEVELS = ('node', 'graph')
 
-
-class NonFiniteError(ValueError):
-    """Features, or scores made of them, that are NaN or infinite."""
+_SCORES = {
+    'linear': LinearScore,
+    'attention': AttentionScore,
+    'cosine': CosineScore,
+}
 
 
 class Router(nn.Module):
@@ -54,13 +69,18 @@ class Router(nn.Module):
     With one selected expert and :obj:`topk_first`, its weight is always 1:
     the router then learns from the load loss alone.
 
+    Other selections than these are chosen by :obj:`select`::
+
+        Router(64, num_experts=8, select='top_p', select_kwargs={'p': 0.5})
+
     Args:
         in_channels: Size of each node's features.
         num_experts: Number of experts :math:`n`.
         top_k: Number of experts selected per node; :obj:`None` selects every
             expert with a weight above zero. (default: :obj:`None`)
-        score: :obj:`"linear"` or :obj:`"attention"` (scaled dot product with
-            learned expert embeddings). (default: :obj:`"linear"`)
+        score: :obj:`"linear"`, :obj:`"attention"` (scaled dot product with
+            learned expert embeddings) or :obj:`"cosine"` (cosine similarity
+            with them). (default: :obj:`"linear"`)
         normalize: :obj:`"softmax"`, :obj:`"sparsemax"` or :obj:`"entmax15"`.
             The last two give exact zeros, so that nodes differ in their
             number of experts. (default: :obj:`"softmax"`)
@@ -72,9 +92,19 @@ class Router(nn.Module):
             keeps the :obj:`top_k` largest weights as they are (`Switch
             Transformer <https://arxiv.org/abs/2101.03961>`_). (default:
             :obj:`True` where :obj:`top_k` selects)
+        select: Another selection: a key of ``SELECTIONS`` (:obj:`"top_p"`,
+            :obj:`"top_any"`, :obj:`"balanced_top_k"`,
+            :obj:`"expert_choice"`), or a :class:`Selection`. It has its own
+            weights, so :obj:`normalize` and :obj:`topk_first` must be left as
+            they are. (default: by :obj:`top_k`)
+        select_kwargs: The arguments of the selection that is named.
+        level: :obj:`"node"` routes each node. :obj:`"graph"` routes each
+            graph by the mean of its nodes' features, and all of its nodes
+            follow: same experts, same weights, same noise.
 
     Shapes:
-        - **input:** node features :math:`(N, D)`
+        - **input:** node features :math:`(N, D)`, and the graph of each node
+          :math:`(N)` where :attr:`needs_batch`
         - **output:** :class:`Routing`
 
     Raises:
@@ -91,6 +121,9 @@ class Router(nn.Module):
         normalize: str = 'softmax',
         noise: bool | None = None,
         topk_first: bool | None = None,
+        select: str | Selection | None = None,
+        select_kwargs: Mapping[str, Any] | None = None,
+        level: str = 'node',
     ) -> None:
         super().__init__()
         check_integer(1, in_channels=in_channels, num_experts=num_experts)
@@ -110,18 +143,30 @@ class Router(nn.Module):
                 f"'topk_first' must be None where 'top_k' is None: without a "
                 f'selection there is nothing to do first, got {topk_first}'
             )
+        selection = make_selection(
+            num_experts, top_k, normalize, topk_first, select, select_kwargs
+        )
+        check_choice('level', level, LEVELS)
+        if level == 'graph' and selection.needs_batch:
+            raise ValueError(
+                "'level' must be 'node' where the selection is made among the "
+                f'nodes of a graph, got {level!r}'
+            )
         self.in_channels = in_channels
         self.num_experts = num_experts
         self.top_k = top_k
         self.score = score
         self.normalize = normalize
-        self.noise = top_k is not None if noise is None else noise
+        self.noise = selection.noisy if noise is None else noise
         self.topk_first = top_k is not None and topk_first is not False
+        self.select = select
+        self.level = level
 
         self.score_gate = _SCORES[score](in_channels, num_experts)
         self.score_noise = (
             LinearScore(in_channels, num_experts) if self.noise else None
         )
+        self.selection = selection
 
     @classmethod
     def from_preset(
@@ -161,22 +206,30 @@ class Router(nn.Module):
         arguments = {**ROUTER_PRESETS[preset], **kwargs}
         return cls(in_channels, num_experts, top_k, **arguments)
 
+    @property
+    def needs_batch(self) -> bool:
+        """Whether the graph of each node matters."""
+        return self.level == 'graph' or self.selection.needs_batch
+
     def reset_parameters(self) -> None:
-        """Resets the scores' parameters."""
+        """Resets the scores' parameters, and what the selection learns."""
         self.score_gate.reset_parameters()
         if self.score_noise is not None:
             self.score_noise.reset_parameters()
+        self.selection.reset_parameters()
 
-    def forward(self, x: Tensor) -> Routing:
+    def forward(self, x: Tensor, batch: Tensor | None = None) -> Routing:
         """Routes nodes.
 
         Args:
             x: Node features of shape :math:`(N, D)`.
+            batch: The graph of each node, int64 of shape :math:`(N)`. It is
+                looked at where :attr:`needs_batch`. (default: one graph)
 
         Raises:
-            ValueError: If :obj:`x` has another shape or type, or contains
-                NaN or infinity (checked on the CPU only, where it costs no
-                synchronisation).
+            ValueError: If :obj:`x` or :obj:`batch` has another shape or type,
+                or :obj:`x` contains NaN or infinity (checked on the CPU only,
+                where it costs no synchronisation).
         """
         if x.dim() != 2 or x.size(1) != self.in_channels:
             raise ValueError(
@@ -189,27 +242,30 @@ class Router(nn.Module):
             )
         dtype = torch.promote_types(x.dtype, torch.float32)
         with torch.autocast(x.device.type, enabled=False):
-            return self._route(x.to(dtype))
+            return self._route(x.to(dtype), batch)
 
-    def _route(self, x: Tensor) -> Routing:
-        clean, raw = self._scores(x)
+    def _route(self, x: Tensor, batch: Tensor | None) -> Routing:
+        graph = check_batch(batch, x) if self.needs_batch else None
+        rows = graph if self.level == 'graph' else None
+        clean, raw = self._scores(x if rows is None else mean_of(x, rows))
         noise = None if raw is None else torch.randn_like(clean)
-        if self.top_k is not None and self.normalize == 'softmax':
-            selected = ops.noisy_topk(
-                clean, raw, noise, self.top_k, self.topk_first
-            )
-            _check_finite(selected.logits)
-            return self._routing(*selected)
+        selected = self.selection(Scores(clean, raw, noise, graph))
+        if rows is not None:
+            selected = selected.of_rows(rows)
+        return routing_of(selected, self.num_experts)
 
-        noisy, scale = add_noise(clean, raw, noise)
-        _check_finite(noisy)
-        normalize = NORMALIZATIONS[self.normalize]
-        if self.top_k is None:
-            return self._routing(normalize(noisy), None, noisy, None)
-        selected = select(
-            clean, noisy, scale, self.top_k, self.topk_first, normalize
-        )
-        return self._routing(*selected)
+    def clean_scores(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+        """The scores without noise, of shape :math:`(N, n)`.
+
+        Args:
+            x: Node features, as in the forward pass.
+            batch: The graph of each node, likewise.
+        """
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        if self.level == 'node':
+            return self.score_gate(x)
+        batch = check_batch(batch, x)
+        return self.score_gate(mean_of(x, batch))[batch]
 
     def _scores(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         # Of the experts, and of the scale of the noise where it is drawn.
@@ -221,63 +277,12 @@ class Router(nn.Module):
         clean, raw = linear_scores(x, [gate, noise]).chunk(2, dim=1)
         return clean, raw
 
-    def _routing(
-        self,
-        weight: Tensor,
-        expert: Tensor | None,
-        logits: Tensor,
-        load: Tensor | None,
-    ) -> Routing:
-        num_nodes, width = weight.shape
-        if expert is None:
-            expert = torch.arange(width, device=weight.device)
-            expert = expert.expand(num_nodes, -1)
-        if self.normalize == 'softmax':
-            ptr = torch.arange(
-                0, num_nodes * width + 1, width, device=weight.device
-            )
-            slots_per_node = width
-            expert, weight = expert.reshape(-1), weight.reshape(-1)
-        else:
-            keep = weight > 0
-            ptr = torch.zeros(
-                num_nodes + 1, dtype=torch.long, device=weight.device
-            )
-            torch.cumsum(keep.sum(dim=1), dim=0, out=ptr[1:])
-            slots_per_node = None
-            expert, weight = expert[keep], weight[keep]
-        return Routing(
-            ptr=ptr,
-            expert=expert,
-            weight=weight,
-            num_experts=self.num_experts,
-            slots_per_node=slots_per_node,
-            logits=logits,
-            load_probabilities=load,
-        )
-
     def __repr__(self) -> str:
+        more = '' if self.select is None else f', select={self.selection}'
+        more += '' if self.level == 'node' else f', level={self.level!r}'
         return (
             f'{self.__class__.__name__}({self.in_channels}, '
             f'num_experts={self.num_experts}, top_k={self.top_k}, '
             f'score={self.score!r}, normalize={self.normalize!r}, '
-            f'noise={self.noise}, topk_first={self.topk_first})'
-        )
-
-
-def _check_finite(logits: Tensor) -> None:
-    # A non-finite feature makes its row of scores NaN, whatever the weights,
-    # so the small matrix can be looked at in place of the large one.
-    if torch.compiler.is_compiling() or logits.device.type != 'cpu':
-        return
-    # A sum that is finite has finite terms only.
-    if bool(logits.detach().sum().isfinite()):
-        return
-    finite = logits.isfinite().all(dim=1)
-    if not bool(finite.all()):
-        node = int((~finite).nonzero()[0])
-        raise NonFiniteError(
-            "'x' must be finite (no NaN, no infinity), got a non-finite "
-            f'score at node {node}, from its features or from the '
-            "router's parameters"
+            f'noise={self.noise}, topk_first={self.topk_first}{more})'
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import linear, normalize
 
 
 class LinearScore(nn.Module):
@@ -95,3 +95,30 @@ class AttentionScore(nn.Module):
         query = x @ self.query.to(x.dtype)
         score = query @ self.embedding.to(x.dtype).t()
         return score / math.sqrt(self.embedding.size(1))
+
+
+class CosineScore(nn.Module):
+    r"""Cosine similarity of the input with one learned vector per expert, as
+    in `DynMoE <https://arxiv.org/abs/2405.14297>`_ (section 3.1):
+
+    .. math::
+        Q_{io} = \frac{\langle \mathbf{x}_i, \mathbf{w}_o \rangle}
+        {\lVert \mathbf{x}_i \rVert \lVert \mathbf{w}_o \rVert}
+
+    Args:
+        in_channels: Size of each node's features.
+        num_experts: Number of experts.
+    """
+
+    def __init__(self, in_channels: int, num_experts: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_experts, in_channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws orthogonal vectors, as far as there are so many."""
+        nn.init.orthogonal_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores of shape :math:`(N, n)` for features :math:`(N, D)`."""
+        return linear(normalize(x), normalize(self.weight.to(x.dtype)))

@@ -16,6 +16,9 @@ class UniformRouter(nn.Module):
         num_experts: Number of experts :math:`n`.
     """
 
+    #: Whether the graph of each node matters, as for a :class:`Router`.
+    needs_batch = False
+
     def __init__(self, num_experts: int) -> None:
         super().__init__()
         self.num_experts = num_experts

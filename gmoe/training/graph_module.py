@@ -13,7 +13,7 @@ from gmoe.common.distributed import is_distributed
 from gmoe.nn import GNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.nn.models.on_data import on_data
-from gmoe.routing import Routing, balance_loss
+from gmoe.routing import Routing, balance_loss, update_balance
 from gmoe.training.evaluated_module import EvaluatedModule
 from gmoe.training.graph_data_module import GraphDataModule
 from gmoe.training.metrics import ExpertUsage, WeightedMean
@@ -200,6 +200,10 @@ class GraphModule(EvaluatedModule):
         if not is_distributed():
             self.log_dict(means, on_step=False, on_epoch=True)
         return loss
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        update_balance(self)
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()

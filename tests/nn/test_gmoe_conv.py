@@ -354,6 +354,48 @@ def test_few_nodes_and_unchosen_experts(kind, num_nodes):
             assert torch.equal(buffer, before[name])
 
 
+SELECTS = {
+    'top_p': {'select_kwargs': {'p': 0.6}},
+    'top_any': {'score': 'cosine'},
+    'balanced_top_k': {'top_k': 2},
+    'expert_choice': {'select_kwargs': {'capacity_factor': 1}},
+}
+
+
+@pytest.mark.parametrize('kind', ['gcn', 'gin', 'mult'])
+@pytest.mark.parametrize('select', SELECTS)
+@pytest.mark.parametrize('dispatch', ['sparse', 'dense'])
+def test_reference_selections(kind, select, dispatch):
+    router = Router(4, 4, select=select, noise=False, **SELECTS[select])
+    conv = make_conv(kind, dispatch=dispatch)
+    conv.router = router.double()
+    torch.nn.init.normal_(router.score_gate.weight)
+    assert_like_reference(conv.train(), random_graph(seed=2))
+
+
+@pytest.mark.parametrize(
+    'router',
+    [
+        Router(4, 4, select='expert_choice', noise=False),
+        Router(4, 4, top_k=2, level='graph'),
+    ],
+)
+def test_router_that_sees_graphs(router):
+    conv = make_conv('gcn')
+    conv.router = router.double()
+    torch.nn.init.normal_(router.score_gate.weight)
+    sizes = [(5, 8), (1, 0), (7, 14)]
+    assert_batch_equals_singles(
+        lambda data: call(conv.eval(), TwoHop()(data), batch=data.batch),
+        [random_graph(n, e, seed=seed) for seed, (n, e) in enumerate(sizes)],
+        rtol=1e-10,
+        atol=1e-12,
+    )
+    assert conv.needs_batch
+    with pytest.raises(TypeError, match='batch'):
+        call(make_conv(), TwoHop()(random_graph()), batch=torch.zeros(9))
+
+
 def test_same_bits_every_run():
     conv = make_conv(dtype=torch.float32).train()
     data = TwoHop()(random_graph(50, 120, dtype=torch.float32))

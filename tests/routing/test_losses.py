@@ -10,6 +10,7 @@ from gmoe.routing import (
     Routing,
     UniformRouter,
     balance_loss,
+    entropy_loss,
     importance_loss,
     load_loss,
     router_z_loss,
@@ -161,7 +162,20 @@ def test_router_z_loss():
     assert router_z_loss(routing).item() == pytest.approx(expected / 8)
 
 
-@pytest.mark.parametrize('loss', [switch_loss, router_z_loss])
+def test_entropy_loss():
+    routing = make_router()(features())
+    rows = routing.logits.softmax(dim=1).tolist()
+    expected = -sum(p * math.log(p) for row in rows for p in row)
+    assert entropy_loss(routing).item() == pytest.approx(expected / 8)
+    # A sure router, and no nodes.
+    logits = torch.tensor([[0.0, 300.0]])
+    sure = Routing.dense(torch.ones(1, 2), logits)
+    assert entropy_loss(sure) == 0
+    empty = Routing.dense(torch.ones(0, 2), logits[:0])
+    assert entropy_loss(empty) == 0
+
+
+@pytest.mark.parametrize('loss', [switch_loss, router_z_loss, entropy_loss])
 def test_scores_are_needed(loss):
     routing = UniformRouter(3)(features())
     with pytest.raises(ValueError, match="'routing' must carry .* got none"):

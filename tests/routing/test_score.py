@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from gmoe.routing import AttentionScore, LinearScore
+from gmoe.routing import AttentionScore, CosineScore, LinearScore
 
 
 def test_linear_score():
@@ -49,7 +49,22 @@ def test_attention_score_learns_from_the_start():
         assert not torch.equal(old, new)
 
 
-@pytest.mark.parametrize('kind', [LinearScore, AttentionScore])
+def test_cosine_score():
+    torch.manual_seed(0)
+    score = CosineScore(3, 2).double()
+    x = torch.randn(5, 3).double()
+    expected = [
+        [float(row @ w / (row @ row).sqrt() / (w @ w).sqrt()) for w in weight]
+        for weight in [score.weight.detach()]
+        for row in x
+    ]
+    assert torch.allclose(score(x), torch.tensor(expected).double())
+    assert torch.equal(score(torch.zeros(1, 3).double()), torch.zeros(1, 2))
+    product = score.weight @ score.weight.t()
+    assert torch.allclose(product, torch.eye(2).double(), atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', [LinearScore, AttentionScore, CosineScore])
 def test_type_of_the_input(kind):
     score = kind(3, 4)
     assert score(torch.randn(5, 3).double()).dtype == torch.float64

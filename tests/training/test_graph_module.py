@@ -7,6 +7,7 @@ from torch import nn
 from torch_geometric.data import Batch
 
 from gmoe.datasets import OGBMolDataset
+from gmoe.routing import BalancedTopK
 from gmoe.training import GraphPredictor, OGBMolDataModule
 from tests.training import tiny
 
@@ -267,3 +268,25 @@ def test_molecules_of_one_atom(data_root):
             assert loss.isfinite()
             for parameter in model.parameters():
                 assert parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('parts', [1, 2])
+def test_balance_moves_after_each_step(monkeypatch, parts):
+    moves = []
+    update = BalancedTopK.update
+
+    def counted(selection):
+        before = selection.bias.clone()
+        update(selection)
+        moves.append((selection.bias - before).abs().max().item())
+
+    monkeypatch.setattr(BalancedTopK, 'update', counted)
+    seed_everything(0)
+    given = {'select': 'balanced_top_k', 'select_kwargs': {'rate': 0.5}}
+    model = tiny.make_model(router_kwargs=given)
+    trainer = tiny.make_trainer(max_epochs=1, accumulate_grad_batches=parts)
+    trainer.fit(model, tiny.make_data())
+    layers = 2
+    assert len(moves) == layers * trainer.global_step
+    assert trainer.global_step < trainer.num_training_batches / parts + 1
+    assert max(moves) == 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,8 @@ class MixtureSettings:
         if self.router == 'uniform':
             return UniformRouter(self.num_experts)
         sizes = (in_channels, self.num_experts, self.top_k)
-        kwargs = self.router_kwargs or {}
+        # A selection that is given as such is not shared by layers.
+        kwargs = copy.deepcopy(dict(self.router_kwargs or {}))
         if self.router is None:
             return Router(*sizes, **kwargs)
         return Router.from_preset(self.router, *sizes, **kwargs)

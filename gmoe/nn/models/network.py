@@ -267,8 +267,13 @@ class LayeredNetwork(Pretrained):
     ) -> Tensor:
         conv, hop1, hop2 = self.convs[layer], graphs.hop1, graphs.hop2
         if layer in self.moe_layers:
+            batch = graphs.batch if conv.needs_batch else None
             h, routing = conv(
-                h, hop1, edge_index_2hop=hop2, return_routing=True
+                h,
+                hop1,
+                edge_index_2hop=hop2,
+                return_routing=True,
+                batch=batch,
             )
             routings.append(routing)
             return h

@@ -180,7 +180,13 @@ def to_gmoe(
         router_kwargs=router_kwargs,
         norm=norm,
     )
-    settings.make_router(1)  # Refuses what is out of range.
+    # Refuses what is out of range.
+    if settings.make_router(1).needs_batch:
+        raise ValueError(
+            "'router_kwargs' must be of a router that sees single nodes, as "
+            'the convolutions of a model are not told of which graph a node '
+            f'is, got {router_kwargs}'
+        )
     # A convolution that is used at several places stays one mixture.
     mixtures: dict[nn.Module, GMoEAdapter] = {}
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 from torch_geometric.data import Batch, Data
 
 from gmoe.nn import GNN, GMoEConv
-from gmoe.routing import balance_loss
+from gmoe.routing import BalancedTopK, balance_loss
 from gmoe.testing import assert_batch_equals_singles, assert_overfits
 from gmoe.transforms import TwoHop
 from tests.graphs import EDGE_DIMS, random_attr
@@ -139,6 +139,59 @@ def test_batch_equals_singles(kwargs):
     assert not torch.allclose(
         call(model, data_list[0]), call(model, data_list[2])
     )
+
+
+SELECTS = {
+    'top_p': {'select_kwargs': {'p': 0.6}},
+    'top_any': {'score': 'attention'},
+    'expert_choice': {},
+}
+
+
+@pytest.mark.parametrize('select', [*SELECTS, 'balanced_top_k'])
+def test_other_selections(select):
+    kwargs = {'router': 'linear_softmax', 'num_experts': 4}
+    if select == 'balanced_top_k':
+        kwargs.update(router='linear_softmax_topk', top_k=2)
+    router_kwargs = {'select': select, **SELECTS.get(select, {})}
+    model = make_gnn(router_kwargs=router_kwargs, **kwargs)
+    data = Batch.from_data_list(molecules())
+    out, routings = call(model.train(), data, return_routing=True)
+    (out.square().sum() + balance_loss(routings)).backward()
+    assert all(p.grad is not None for p in model.parameters())
+    assert_batch_equals_singles(
+        lambda data: call(model.eval(), data),
+        molecules(),
+        rtol=1e-9,
+        atol=1e-11,
+    )
+
+
+def test_graphs_are_routed_as_one():
+    kwargs = {'num_experts': 4, 'top_k': 2, 'router_kwargs': {'level': 'graph'}}
+    model = make_gnn(**kwargs).eval()
+    for conv in model.convs:
+        torch.nn.init.normal_(conv.router.score_gate.weight)
+    data = Batch.from_data_list(molecules())
+    _, routings = call(model, data, return_routing=True)
+    for routing in routings:
+        for graph in range(data.num_graphs):
+            rows = routing.gates[data.batch == graph]
+            assert torch.equal(rows, rows[:1].expand_as(rows))
+        assert routing.gates.unique(dim=0).size(0) > 1
+    assert_batch_equals_singles(
+        lambda data: call(model, data), molecules(), rtol=1e-9, atol=1e-11
+    )
+
+
+def test_layers_do_not_share_a_selection():
+    given = BalancedTopK(4, 2)
+    model = make_gnn(
+        num_experts=4, router='linear_softmax', router_kwargs={'select': given}
+    )
+    selections = {conv.router.selection for conv in model.convs}
+    assert len(selections) == 3
+    assert given not in selections
 
 
 @pytest.mark.parametrize('kwargs', VARIANTS)

@@ -177,6 +177,9 @@ def test_refused_models():
         to_gmoe(SAGEConv((3, 4), 4), 4, top_k=2)
     with pytest.raises(ValueError, match="'top_k' must be"):
         to_gmoe(SAGEConv(4, 4), 4, top_k=5)
+    message = "'router_kwargs' must be of a router that sees single nodes"
+    with pytest.raises(ValueError, match=message):
+        to_gmoe(SAGEConv(4, 4), 4, top_k=2, level='graph')
 
 
 def layers(spec, *modules):
