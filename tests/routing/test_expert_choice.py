@@ -32,7 +32,9 @@ def slow_gates(scores: Tensor, graphs: list, factor: float) -> Tensor:
         capacity = max(1, math.ceil(round(factor * len(nodes) / E, 9)))
         for o in range(E):
             p = {i: scores[i].softmax(0)[o] for i in nodes}
-            best = sorted(nodes, key=lambda i: (-float(p[i].detach()), i))[:capacity]
+            best = sorted(nodes, key=lambda i: (-float(p[i].detach()), i))[
+                :capacity
+            ]
             entries |= {(i, o): p[i] for i in best}
     zero = scores.new_zeros(())
     return torch.stack(

@@ -168,7 +168,11 @@ def test_other_selections(select):
 
 
 def test_graphs_are_routed_as_one():
-    kwargs = {'num_experts': 4, 'top_k': 2, 'router_kwargs': {'level': 'graph'}}
+    kwargs = {
+        'num_experts': 4,
+        'top_k': 2,
+        'router_kwargs': {'level': 'graph'},
+    }
     model = make_gnn(**kwargs).eval()
     for conv in model.convs:
         torch.nn.init.normal_(conv.router.score_gate.weight)
