@@ -32,6 +32,10 @@ PARTS = {
     'gmoe/datasets/triples/codes.py': 'tests/datasets/webnlg/test_dataset.py',
     'gmoe/datasets/webnlg/hub.py': 'tests/datasets/webnlg/test_dataset.py',
     'gmoe/nn/experts/expert_module.py': 'tests/nn/experts/test_module.py',
+    'gmoe/nn/experts/shared/conv.py': 'tests/nn/experts/shared/test_find.py',
+    'gmoe/nn/experts/shared/rows.py': (
+        'tests/nn/experts/shared/test_networks.py'
+    ),
     'gmoe/ops/_two_hop_eager.py': 'tests/ops/test_two_hop.py',
     'gmoe/ops/message.py': 'tests/ops/test_routed_message.py',
     'gmoe/text/bert_moe_files.py': 'tests/text/test_checkpoints.py',

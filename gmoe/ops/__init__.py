@@ -15,6 +15,7 @@ from gmoe.ops.grouped_linear import group_of, grouped_linear
 from gmoe.ops.linear import linear
 from gmoe.ops.message import MessageHop
 from gmoe.ops.needed_rows import needed_rows
+from gmoe.ops.neighbor_sum import Adjacency, neighbor_sum
 from gmoe.ops.noisy_topk import noisy_topk
 from gmoe.ops.norm_combine import norm_combine
 from gmoe.ops.relu_dropout import relu_dropout
@@ -28,6 +29,7 @@ AVAILABLE, CUDA_AVAILABLE = load()
 __all__ = [
     'AVAILABLE',
     'CUDA_AVAILABLE',
+    'Adjacency',
     'MessageHop',
     'add_rows',
     'combine',
@@ -41,6 +43,7 @@ __all__ = [
     'grouped_linear',
     'linear',
     'needed_rows',
+    'neighbor_sum',
     'noisy_topk',
     'norm_combine',
     'relu_dropout',

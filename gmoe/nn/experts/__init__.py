@@ -10,9 +10,11 @@ from gmoe.nn.experts.gin import GINExperts
 from gmoe.nn.experts.mlp import MLPExperts
 from gmoe.nn.experts.module import LOCAL_CONVS, ModuleExperts
 from gmoe.nn.experts.relational import RelationalExperts
+from gmoe.nn.experts.shared import SHARED_CONVS
 
 __all__ = [
     'LOCAL_CONVS',
+    'SHARED_CONVS',
     'ExpertBank',
     'GCNExperts',
     'GINExperts',

@@ -149,7 +149,7 @@ def call(
     if 'edge_type' in given:
         _check_types(module, given['edge_type'], 'edge_type')
     if edge_attr is not None:
-        given |= _edge_argument(module, edge_attr, given)
+        given |= edge_argument(module, edge_attr, given)
     for name, argument in _besides_graph(class_of(module)):
         if argument.default is Parameter.empty and name not in given:
             raise ValueError(
@@ -184,10 +184,19 @@ def call(
     return out
 
 
-def _edge_argument(
+def edge_argument(
     module: nn.Module, edge_attr: Tensor, given: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """The edge features under the name that a convolution has for them."""
+    """The edge features under the name that a convolution has for them.
+
+    Args:
+        module: The convolution.
+        edge_attr: The features of shape :math:`(E, F)`.
+        given: The arguments that it gets by name.
+
+    Raises:
+        ValueError: If they are no weights or types where it takes those.
+    """
     kind = type(module).__name__
     if takes(module, 'edge_attr'):
         return {'edge_attr': edge_attr}
@@ -229,3 +238,16 @@ def _sizes(module: nn.Module, side: str) -> list[object]:
         for m in network.modules()
     ]
     return [size for size in sizes if size is not None]
+
+
+def without_rows(module: nn.Module, x: Tensor, channels: int) -> Tensor:
+    """The output of a module for no rows. In distributed training, every
+    parameter needs a gradient.
+
+    Args:
+        module: The module.
+        x: What has the type and the device of the output.
+        channels: The size of its rows.
+    """
+    unused = sum(p.sum() * 0 for p in module.parameters())
+    return x.new_zeros(0, channels) + unused

@@ -12,10 +12,12 @@ from torch_geometric import nn as pyg
 from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import reset
 
+from gmoe.common.arguments import check_choice
 from gmoe.nn.conv.ogb import OGBGINConv
 from gmoe.nn.edge_mask import use_mask
 from gmoe.nn.experts import expert_module
 from gmoe.nn.experts.bank import ExpertBank
+from gmoe.nn.experts.shared import SHARED_CONVS, SharedCall, find_shared
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.routing import ExpertSlots
 
@@ -57,6 +59,15 @@ class ModuleExperts(ExpertBank):
     A convolution that normalises over nodes inside sees the nodes that it
     runs on.
 
+    Experts that are all of one of the classes :obj:`SHARED_CONVS`, with the
+    same settings but weights of their own, share one aggregation of the input
+    per hop: a sum over neighbours as such a convolution weighs them, as one
+    sparse product. Each expert then transforms the rows of its own nodes only,
+    so the cost hardly depends on the number of experts. The network of a
+    :class:`~torch_geometric.nn.GINConv` sees these rows alone, and so do batch
+    statistics inside. While a prediction is explained, where somebody listens
+    to a convolution, and with a :obj:`cached` graph, each runs by itself.
+
     What else the convolutions take is given to the layer by name, as to them:
     ``conv(x, edge_index, edge_type=edge_type)`` for
     :class:`~torch_geometric.nn.RGCNConv`, ``x_0`` for
@@ -77,6 +88,9 @@ class ModuleExperts(ExpertBank):
             whole graph.
         in_channels: The input size, where the modules do not know it.
         out_channels: The output size, where they do not.
+        shared: :obj:`False` lets each convolution aggregate by itself,
+            :obj:`True` refuses modules that cannot share. (default: where
+            they can)
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, slots, hop-1 edges,
@@ -85,7 +99,8 @@ class ModuleExperts(ExpertBank):
 
     Raises:
         ValueError: If there are no modules, their sizes differ or are not
-            known, or one does not take nodes and edges.
+            known, one does not take nodes and edges, or they cannot share as
+            :obj:`shared` demands.
     """
 
     def __init__(
@@ -95,6 +110,7 @@ class ModuleExperts(ExpertBank):
         local: bool | None = None,
         in_channels: int | None = None,
         out_channels: int | None = None,
+        shared: bool | None = None,
     ) -> None:
         modules = list(modules)
         if len(modules) == 0:
@@ -116,6 +132,15 @@ class ModuleExperts(ExpertBank):
         super().__init__(*sizes[0], len(modules), num_experts_1hop)
         self.experts = nn.ModuleList(modules)
         self.local = local
+        check_choice('shared', shared, (None, True, False))
+        if shared and (local is not None or find_shared(modules) is None):
+            kinds = ', '.join(kind.__name__ for kind in SHARED_CONVS)
+            raise ValueError(
+                f"'shared' must be None or False unless 'local' is None and "
+                f'all modules are of one of the classes {kinds} with the same '
+                f'settings, got True for {self._kinds()}'
+            )
+        self.shared = shared
 
     def reset_parameters(self) -> None:
         reset(self.experts)
@@ -129,11 +154,12 @@ class ModuleExperts(ExpertBank):
         **kwargs: Any,
     ) -> Tensor:
         self._check_arguments(kwargs, hop1)
-        hops = [
-            hop
-            for _, count, hop in self.hops(hop1, hop2)
-            for _ in range(count)
-        ]
+        used = list(self.hops(hop1, hop2))
+        call = self._shared_call(x, [hop for _, _, hop in used], kwargs)
+        if call is not None:
+            m, channels = self.num_experts_1hop, self.out_channels
+            return self._checked(call.outputs(x, slots, m, channels))
+        hops = [hop for _, count, hop in used for _ in range(count)]
         nodes = slots.node.split(slots.ptr.diff().tolist())
         outs = [
             self._forward_expert(x, expert, node, hop, kwargs)
@@ -177,9 +203,7 @@ class ModuleExperts(ExpertBank):
         kwargs: Mapping[str, Any],
     ) -> Tensor:
         if node.numel() == 0:
-            # In distributed training every parameter needs a gradient.
-            unused = sum(p.sum() * 0 for p in expert.parameters())
-            return x.new_zeros(0, self.out_channels) + unused
+            return expert_module.without_rows(expert, x, self.out_channels)
         if self._is_local(expert, hop, kwargs):
             out = _on_subgraph(expert, x, node, hop, kwargs)
         else:
@@ -196,13 +220,26 @@ class ModuleExperts(ExpertBank):
                     expert, x, edge_index, edge_attr, kwargs
                 )
             out = out.index_select(0, node)
+        return self._checked(out)
+
+    def _checked(self, out: Tensor) -> Tensor:
         if out.size(1) != self.out_channels:
             raise ValueError(
                 f"'out_channels' must be the size of the modules' output, "
-                f'{out.size(1)} for {type(expert).__name__}, got '
-                f'{self.out_channels}'
+                f'{out.size(1)} for {self._kinds()}, got {self.out_channels}'
             )
         return out
+
+    def _kinds(self) -> str:
+        return ', '.join({type(e).__name__: 0 for e in self.experts})
+
+    def _shared_call(
+        self, x: Tensor, hops: list[Neighborhood], kwargs: Mapping[str, Any]
+    ) -> SharedCall | None:
+        # Promises of locality are about convolutions that run by themselves.
+        if self.local is not None or self.shared not in (None, True):
+            return None
+        return SharedCall.of(list(self.experts), x, hops, kwargs)
 
     def _is_local(
         self, expert: nn.Module, hop: Neighborhood, kwargs: Mapping[str, Any]

@@ -1,0 +1,46 @@
+"""Linear maps of several experts, each for its own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gmoe import ops
+from gmoe.routing import ExpertSlots
+
+
+def map_rows(linears: Iterable[Any], rows: Tensor, ptr: Tensor) -> Tensor:
+    """Applies the linear map of each expert to its rows.
+
+    Args:
+        linears: The map of each expert. All have a bias, or none has.
+        rows: The rows, ordered by expert.
+        ptr: Expert pointer, int64 of shape :math:`(n + 1)`.
+    """
+    linears = list(linears)
+    weight = torch.stack([linear.weight for linear in linears])
+    biases = [linear.bias for linear in linears]
+    bias = None if biases[0] is None else torch.stack(biases)
+    return ops.grouped_linear(rows, weight.transpose(1, 2), bias, ptr)
+
+
+def slot_rows(
+    aggregates: Sequence[Tensor], slots: ExpertSlots, num_experts_1hop: int
+) -> Tensor:
+    """The row of each slot in what the experts of its hop have aggregated.
+
+    Args:
+        aggregates: What each of the hops in use gives, one row per node.
+        slots: The slots.
+        num_experts_1hop: The number of hop-1 experts, where both hops are in
+            use.
+    """
+    if len(aggregates) == 1:
+        return ops.gather_rows(aggregates[0], slots.node)
+    # The rows of the second hop come after those of the first.
+    second = slots.expert >= num_experts_1hop
+    row = slots.node + second.to(slots.node.dtype) * aggregates[0].size(0)
+    return ops.gather_rows(torch.cat(list(aggregates)), row)
