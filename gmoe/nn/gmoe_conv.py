@@ -19,6 +19,7 @@ from gmoe.nn.experts.bank import ExpertBank
 from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import NORMS, ExpertNorm
+from gmoe.nn.shared_experts import SharedExperts
 from gmoe.routing import ExpertSlots, Router, Routing, UniformRouter
 
 Edges = Tensor | Neighborhood | None
@@ -60,6 +61,13 @@ class GMoEConv(nn.Module):
             computes every expert on every node in training, as the released
             code does; its batch statistics are then those of all nodes. In
             evaluation, where that changes nothing, it is as sparse.
+        shared_experts: A bank of experts that every node uses with weight 1,
+            beside those that the router chooses (`DeepSeekMoE
+            <https://arxiv.org/abs/2401.06066>`_, eq. 9). Their outputs are
+            normalised as the others' and added, also where the others are
+            divided by their number. A layer with :math:`s` shared and
+            :math:`k` chosen experts costs as much as one with :math:`k + s`
+            chosen ones. (default: none)
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, edge indices
@@ -80,6 +88,7 @@ class GMoEConv(nn.Module):
         norm: str | None = 'batch_norm',
         combine: str = 'sum',
         dispatch: str = 'sparse',
+        shared_experts: ExpertBank | None = None,
     ) -> None:
         super().__init__()
         check_choice('norm', norm, (*NORMS, None))
@@ -104,7 +113,11 @@ class GMoEConv(nn.Module):
             if norm is None
             else ExpertNorm(experts.num_experts, experts.out_channels, norm)
         )
-        self.edge_mask = EdgeMask(2 if experts.num_experts_2hop > 0 else 1)
+        self.shared = None
+        if shared_experts is not None:
+            _check_alike(shared_experts, experts)
+            self.shared = SharedExperts(shared_experts, norm)
+        self.edge_mask = EdgeMask(2 if self.num_experts_2hop > 0 else 1)
         self.combine = combine
         self.dispatch = dispatch
         self.register_forward_hook(clear_after_failure, always_call=True)
@@ -120,6 +133,18 @@ class GMoEConv(nn.Module):
         return self.experts.out_channels
 
     @property
+    def num_experts_1hop(self) -> int:
+        """The number of hop-1 experts, shared ones included."""
+        shared = self.shared.experts.num_experts_1hop if self.shared else 0
+        return self.experts.num_experts_1hop + shared
+
+    @property
+    def num_experts_2hop(self) -> int:
+        """The number of hop-2 experts, shared ones included."""
+        shared = self.shared.experts.num_experts_2hop if self.shared else 0
+        return self.experts.num_experts_2hop + shared
+
+    @property
     def needs_batch(self) -> bool:
         """Whether the router looks at the graph of each node."""
         return getattr(self.router, 'needs_batch', False)
@@ -130,6 +155,8 @@ class GMoEConv(nn.Module):
         self.experts.reset_parameters()
         if self.norm is not None:
             self.norm.reset_parameters()
+        if self.shared is not None:
+            self.shared.reset_parameters()
 
     @overload
     def forward(
@@ -204,14 +231,15 @@ class GMoEConv(nn.Module):
         check_dtype(x, self.experts)
         hop1 = hop2 = None
         is_explained = self.edge_mask.explain is True
-        if self.experts.num_experts_1hop > 0 or is_explained:
+        if self.num_experts_1hop > 0 or is_explained:
             hop1 = _neighborhood(edge_index, edge_attr, x, 'edge_index')
-        if self.experts.num_experts_2hop > 0:
+        if self.num_experts_2hop > 0:
             if edge_index_2hop is None:
+                count = self.num_experts_1hop + self.num_experts_2hop
                 raise ValueError(
                     "'edge_index_2hop' must be given: "
-                    f'{self.experts.num_experts_2hop} of '
-                    f'{self.experts.num_experts} experts look at hop-2 edges;'
+                    f'{self.num_experts_2hop} of '
+                    f'{count} experts look at hop-2 edges;'
                     ' make them with gmoe.transforms.TwoHop, got None'
                 )
             hop2 = _neighborhood(
@@ -224,38 +252,63 @@ class GMoEConv(nn.Module):
         is_dense = self.dispatch == 'dense' and self.training
         used = routing.to_dense() if is_dense else routing
         slots = used.by_expert
-        if is_explained:
-            h = self._explained(x, slots, hop1, hop2, kwargs)
-        else:
-            h = self.experts(x, slots, hop1, hop2, **kwargs)
+        h, added = self._outputs(x, slots, hop1, hop2, kwargs)
         if self.norm is None:
             out = slots.combine(h, used.num_nodes)
         else:
             out = self.norm.combine(h, slots, used.num_nodes)
         if self.combine == 'mean':
             out = out / routing.num_experts
+        if added is not None:
+            out = out + added
         out = self.edge_mask(out)
         return (out, routing) if return_routing else out
 
-    def _explained(
+    def _outputs(
         self,
         x: Tensor,
         slots: ExpertSlots,
         hop1: Neighborhood | None,
         hop2: Neighborhood | None,
         kwargs: dict[str, Any],
-    ) -> Tensor:
-        """The experts' outputs with messages that are masked."""
+    ) -> tuple[Tensor, Tensor | None]:
+        """The output of each slot, and of the shared experts at each node."""
+        if self.edge_mask.explain is not True:
+            return self._run(x, slots, hop1, hop2, kwargs)
         assert hop1 is not None
         with ops.eager_ops():
             hop1, hop2 = masked_hops(self.edge_mask, hop1, hop2)
             try:
-                return self.experts(x, slots, hop1, hop2, **kwargs)
+                return self._run(x, slots, hop1, hop2, kwargs)
             finally:
                 keep_masks_plain(self.experts)
+                if self.shared is not None:
+                    keep_masks_plain(self.shared)
+
+    def _run(
+        self,
+        x: Tensor,
+        slots: ExpertSlots,
+        hop1: Neighborhood | None,
+        hop2: Neighborhood | None,
+        kwargs: dict[str, Any],
+    ) -> tuple[Tensor, Tensor | None]:
+        h = self.experts(x, slots, hop1, hop2, **kwargs)
+        if self.shared is None:
+            return h, None
+        return h, self.shared(x, hop1, hop2, **kwargs)
 
     def extra_repr(self) -> str:
         return f'combine={self.combine!r}, dispatch={self.dispatch!r}'
+
+
+def _check_alike(shared: ExpertBank, experts: ExpertBank) -> None:
+    sizes = [(b.in_channels, b.out_channels) for b in (shared, experts)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            "'shared_experts' must have the input and output sizes of "
+            f"'experts', {sizes[1]}, got {sizes[0]}"
+        )
 
 
 def _neighborhood(

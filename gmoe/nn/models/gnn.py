@@ -76,6 +76,9 @@ class GNN(LayeredNetwork):
             (see :class:`~gmoe.nn.encoders.graph_features.GraphFeatures`).
             (default: none)
         head_dropout: Dropout probability before each linear map of the head.
+        num_shared_experts: Number of hop-1 experts of each mixture that every
+            node uses beside the chosen ones (see
+            :class:`~gmoe.nn.GMoEConv`).
 
     Shapes:
         - **input:** node features :math:`(N, F)`, edge indices
@@ -116,6 +119,7 @@ class GNN(LayeredNetwork):
         edge_dims: int | Sequence[int] | None = BOND_FEATURE_DIMS,
         graph_dims: int | None = None,
         head_dropout: float = 0.0,
+        num_shared_experts: int = 0,
     ) -> None:
         check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
         check_choice('pooling', pooling, _POOLINGS)
@@ -139,6 +143,7 @@ class GNN(LayeredNetwork):
             norm,
             combine,
             dispatch,
+            num_shared_experts,
         )
         super().__init__(
             mixture,

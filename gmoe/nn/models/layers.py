@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from gmoe.common.arguments import check_choice
+from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import shown
 from gmoe.nn.arguments import count_1hop
 from gmoe.nn.conv import OGBGCNConv, OGBGINConv, RelationalConv
@@ -55,6 +55,8 @@ class MixtureSettings:
             :obj:`"layer_norm"` or :obj:`None`.
         combine: :obj:`"sum"` or :obj:`"mean"`.
         dispatch: :obj:`"sparse"` or :obj:`"dense"`.
+        num_shared_experts: Number of hop-1 experts that every node uses
+            beside the chosen ones.
 
     Raises:
         ValueError: If a setting is out of range, or several do not go
@@ -69,9 +71,16 @@ class MixtureSettings:
     norm: str | None = None
     combine: str = 'sum'
     dispatch: str = 'sparse'
+    num_shared_experts: int = 0
 
     def __post_init__(self) -> None:
         count_1hop(self.num_experts, self.num_experts_1hop)
+        check_integer(0, num_shared_experts=self.num_shared_experts)
+        if self.num_experts == 1 and self.num_shared_experts > 0:
+            raise ValueError(
+                "'num_shared_experts' must be 0 for a network without "
+                f'mixtures, got {self.num_shared_experts}'
+            )
         check_choice('router', self.router, (*ROUTER_PRESETS, 'uniform', None))
         if not isinstance(self.router_kwargs, Mapping | None):
             raise ValueError(
@@ -116,14 +125,22 @@ class MixtureSettings:
             return Router(*sizes, **kwargs)
         return Router.from_preset(self.router, *sizes, **kwargs)
 
-    def make(self, bank: ExpertBank) -> GMoEConv:
-        """The mixture of a bank of experts."""
+    def make(
+        self, bank: ExpertBank, shared: ExpertBank | None = None
+    ) -> GMoEConv:
+        """The mixture of a bank of experts.
+
+        Args:
+            bank: The experts that are chosen among.
+            shared: Those that every node uses.
+        """
         return GMoEConv(
             bank,
             router=self.make_router(bank.in_channels),
             norm=self.norm,
             combine=self.combine,
             dispatch=self.dispatch,
+            shared_experts=shared,
         )
 
 
@@ -170,7 +187,10 @@ def make_layer(
         edge_dims,
         **kwargs,
     )
-    return mixture.make(experts), nn.Identity()
+    shared = None
+    if (count := mixture.num_shared_experts) > 0:
+        shared = bank(channels, channels, count, count, edge_dims, **kwargs)
+    return mixture.make(experts, shared), nn.Identity()
 
 
 def mixture_layers(

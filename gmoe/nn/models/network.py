@@ -116,7 +116,12 @@ class LayeredNetwork(Pretrained):
         mixture = single = self.mixture
         if self.num_experts > 1:
             # Next to mixtures, single convolutions look at one hop.
-            single = replace(mixture, num_experts=1, num_experts_1hop=1)
+            single = replace(
+                mixture,
+                num_experts=1,
+                num_experts_1hop=1,
+                num_shared_experts=0,
+            )
         kinds = [
             mixture if layer in self.moe_layers else single
             for layer in range(self.num_layers)

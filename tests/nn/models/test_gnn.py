@@ -188,6 +188,37 @@ def test_graphs_are_routed_as_one():
     )
 
 
+@pytest.mark.parametrize('conv', ['gcn', 'gin', 'relational'])
+def test_shared_experts(conv):
+    kwargs = {'num_experts': 4, 'num_experts_1hop': 2, 'top_k': 1}
+    model = make_gnn(conv=conv, num_shared_experts=2, **kwargs)
+    data = Batch.from_data_list(molecules())
+    call(model.train(), data).square().sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    for layer in model.convs:
+        shared = layer.shared.experts
+        assert (shared.num_experts, shared.num_experts_1hop) == (2, 2)
+        assert next(shared.parameters()).grad.abs().sum() > 0
+    assert_batch_equals_singles(
+        lambda data: call(model.eval(), data),
+        molecules(),
+        rtol=1e-9,
+        atol=1e-11,
+    )
+    # None are made unless they are asked for.
+    plain, same = make_gnn(**kwargs), make_gnn(num_shared_experts=0, **kwargs)
+    assert list(plain.state_dict()) == list(same.state_dict())
+    assert not any('shared' in name for name in plain.state_dict())
+
+
+def test_refused_shared_experts():
+    for count in (-1, 1.5, True):
+        with pytest.raises(ValueError, match="'num_shared_experts' must be"):
+            make_gnn(num_experts=4, top_k=1, num_shared_experts=count)
+    with pytest.raises(ValueError, match="'num_shared_experts' must be 0"):
+        make_gnn(num_experts=1, num_shared_experts=1)
+
+
 def test_layers_do_not_share_a_selection():
     given = BalancedTopK(4, 2)
     model = make_gnn(
