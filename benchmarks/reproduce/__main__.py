@@ -114,13 +114,9 @@ def _run(options: Namespace) -> None:
         if not value >= 0:
             raise ValueError(f"'{name}' must be at least 0, got {value}")
     table = _load(options)
-    cells = [
-        cell
-        for cell in table.select(options.cells, options.datasets)
-        # A dense model has no scores that could be left out.
-        if cell.settings.get('keep_scores') is not False
-        or cell.settings['base'] != 'small'
-    ]
+    cells = table.select(options.cells, options.datasets)
+    if any(cell.kind == 'switch' for cell in cells):
+        cells = _fitting(cells)
     if options.search:
         cells = search.candidates(cells)
     options.root = options.root or default_root(table)
@@ -168,6 +164,20 @@ def _load(options: Namespace) -> Table:
             )
         changes['base'] = options.model
     return table.change(changes)
+
+
+def _fitting(cells: list[Cell]) -> list[Cell]:
+    # Here: other tables need nothing of it.
+    from benchmarks.reproduce.kinds.switch_place import fitting
+
+    kept, left_out = fitting(cells)
+    if left_out:
+        print(f'Left out, as the model has none: {", ".join(left_out)}')
+    if not kept:
+        raise ValueError(
+            f"'cells' must name rows that go with the model, got {left_out}"
+        )
+    return kept
 
 
 def default_root(table: Table) -> Path:

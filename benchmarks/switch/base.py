@@ -23,7 +23,7 @@ from benchmarks.common.memory import keep_freed_memory
 from benchmarks.common.options import at_least_one, run
 from benchmarks.common.record import ROOT, provenance, write_json
 from benchmarks.reproduce.kinds.samsum_parts import Part
-from benchmarks.reproduce.kinds.switch_start import SMALL
+from benchmarks.reproduce.kinds.switch_place import SMALL
 from benchmarks.switch.denoising import MASK_TOKEN
 from benchmarks.switch.pretraining import pretrain
 from gmoe.datasets import SAMSum

@@ -63,7 +63,7 @@ class SAMSum(Sequence[SAMSumEntry]):
         left_out: The numbers of the entries that are left out.
 
     Raises:
-        ValueError: If there is no such split.
+        ValueError: If there is no such split, or the root is no path.
         FileNotFoundError: If its file is not there, nor the hub.
         OSError: If it cannot be read.
         CorruptDatasetError: If it is no such file, or holds no entry.
@@ -77,6 +77,8 @@ class SAMSum(Sequence[SAMSumEntry]):
     ) -> None:
         check_choice('split', split, SPLITS)
         self.split = split
+        if not isinstance(root, (str, os.PathLike)):
+            raise ValueError(f"'root' must be a folder, got {shown(root)}")
         path = Path(root).expanduser() / f'{split}.csv'
         if path.is_file():
             entries = list(_read(path))

@@ -9,6 +9,7 @@ from typing import Any
 
 from gmoe.common.arguments import check_choice, check_integer, check_number
 from gmoe.common.require import require
+from gmoe.common.shown import shown
 from gmoe.text.checks import check_names
 from gmoe.text.metrics import SCORES, classification_scores
 
@@ -76,8 +77,13 @@ def check_arguments(
         kind: The class that takes them.
 
     Raises:
-        ValueError: If one does not exist, or says where checkpoints are.
+        ValueError: If they are no dictionary, or one does not exist, or says
+            where checkpoints are.
     """
+    if not isinstance(arguments, dict):
+        raise ValueError(
+            f"'arguments' must be a dictionary, got {shown(arguments)}"
+        )
     known = {f.name for f in fields(kind) if f.init}
     # Where checkpoints are is said by 'checkpoints'.
     known.discard('output_dir')

@@ -13,6 +13,10 @@ def folder_fault(name: str) -> str | None:
         name: The name on the hub, or the folder.
     """
     folder = Path(name)
+    try:
+        folder.exists()
+    except OSError as error:  # Such as a name that is too long.
+        return error.strerror
     if not folder.is_dir():
         is_path = folder.exists() or name.startswith(('/', '.', '~'))
         return 'there is no such folder' if is_path else None

@@ -105,6 +105,12 @@ def test_a_file_that_is_too_large(tmp_path):
         SAMSum(tmp_path)
 
 
+@pytest.mark.parametrize('root', [None, 3, b'folder'])
+def test_no_path(root):
+    with pytest.raises(ValueError, match="'root' must be a folder, got"):
+        SAMSum(root)
+
+
 def test_no_such_split(tmp_path):
     write(tmp_path, ROWS)
     for split in ('valid', '', None):

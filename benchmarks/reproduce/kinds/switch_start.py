@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,11 +15,10 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from benchmarks.common.record import RESULTS
+from benchmarks.reproduce.kinds.switch_place import place
 from gmoe.text import SwitchMoeForConditionalGeneration, lora
+from gmoe.text.switch.source import load_source
 
-#: Where the small model is.
-SMALL = RESULTS / 'switch' / 'small'
 #: What is adapted, besides the router, which is trained in full.
 TARGETS = ('q', 'v', 'experts')
 #: The same in models of transformers.
@@ -57,13 +54,13 @@ def start(
                 f'such as that of {settings["base"]!r}'
             )
         return _adapted(source, settings, None), tokenizer
-    if router == 'transformers':
+    if kind != 't5':
+        # Wide for all rows, and never of a pickle.
         own = SwitchTransformersForConditionalGeneration
-        model = (
-            own_switch(source, num_experts)
-            if kind == 't5'
-            else own.from_pretrained(source)
-        )
+        source = load_source(source, own).float()
+        check_experts(source.config.num_experts, settings)
+    if router == 'transformers':
+        model = own_switch(source, num_experts) if kind == 't5' else source
         return _adapted(model, settings, ['router']), tokenizer
     make = SwitchMoeForConditionalGeneration
     model = (
@@ -73,34 +70,9 @@ def start(
             source, router, keep_scores=settings.get('keep_scores')
         )
     )
-    check_experts(model.config.num_experts, settings)
     return lora(model, settings['rank'], 2 * settings['rank'], TARGETS), (
         tokenizer
     )
-
-
-def place(base: str, num_experts: int) -> str:
-    """The folder or the name of the model to start from: of
-    ``google/switch-base-8`` with 16 experts it is ``google/switch-base-16``.
-
-    Args:
-        base: ``small``, a folder, or a name on the hub.
-        num_experts: The number of experts.
-
-    Raises:
-        FileNotFoundError: If the small model has not been made.
-    """
-    if base == 'small':
-        if not (SMALL / 'config.json').is_file():
-            raise FileNotFoundError(
-                "'model' must be there, got 'small' without its folder "
-                f"'{SMALL}': python -m benchmarks.switch.base makes it in "
-                'hours; or give the name or the folder of another one'
-            )
-        return str(SMALL)
-    if Path(base).is_dir():
-        return base
-    return re.sub(r'-\d+$', f'-{num_experts}', base)
 
 
 def check_experts(found: int, settings: dict[str, Any]) -> None:

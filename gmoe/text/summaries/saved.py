@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import warnings
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from gmoe.common.arguments import check_choice
 from gmoe.common.files import replace_text
 from gmoe.common.require import require
 from gmoe.common.shown import shown
@@ -38,7 +41,11 @@ _MOST_BYTES = 1 << 20
 
 
 def save(
-    folder: str | Path, model: Any, tokenizer: Any, settings: SummaryTraining
+    folder: str | Path,
+    model: Any,
+    tokenizer: Any,
+    settings: SummaryTraining,
+    merge: bool = False,
 ) -> None:
     """Writes a model, or its adapter alone, its tokenizer and its settings.
 
@@ -48,21 +55,29 @@ def save(
         model: The model.
         tokenizer: The tokenizer.
         settings: The settings.
+        merge: Whether the whole model is written in place of its adapter,
+            which is merged into it.
 
     Raises:
-        ValueError: If it is no folder that can be written to.
+        ValueError: If it is no folder that can be written to, or the adapter
+            cannot be merged.
     """
-    path = Path(folder).expanduser()
+    check_choice('merge', merge, (False, True))
+    path = Path(_checked(folder)).expanduser()
     text = {k: v for k, v in vars(settings).items() if k not in _LEFT_OUT}
     more: dict[str, Any] = {}
-    if is_adapted(model):
+    if is_adapted(model) and merge:
+        model = _merged(model)
+    elif is_adapted(model):
         # By itself it would ask the hub whether there are new tokens.
         more['save_embedding_layers'] = settings.speakers == 'tokens'
     try:
         path.mkdir(parents=True, exist_ok=True)
+        # First: without the rest, the folder is refused; without these, it
+        # would be read as that of any model.
+        replace_text(path / SETTINGS, json.dumps(text, indent=1) + '\n')
         model.save_pretrained(path, **more)
         tokenizer.save_pretrained(path)
-        replace_text(path / SETTINGS, json.dumps(text, indent=1) + '\n')
     except OSError as error:
         raise ValueError(
             "'folder' must be a folder that can be written to, got "
@@ -84,7 +99,7 @@ def load(
     Raises:
         ValueError: If a part is missing, cannot be read or is a pickle.
     """
-    name = os.path.expanduser(folder)
+    name = os.path.expanduser(_checked(folder))
     check_names('settings', changes, [f.name for f in fields(SummaryTraining)])
     settings = SummaryTraining(**{**_settings(name), **changes})
     is_adapter = (Path(name) / _ADAPTER).is_file()
@@ -99,14 +114,37 @@ def load(
     except Exception as error:
         why = f'its tokenizer cannot be read: {first_line(error)}'
         raise _refuse(name, why) from error
-    # Without its files, one that knows no word is made.
-    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+    # Without its files, one that knows no letter is made.
+    tokens = set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)
+    if not any(map(str.isalnum, ''.join(tokens))):
         raise _refuse(name, 'it has no tokenizer')
     if is_adapter:
         return _adapted(name, base, tokenizer), tokenizer, settings
     if base is not None:
         raise _refuse(name, "it is no adapter, which 'base' is for")
     return _model(name, name), tokenizer, settings
+
+
+def _merged(model: Any) -> Any:
+    layer = require('peft.tuners.tuners_utils').BaseTunerLayer
+    weights = Counter(
+        id(module._parameters.get('weight')) for module in model.modules()
+    )
+    for name, module in model.named_modules():
+        if isinstance(module, layer):
+            weight = module.get_base_layer()._parameters.get('weight')
+            if weight is not None and weights[id(weight)] > 1:
+                raise ValueError(
+                    "'merge' must be False for an adapter of weights that "
+                    f'other parts of the model share, {name!r}, got True'
+                )
+    return copy.deepcopy(model).merge_and_unload()
+
+
+def _checked(folder: Any) -> str | Path:
+    if isinstance(folder, (str, Path)):
+        return folder
+    raise ValueError(f"'folder' must be a path, got {shown(folder)}")
 
 
 def _model(name: str, folder: str) -> Any:
@@ -144,7 +182,8 @@ def _adapted(name: str, base: Any, tokenizer: Any) -> Any:
             raise _refuse(
                 name,
                 'it is an adapter, and the model that it is of, '
-                f"{shown(source)}, is not there: give it as 'base'",
+                f"{shown(source)}, is not there: give it as 'base', or save "
+                "the whole model with 'merge'",
             )
         base = source
     if isinstance(base, (str, Path)):

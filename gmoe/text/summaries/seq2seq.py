@@ -9,6 +9,7 @@ import torch
 from gmoe.common.require import require
 from gmoe.common.shown import shown
 from gmoe.text.summaries.speakers import SPEAKER_TOKENS
+from gmoe.text.summaries.training import SummaryTraining
 
 require('transformers')
 
@@ -43,6 +44,10 @@ def check_seq2seq(model: Any, tokenizer: Any, settings: Any) -> None:
         ValueError: If one is refused, or the model has fewer positions than
             there may be tokens.
     """
+    if not isinstance(settings, SummaryTraining):
+        raise ValueError(
+            f"'settings' must be a SummaryTraining, got {shown(settings)}"
+        )
     base = model.get_base_model() if is_adapted(model) else model
     config = getattr(base, 'config', None)
     if (
@@ -97,7 +102,7 @@ def make_room(model: Any, tokenizer: Any, speakers: str, seed: int) -> None:
         tokenizer.add_tokens(
             [AddedToken(token, normalized=False) for token in SPEAKER_TOKENS]
         )
-    rows = model.get_input_embeddings().num_embeddings
+    rows = model.get_input_embeddings().weight.size(0)  # With an adapter, too.
     most = max(tokenizer.get_vocab().values()) + 1
     if rows >= most:
         return

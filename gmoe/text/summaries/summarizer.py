@@ -59,7 +59,8 @@ class Summarizer:
 
     Raises:
         ValueError: If the model cannot write a text for a text, has another
-            tokenizer, or has fewer positions than there may be tokens.
+            tokenizer, or has fewer positions than there may be tokens, or the
+            settings are of another kind.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Summarizer:
         settings: SummaryTraining | None = None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
-        self.settings = settings or SummaryTraining()
+        self.settings = SummaryTraining() if settings is None else settings
         check_seq2seq(model, tokenizer, self.settings)
         speakers, seed = self.settings.speakers, self.settings.seed
         make_room(model, tokenizer, speakers, seed)
@@ -187,18 +188,22 @@ class Summarizer:
             'num_unfinished': sum(end not in ids for ids in tokens),
         }
 
-    def save_pretrained(self, folder: str | Path) -> None:
+    def save_pretrained(self, folder: str | Path, merge: bool = False) -> None:
         """Writes the model, or its adapter alone, in safetensors, with the
         tokenizer and the settings.
 
         Args:
             folder: The folder, which is made where it is missing; ``~`` is
                 the home.
+            merge: Whether the whole model is written in place of its adapter
+                alone, which is merged into it: the folder then needs no
+                other model to be read. The model here keeps its adapter.
 
         Raises:
-            ValueError: If it is no folder that can be written to.
+            ValueError: If it is no folder that can be written to, or the
+                adapter is of weights that the model has in two places.
         """
-        save(folder, self.model, self.tokenizer, self.settings)
+        save(folder, self.model, self.tokenizer, self.settings, merge)
 
     @classmethod
     def from_pretrained(

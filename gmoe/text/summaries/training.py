@@ -108,6 +108,11 @@ class SummaryTraining:
             raise ValueError(
                 f"'prefix' must be a text, got {shown(self.prefix)}"
             )
+        if not isinstance(self.checkpoints, (str, Path, type(None))):
+            raise ValueError(
+                "'checkpoints' must be a folder or None, got "
+                f'{shown(self.checkpoints)}'
+            )
         check_arguments(self.arguments, Seq2SeqTrainingArguments)
         if self.arguments.get('label_smoothing_factor'):
             raise ValueError(

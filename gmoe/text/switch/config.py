@@ -17,6 +17,7 @@ from gmoe.text.foreign import GENERATION, unknown_names
 
 require('transformers')
 
+from huggingface_hub.errors import StrictDataclassError  # noqa: E402
 from transformers import SwitchTransformersConfig  # noqa: E402
 
 #: The published settings of a router, and entmax, as arguments of
@@ -115,7 +116,13 @@ class SwitchMoeConfig(SwitchTransformersConfig):
         self.z_loss_weight = z_loss_weight
         self.encoder_moe_layers = encoder_moe_layers
         self.decoder_moe_layers = decoder_moe_layers
-        super().__init__(num_experts=num_experts, **kwargs)
+        try:
+            super().__init__(num_experts=num_experts, **kwargs)
+        except StrictDataclassError as error:  # No ValueError.
+            raise ValueError(
+                "'settings' must have values of their types, got "
+                f'{" ".join(str(error).split())}'
+            ) from error
         if self.experts_per_token is None and self.selects:
             self.experts_per_token = min(2, num_experts)
         for stack in _STACKS:

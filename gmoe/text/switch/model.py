@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gmoe.common.arguments import check_number
 from gmoe.common.require import require
+from gmoe.common.shown import shown
 from gmoe.routing import Routing
 from gmoe.text.switch.assemble import assemble
 from gmoe.text.switch.balance import (
@@ -39,6 +40,7 @@ from transformers import (  # noqa: E402
     SwitchTransformersForConditionalGeneration,
     T5ForConditionalGeneration,
 )
+from transformers.modeling_outputs import MoEModelOutput  # noqa: E402
 
 #: The label of what has none.
 IGNORED = -100
@@ -110,8 +112,8 @@ class SwitchMoeForConditionalGeneration(
             **kwargs: Likewise.
 
         Raises:
-            ValueError: For ``output_router_logits``, and in training with
-                reentrant checkpointing.
+            ValueError: For ``output_router_logits``, labels of another shape,
+                and in training with reentrant checkpointing.
         """
         kwargs = {**dict(zip(_ARGUMENTS, args)), **kwargs}
         if kwargs.get('output_router_logits'):
@@ -123,7 +125,9 @@ class SwitchMoeForConditionalGeneration(
         if return_dict is None:
             return_dict = self.config.return_dict
         labels = kwargs.get('labels')
+        _complete(kwargs)
         if labels is not None:
+            _check_labels(labels)
             routings: tuple[list[Routing], list[Routing]] = ([], [])
             kwargs.update(routings=routings, scored=_scored(labels))
         out = super().forward(**kwargs, return_dict=True)
@@ -249,6 +253,28 @@ class SwitchMoeForConditionalGeneration(
                     setattr(out, f'{stack}_{name}', part.mean())
             if self.training and weight > 0:
                 out.loss = out.loss + weight * losses.mean()
+
+
+def _complete(arguments: dict[str, Any]) -> None:
+    # That of another encoder, or a tuple, lacks fields that are read.
+    found = arguments.get('encoder_outputs')
+    if found is not None and not isinstance(found, MoEModelOutput):
+        arguments['encoder_outputs'] = MoEModelOutput(
+            last_hidden_state=found[0],
+            hidden_states=getattr(found, 'hidden_states', None),
+            attentions=getattr(found, 'attentions', None),
+        )
+
+
+def _check_labels(labels: Any) -> None:
+    if isinstance(labels, Tensor) and labels.dim() == 2:
+        return
+    found = (
+        f'one of {list(labels.shape)}'
+        if isinstance(labels, Tensor)
+        else (shown(labels))
+    )
+    raise ValueError(f"'labels' must be a tensor of shape (B, T), got {found}")
 
 
 def _scored(labels: Tensor) -> Tensor:

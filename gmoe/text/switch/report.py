@@ -84,6 +84,8 @@ def routing_report(
             nothing for the decoder.
     """
     base = find_model(model)
+    if not isinstance(batches, Iterable):
+        raise _refuse(shown(batches))
     counts: dict[str, _Counts] = {}
     modes = {module: module.training for module in base.modules()}
     base.eval()
@@ -131,13 +133,20 @@ def find_model(model: nn.Module) -> SwitchMoeForConditionalGeneration:
 
 
 def _check_batch(batch: Any) -> None:
-    names = set(batch) if isinstance(batch, Mapping) else set()
-    if 'input_ids' in names and {'labels', 'decoder_input_ids'} & names:
-        return
-    found = sorted(names) if isinstance(batch, Mapping) else shown(batch)
-    raise ValueError(
-        "'batches' must hold dictionaries with 'input_ids' and 'labels' (or "
-        f"'decoder_input_ids'), got {found}"
+    if not isinstance(batch, Mapping):
+        raise _refuse(shown(batch))
+    names = set(batch)
+    if not ('input_ids' in names and {'labels', 'decoder_input_ids'} & names):
+        raise _refuse(str(sorted(names)))
+    for name, value in batch.items():
+        if not isinstance(value, Tensor):
+            raise _refuse(f'{shown(value)} as {name!r}')
+
+
+def _refuse(found: str) -> ValueError:
+    return ValueError(
+        "'batches' must hold dictionaries of tensors with 'input_ids' and "
+        f"'labels' (or 'decoder_input_ids'), got {found}"
     )
 
 
@@ -151,7 +160,8 @@ def _use(layers: list[_Counts]) -> ExpertUse:
     tokens = int(per_token.sum())
     number = torch.arange(len(per_token))
     # The least number whose share of tokens, with all below, is enough.
-    enough = per_token.cumsum(0) >= 0.95 * tokens
+    # In integers, which do not round.
+    enough = 20 * per_token.cumsum(0) >= 19 * tokens
     shares = [
         float(layer.per_expert.max()) / max(int(layer.per_expert.sum()), 1)
         for layer in layers

@@ -15,6 +15,7 @@ from peft import LoraConfig, get_peft_model  # noqa: E402
 from transformers import AutoModelForSeq2SeqLM  # noqa: E402
 
 from gmoe.text import Summarizer, SummaryTraining  # noqa: E402
+from gmoe.text.summaries.seq2seq import is_adapted  # noqa: E402
 from tests.text.summaries.dialogues import DIALOGUES, SUMMARIES  # noqa: E402
 from tests.text.summaries.tiny import tiny_t5, tiny_tokenizer  # noqa: E402
 
@@ -138,12 +139,12 @@ def test_no_folder_to_write_to(saved, tmp_path):
         saved[0].save_pretrained(tmp_path / 'file')
 
 
-def adapted(tokenizer, base=None, **settings):
+def adapted(
+    tokenizer, base=None, targets=('q', 'v', 'wo', 'lm_head'), **settings
+):
     torch.manual_seed(3)
     model = tiny_t5() if base is None else base
-    config = LoraConfig(
-        target_modules=['q', 'v', 'wo', 'lm_head'], init_lora_weights=False
-    )
+    config = LoraConfig(target_modules=[*targets], init_lora_weights=False)
     settings = SummaryTraining(**{**SETTINGS, **settings})
     return Summarizer(get_peft_model(model, config), tokenizer, settings)
 
@@ -167,6 +168,53 @@ def test_an_adapter(saved, tokenizer, tmp_path):
     count = sum(p.requires_grad for p in again.model.parameters())
     assert 0 < count < len(list(again.model.parameters()))
     assert again.evaluate(DIALOGUES, SUMMARIES)['num_cut'] == 0
+
+
+def test_an_adapter_merged(tokenizer, tmp_path):
+    """It needs no other model, and the one here stays as it is."""
+    base = tiny_t5()
+    for parameter in base.parameters():
+        parameter.data.mul_(3)  # It does not write the same for all.
+    summarizer = adapted(tokenizer, base, ('q', 'wo'), speakers='names')
+    expected = summarizer.summarize(DIALOGUES)
+    summarizer.save_pretrained(tmp_path, merge=True)
+    assert not (tmp_path / 'adapter_config.json').exists()
+    again = Summarizer.from_pretrained(tmp_path)
+    assert again.summarize(DIALOGUES) == expected
+    assert not is_adapted(again.model)
+    assert is_adapted(summarizer.model)
+    assert summarizer.summarize(DIALOGUES) == expected
+    with pytest.raises(ValueError, match="'merge' must be one of"):
+        summarizer.save_pretrained(tmp_path, merge='yes')
+    # What scores words is what they are read by, too.
+    for targets in (['q', 'lm_head'], ['shared']):
+        summarizer = adapted(tokenizer, targets=targets)
+        with pytest.raises(ValueError, match="'merge' must be False"):
+            summarizer.save_pretrained(tmp_path, merge=True)
+
+
+def test_a_folder_that_was_written_by_half(saved, tmp_path, monkeypatch):
+    """It is not read with settings of another model."""
+
+    def stop(*arguments):
+        raise OSError('no space left')
+
+    monkeypatch.setattr(saved[0].tokenizer, 'save_pretrained', stop)
+    with pytest.raises(ValueError, match='no space left'):
+        saved[0].save_pretrained(tmp_path)
+    refused(tmp_path, 'tokenizer')
+    monkeypatch.undo()
+    monkeypatch.setattr('gmoe.text.summaries.saved.replace_text', stop)
+    with pytest.raises(ValueError, match='no space left'):
+        saved[0].save_pretrained(tmp_path / 'other')
+    refused(tmp_path / 'other', 'it is empty')
+
+
+@pytest.mark.parametrize('folder', [None, 5, b'folder'])
+def test_no_path(saved, folder):
+    for use in (saved[0].save_pretrained, Summarizer.from_pretrained):
+        with pytest.raises(ValueError, match="'folder' must be a path"):
+            use(folder)
 
 
 def test_an_adapter_whose_model_is_not_there(tokenizer, tmp_path):

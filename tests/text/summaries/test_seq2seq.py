@@ -64,6 +64,12 @@ def test_other_models(tokenizer, model, name):
         check_seq2seq(model, tokenizer, SETTINGS)
 
 
+@pytest.mark.parametrize('settings', [{}, {'epochs': 3}, None])
+def test_other_settings(tokenizer, settings):
+    with pytest.raises(ValueError, match="'settings' must be a SummaryTrain"):
+        check_seq2seq(tiny_t5(), tokenizer, settings)
+
+
 def test_tokenizers_of_others(tokenizer):
     for other in (None, 't5-small', tokenizer.backend_tokenizer):
         with pytest.raises(ValueError, match="'tokenizer' must be a token"):

@@ -39,6 +39,8 @@ def tokenizer():
         ('prefix', [None, 3]),
         ('seed', [-1, 2**32, 0.5]),
         ('arguments', [{'use_cpuu': True}, {'output_dir': 'x'}]),
+        ('arguments', [None, 3, ['use_cpu']]),
+        ('checkpoints', [3, b'folder', []]),
         ('arguments', [{'label_smoothing_factor': 0.1}]),
     ],
 )

@@ -105,6 +105,13 @@ def test_bad_settings(name, value):
         tiny(**{name: value})
 
 
+@pytest.mark.parametrize('name', ['num_layers', 'd_model', 'dropout_rate'])
+def test_values_of_other_types(name):
+    message = f"'settings' must have values of their types.*'{name}'"
+    with pytest.raises(ValueError, match=message):
+        tiny(**{name: '4'})
+
+
 @pytest.mark.parametrize('name', ['experts_per_token', 'topk_first'])
 @pytest.mark.parametrize('router', ['linear_softmax', 'attention_entmax15'])
 def test_routers_without_a_number(router, name):

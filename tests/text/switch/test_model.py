@@ -8,6 +8,8 @@ import torch
 reason = "the extra 'text' is not installed"
 transformers = pytest.importorskip('transformers', reason=reason)
 
+from transformers.modeling_outputs import BaseModelOutput  # noqa: E402
+
 from gmoe.routing import collect_routing, router_z_loss, switch_loss  # noqa: E402
 from gmoe.text import SwitchMoeForConditionalGeneration  # noqa: E402
 from tests.text.switch.tiny import (  # noqa: E402
@@ -226,6 +228,25 @@ def test_checkpointing_without_autograd():
 def test_router_logits_are_refused():
     with pytest.raises(ValueError, match='routing.collect_routing'):
         moe_model()(**BATCH, output_router_logits=True)
+
+
+@pytest.mark.parametrize('labels', [LABELS.tolist(), LABELS[0], 'text'])
+def test_labels_of_another_shape(labels):
+    with pytest.raises(ValueError, match="'labels' must be a tensor of shape"):
+        moe_model()(input_ids=IDS, labels=labels)
+
+
+@pytest.mark.parametrize('kind', [BaseModelOutput, tuple])
+def test_what_another_encoder_has_read(kind):
+    model = moe_model()
+    wanted = model(**BATCH)
+    read = model.encoder(IDS, MASK).last_hidden_state
+    given = read if kind is BaseModelOutput else [read]
+    out = model(
+        encoder_outputs=kind(given), attention_mask=MASK, labels=LABELS
+    )
+    assert torch.equal(out.logits, wanted.logits)
+    assert torch.equal(out.loss, wanted.loss)
 
 
 def test_arguments_by_position_and_tuples():

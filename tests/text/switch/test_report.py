@@ -8,6 +8,7 @@ pytest.importorskip('transformers', reason=reason)
 
 from gmoe.routing import collect_routing  # noqa: E402
 from gmoe.text import routing_report  # noqa: E402
+from gmoe.text.switch.report import _Counts, _use  # noqa: E402
 from tests.text.switch.tiny import (  # noqa: E402
     BATCH,
     MASK,
@@ -50,6 +51,16 @@ def test_like_a_count_by_hand(router):
     assert report.encoder == uses[0] or report.encoder.tokens == MASK.sum()
 
 
+@pytest.mark.parametrize('few', [10**7, 3 * 10**7])
+def test_95_percent_of_many_tokens(few):
+    """One token more, of hundreds of millions, is seen."""
+    counts = _Counts(2)
+    counts.per_token = torch.tensor([0, 19 * few - 1, few + 1])
+    assert _use([counts]).experts_per_token_p95 == 2
+    counts.per_token = torch.tensor([0, 19 * few, few])
+    assert _use([counts]).experts_per_token_p95 == 1
+
+
 def test_one_expert_has_it_all():
     model = moe_model(experts_per_token=1)
     for name, parameter in model.named_parameters():
@@ -77,9 +88,11 @@ def test_nothing_to_count():
     with pytest.raises(ValueError, match="'batches' must hold a batch at"):
         routing_report(moe_model(), [])
     batch = {k: v for k, v in BATCH.items() if k != 'labels'}
-    for wrong in (batch, 'text', {'labels': BATCH['labels']}):
-        with pytest.raises(ValueError, match="'batches' must hold dict"):
-            routing_report(moe_model(), [wrong])
+    lists = {k: v.tolist() for k, v in BATCH.items()}
+    for wrong in (batch, 'text', {'labels': BATCH['labels']}, lists, None):
+        for batches in ([wrong], None, 3):
+            with pytest.raises(ValueError, match="'batches' must hold dict"):
+                routing_report(moe_model(), batches)
     for wrong in (None, torch.nn.Linear(1, 1)):
         with pytest.raises(ValueError, match="'model' must be a SwitchMoe"):
             routing_report(wrong, [BATCH])

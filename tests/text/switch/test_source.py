@@ -41,7 +41,9 @@ def test_other_models(make, tmp_path):
         load_source(tmp_path, SWITCH)
 
 
-@pytest.mark.parametrize('source', [None, 3, torch.nn.Linear(1, 1)])
+@pytest.mark.parametrize(
+    'source', [None, 3, torch.nn.Linear(1, 1), 'x' * 5000]
+)
 def test_no_models(source):
     with pytest.raises(ValueError, match="'source' must be a SwitchTrans"):
         load_source(source, SWITCH)

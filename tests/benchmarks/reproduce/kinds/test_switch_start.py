@@ -9,8 +9,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from benchmarks.reproduce.kinds import switch_start
-from benchmarks.reproduce.kinds.switch_start import own_switch, place, start
+from benchmarks.reproduce.kinds.switch_start import own_switch, start
 from gmoe.text import SwitchMoeForConditionalGeneration
 from tests.benchmarks.switch.samsum_files import write_t5
 
@@ -107,22 +106,13 @@ def test_of_a_switch_transformer(tmp_path, t5):
     own, _ = start(settings(base, 'transformers'))
     assert type(own.get_base_model()) is type(source)
 
+    for router in ('linear_softmax_topk', 'transformers'):
+        source.half().save_pretrained(tmp_path / 'half')
+        AutoTokenizer.from_pretrained(t5).save_pretrained(tmp_path / 'half')
+        wide, _ = start(settings(str(tmp_path / 'half'), router))
+        assert {p.dtype for p in wide.parameters()} == {torch.float32}
+
     with pytest.raises(ValueError, match="'model' must have 4 experts .* 3"):
         start(settings(base, num_experts=4))
     with pytest.raises(ValueError, match="must leave out 'dense'"):
         start(settings(base, 'dense'))
-
-
-def test_place(tmp_path, monkeypatch):
-    small = tmp_path / 'small'
-    monkeypatch.setattr(switch_start, 'SMALL', small)
-    with pytest.raises(FileNotFoundError, match='benchmarks.switch.base make'):
-        place('small', 8)
-    small.mkdir()
-    (small / 'config.json').touch()
-    assert place('small', 8) == str(small)
-    assert place('google/switch-base-8', 16) == 'google/switch-base-16'
-    assert place('google/switch-base-8', 8) == 'google/switch-base-8'
-    folder = tmp_path / 'mine-8'
-    folder.mkdir()
-    assert place(str(folder), 16) == str(folder)
