@@ -57,12 +57,12 @@ def make_layers(
         channels: Size of the features.
     """
     modules = [KINDS[kind](channels, channels) for _ in range(num_experts)]
-    bank = ModuleExperts(modules, shared=True)
+    bank = ModuleExperts(modules, share_aggregation=True)
     router = Router(channels, num_experts, top_k, noise=False)
     nn.init.normal_(router.score_gate.weight)
     shared = GMoEConv(bank, router=router, norm=None)
     loop = copy.deepcopy(shared)
-    loop.experts.shared = False
+    loop.experts.share_aggregation = False
     return {
         'shared': shared,
         'loop': loop,

@@ -88,9 +88,9 @@ class ModuleExperts(ExpertBank):
             whole graph.
         in_channels: The input size, where the modules do not know it.
         out_channels: The output size, where they do not.
-        shared: :obj:`False` lets each convolution aggregate by itself,
-            :obj:`True` refuses modules that cannot share. (default: where
-            they can)
+        share_aggregation: :obj:`False` lets each convolution aggregate by
+            itself, :obj:`True` refuses modules that cannot share. (default:
+            where they can)
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, slots, hop-1 edges,
@@ -100,7 +100,7 @@ class ModuleExperts(ExpertBank):
     Raises:
         ValueError: If there are no modules, their sizes differ or are not
             known, one does not take nodes and edges, or they cannot share as
-            :obj:`shared` demands.
+            :obj:`share_aggregation` demands.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class ModuleExperts(ExpertBank):
         local: bool | None = None,
         in_channels: int | None = None,
         out_channels: int | None = None,
-        shared: bool | None = None,
+        share_aggregation: bool | None = None,
     ) -> None:
         modules = list(modules)
         if len(modules) == 0:
@@ -132,15 +132,19 @@ class ModuleExperts(ExpertBank):
         super().__init__(*sizes[0], len(modules), num_experts_1hop)
         self.experts = nn.ModuleList(modules)
         self.local = local
-        check_choice('shared', shared, (None, True, False))
-        if shared and (local is not None or find_shared(modules) is None):
+        check_choice(
+            'share_aggregation', share_aggregation, (None, True, False)
+        )
+        if share_aggregation and (
+            local is not None or find_shared(modules) is None
+        ):
             kinds = ', '.join(kind.__name__ for kind in SHARED_CONVS)
             raise ValueError(
-                f"'shared' must be None or False unless 'local' is None and "
-                f'all modules are of one of the classes {kinds} with the same '
-                f'settings, got True for {self._kinds()}'
+                "'share_aggregation' must be None or False unless 'local' is "
+                f'None and all modules are of one of the classes {kinds} with '
+                f'the same settings, got True for {self._kinds()}'
             )
-        self.shared = shared
+        self.share_aggregation = share_aggregation
 
     def reset_parameters(self) -> None:
         reset(self.experts)
@@ -237,7 +241,10 @@ class ModuleExperts(ExpertBank):
         self, x: Tensor, hops: list[Neighborhood], kwargs: Mapping[str, Any]
     ) -> SharedCall | None:
         # Promises of locality are about convolutions that run by themselves.
-        if self.local is not None or self.shared not in (None, True):
+        if self.local is not None or self.share_aggregation not in (
+            None,
+            True,
+        ):
             return None
         return SharedCall.of(list(self.experts), x, hops, kwargs)
 

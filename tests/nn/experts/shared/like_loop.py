@@ -34,14 +34,14 @@ def make_graph(num_nodes=14, num_edges=30, seed=0):
 def make_pair(modules, m=None, top_k=2, norm='batch_norm', **kwargs):
     """The layer that shares, and the same one that does not."""
     torch.manual_seed(0)
-    bank = ModuleExperts(modules, m, shared=True)
+    bank = ModuleExperts(modules, m, share_aggregation=True)
     conv = GMoEConv(bank, top_k, norm=norm, **kwargs).double()
     for name, parameter in conv.named_parameters():
         parameter.data.normal_()
         if 'score_noise' in name:
             parameter.data.zero_()
     loop = copy.deepcopy(conv)
-    loop.experts.shared = False
+    loop.experts.share_aggregation = False
     return conv, loop
 
 

@@ -75,23 +75,28 @@ def test_who_does_not_share(modules):
     modules = modules()
     assert find_shared(modules) is None
     message = (
-        "'shared' must be None or False unless .* GCNConv, GINConv, GraphConv,"
-        f' SAGEConv, SGConv .*, got True for .*{type(modules[-1]).__name__}'
+        "'share_aggregation' must be None or False unless .* GCNConv, "
+        'GINConv, GraphConv, SAGEConv, SGConv .*, got True for .*'
+        f'{type(modules[-1]).__name__}'
     )
     with pytest.raises(ValueError, match=message):
-        ModuleExperts(modules, None, None, 4, 5, shared=True)
+        ModuleExperts(modules, None, None, 4, 5, share_aggregation=True)
 
 
 @pytest.mark.parametrize('kind', SHARED_CONVS)
 def test_settings(kind):
     modules = [KINDS[kind]() for _ in range(3)]
     data = make_graph()
-    message = "'shared' must be one of .None, True, False., got 'yes'"
+    message = (
+        "'share_aggregation' must be one of .None, True, False., got 'yes'"
+    )
     with pytest.raises(ValueError, match=message):
-        ModuleExperts(modules, shared='yes')
-    with pytest.raises(ValueError, match="'shared' must be .* 'local' is Non"):
-        ModuleExperts(modules, local=True, shared=True)
-    for settings in ({}, {'shared': False}, {'local': True}):
+        ModuleExperts(modules, share_aggregation='yes')
+    with pytest.raises(
+        ValueError, match="'share_aggregation' must be .* 'local' is Non"
+    ):
+        ModuleExperts(modules, local=True, share_aggregation=True)
+    for settings in ({}, {'share_aggregation': False}, {'local': True}):
         conv = GMoEConv(ModuleExperts(modules, **settings), 2).double()
         with counted() as count:
             conv(data.x, data.edge_index)
@@ -135,7 +140,7 @@ def test_to_gmoe_finds_it(model):
     loop = copy.deepcopy(mixture)
     for module in loop.modules():
         if isinstance(module, ModuleExperts):
-            module.shared = False
+            module.share_aggregation = False
     # Files of weights are the same.
     loop.load_state_dict(mixture.state_dict())
     data = make_graph()

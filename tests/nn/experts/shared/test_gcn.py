@@ -137,7 +137,9 @@ def test_compiled():
 
 def test_float32_and_autocast():
     torch.manual_seed(0)
-    bank = ModuleExperts([GCNConv(4, 5) for _ in range(3)], shared=True)
+    bank = ModuleExperts(
+        [GCNConv(4, 5) for _ in range(3)], share_aggregation=True
+    )
     conv = GMoEConv(bank, top_k=2, norm=None).eval()
     data = make_graph()
     out = conv(data.x.float(), data.edge_index)
