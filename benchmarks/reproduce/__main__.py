@@ -115,12 +115,12 @@ def _run(options: Namespace) -> None:
             raise ValueError(f"'{name}' must be at least 0, got {value}")
     table = _load(options)
     cells = table.select(options.cells, options.datasets)
-    if any(cell.kind == 'switch' for cell in cells):
-        cells = _fitting(cells)
     if options.search:
         cells = search.candidates(cells)
     options.root = options.root or default_root(table)
     _check_root(options.root, cells)
+    if any(cell.kind == 'switch' for cell in cells):
+        cells = _fitting(cells)
     whole = 1 if options.search else table.seeds
     count = options.seeds or (1 if options.quick else whole)
     seeds = range(options.first_seed, options.first_seed + count)

@@ -125,6 +125,22 @@ def test_an_epoch_that_was_cut_off(tmp_path):
         assert log.read(1) is None
 
 
+def test_models_that_are_refused_at_once(root, tmp_path):
+    arguments = ['switch', '--root', str(root), '--model', str(tmp_path)]
+    with pytest.raises(SystemExit, match="'model' must be small, or a Swi"):
+        main(arguments)
+
+
+def test_rows_that_do_not_go_with_the_model(root, capsys):
+    base = root / 't5'
+    if not base.exists():
+        write_t5(base)
+    arguments = ['switch', '--root', str(root), '--model', str(base)]
+    with pytest.raises(SystemExit, match="'cells' must name rows that go"):
+        main([*arguments, '--cells', 'linear-topk-8-anew'])
+    assert 'Left out' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
