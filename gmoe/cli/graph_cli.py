@@ -54,6 +54,7 @@ _LINKS = {
     'task_type': 'task_type',
     'eval_metric': 'metric',
     'num_outputs': 'out_channels',
+    'in_channels': 'in_channels',
     'node_dims': 'node_dims',
     'edge_dims': 'edge_dims',
     'graph_dims': 'graph_dims',

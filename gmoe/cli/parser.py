@@ -18,11 +18,12 @@ from gmoe.common.shown import one_line
 #: The environment variable that asks for tracebacks.
 DEBUG = 'GMOE_DEBUG'
 _CLASSES = {
-    'model': ('GraphPredictor', 'TriplePredictor'),
+    'model': ('GraphPredictor', 'NodePredictor', 'TriplePredictor'),
     'data': (
         'MoleculeDataModule',
         'OGBMolDataModule',
         'HopMixtureDataModule',
+        'NodeDataModule',
         'WebNLGDataModule',
     ),
 }

@@ -11,6 +11,13 @@ from gmoe.datasets.molecules import (
     graphs_of,
     read_table,
 )
+from gmoe.datasets.nodes import (
+    NODE_SETS,
+    NodeGraph,
+    NodeInfo,
+    check_node_graph,
+    load_nodes,
+)
 from gmoe.datasets.ogb.info import (
     OGBMolInfo,
     import_ogb,
@@ -34,6 +41,7 @@ from gmoe.datasets.webnlg import (
 )
 
 __all__ = [
+    'NODE_SETS',
     'CorruptDatasetError',
     'HopMixture',
     'Limits',
@@ -41,6 +49,8 @@ __all__ = [
     'MoleculeFeatures',
     'MoleculeInfo',
     'MoleculeTable',
+    'NodeGraph',
+    'NodeInfo',
     'OGBMolDataset',
     'OGBMolInfo',
     'SAMSum',
@@ -50,9 +60,11 @@ __all__ = [
     'TripleFeatures',
     'WebNLGDataset',
     'WebNLGEntry',
+    'check_node_graph',
     'from_smiles',
     'graphs_of',
     'import_ogb',
+    'load_nodes',
     'ogb_mol_info',
     'ogb_mol_names',
     'read_table',

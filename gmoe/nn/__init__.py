@@ -26,6 +26,7 @@ from gmoe.nn.models import (
     GNN,
     EncodedGraph,
     LayeredNetwork,
+    NodeGNN,
     TripleGNN,
     to_gmoe,
 )
@@ -48,6 +49,7 @@ __all__ = [
     'MLPExperts',
     'ModuleExperts',
     'Neighborhood',
+    'NodeGNN',
     'OGBGCNConv',
     'OGBGINConv',
     'RelationalConv',

@@ -17,6 +17,8 @@ from gmoe.training.metrics import (
     GraphScore,
 )
 from gmoe.training.molecule_data_module import MoleculeDataModule
+from gmoe.training.node_data_module import NodeDataModule
+from gmoe.training.node_predictor import NodePredictor
 from gmoe.training.ogb_mol_data_module import OGBMolDataModule
 from gmoe.training.triple_predictor import TriplePredictor
 from gmoe.training.watched_module import TrainingDivergedError
@@ -35,6 +37,8 @@ __all__ = [
     'HopMixtureDataModule',
     'LastCheckpoint',
     'MoleculeDataModule',
+    'NodeDataModule',
+    'NodePredictor',
     'OGBMolDataModule',
     'PredictionWriter',
     'TrainingDivergedError',

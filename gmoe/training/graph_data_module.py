@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerStatus
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
@@ -19,14 +18,14 @@ from gmoe.common.arguments import check_choice, check_integer, check_share
 from gmoe.datasets.collated import CollatedDataset
 from gmoe.ops.two_hop import MODES, Mode
 from gmoe.training.batches import Batches, as_it_is
-from gmoe.training.metrics import METRIC_MODES
 from gmoe.training.task import MULTICLASS
+from gmoe.training.task_data_module import TaskDataModule
 from gmoe.transforms import DropNodes, TwoHop, check_two_hop
 
 SPLITS = ('train', 'valid', 'test')
 
 
-class GraphDataModule(LightningDataModule):
+class GraphDataModule(TaskDataModule):
     """Batches of a dataset with an official split.
 
     Random node drop (in training) and hop-2 edges are made in this order, so
@@ -59,14 +58,7 @@ class GraphDataModule(LightningDataModule):
         ValueError: If an argument is out of range.
     """
 
-    #: Set by subclasses: what the model and the evaluator need to know. As of
-    #: a dataset, ``num_tasks`` is the number of targets of a graph, and
-    #: ``num_classes`` that of the values that such a target has.
-    name: str
-    num_tasks: int
-    num_classes: int | None = None
-    task_type: str
-    eval_metric: str
+    #: Set by subclasses, too: what networks need to know of the features.
     node_dims: Sequence[int]
     edge_dims: Sequence[int]
     #: The number of features of a graph, ``graph_attr``, if it has some; left
@@ -107,29 +99,7 @@ class GraphDataModule(LightningDataModule):
         self.dataset: InMemoryDataset | None = None
         self.splits: dict[str, Tensor] = {}
 
-    @property
-    def num_outputs(self) -> int:
-        """The number of outputs of a network: one for each task, or for each
-        class where a graph has one of several."""
-        if self.task_type == MULTICLASS and self.num_classes is not None:
-            return self.num_classes
-        return self.num_tasks
-
-    @property
-    def monitor(self) -> str:
-        """The name of the logged score that selects a checkpoint."""
-        return f'val/{self.eval_metric}'
-
-    @property
-    def monitor_mode(self) -> str:
-        """Whether more (``"max"``) or less (``"min"``) of it is better."""
-        return METRIC_MODES[self.eval_metric]
-
     def train_targets(self) -> Tensor:
-        """The targets of the training graphs, after :meth:`setup`: of shape
-        ``[num_graphs, num_tasks]``, NaN where there is none; for categories,
-        one integer per graph, -1 where it is not known.
-        """
         y = self._train_values('y')
         assert y is not None
         return y if self.task_type == MULTICLASS else y.view(len(y), -1)
@@ -140,8 +110,6 @@ class GraphDataModule(LightningDataModule):
         return self._train_values('graph_attr')
 
     def train_weights(self) -> Tensor | None:
-        """The weights of the training graphs, of shape ``[num_graphs]``, if
-        graphs have some."""
         weight = self._train_values('weight')
         return None if weight is None else weight.view(-1)
 

@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from gmoe.common.arguments import check_number
 from gmoe.common.distributed import is_distributed
-from gmoe.nn import GNN, TripleGNN
+from gmoe.nn import GNN, NodeGNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.nn.models.on_data import on_data
 from gmoe.routing import Routing, balance_loss, update_balance
@@ -21,6 +21,7 @@ from gmoe.training.objective import Objective
 from gmoe.training.optimizer import check_trainer, make_optimizer
 from gmoe.training.schedule import Schedule
 from gmoe.training.task import Task
+from gmoe.training.task_data_module import TaskDataModule
 from gmoe.transforms import check_two_hop
 
 
@@ -63,7 +64,7 @@ class GraphModule(EvaluatedModule):
 
     def __init__(
         self,
-        gnn: GNN | TripleGNN,
+        gnn: GNN | NodeGNN | TripleGNN,
         dataset: str,
         task_type: str,
         metric: str,
@@ -130,10 +131,11 @@ class GraphModule(EvaluatedModule):
             )
         if stage == 'fit':
             check_trainer(self.trainer)
-        if isinstance(data, GraphDataModule):
+        if isinstance(data, TaskDataModule):
             self.objective.fit(data, stage == 'fit')
-            if stage == 'fit' and self.gnn.graph_dims is not None:
-                self._fit_features(data.train_graph_attr())
+        takes_features = stage == 'fit' and self.gnn.graph_dims is not None
+        if isinstance(data, GraphDataModule) and takes_features:
+            self._fit_features(data.train_graph_attr())
 
     def _fit_features(self, values: Tensor | None) -> None:
         if values is None:

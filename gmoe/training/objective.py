@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from gmoe.training.graph_data_module import GraphDataModule
 from gmoe.training.label_weights import LabelWeights
 from gmoe.training.target_scale import TargetScale
 from gmoe.training.task import Task
+from gmoe.training.task_data_module import TaskDataModule
 
 
 class Objective(nn.Module):
@@ -42,7 +42,7 @@ class Objective(nn.Module):
             self.target_scale = TargetScale(num_outputs)
         self.label_weights = LabelWeights(task, num_outputs, class_weights)
 
-    def fit(self, data: GraphDataModule, is_training: bool) -> None:
+    def fit(self, data: TaskDataModule, is_training: bool) -> None:
         """Takes the statistics of the training graphs. A network that was
         trained keeps the scale of its targets, which its weights fit.
 
@@ -66,7 +66,7 @@ class Objective(nn.Module):
             batch: The graphs, with their :obj:`y` and :obj:`weight`.
         """
         return self.task.loss(
-            out, self._target(out, batch.y), self._weight(batch)
+            out, self._target(out, batch.y), self._weight(out, batch)
         )
 
     def entry_loss(self, out: Tensor, batch: Data) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ class Objective(nn.Module):
         are those of :meth:`loss`.
         """
         return self.task.entry_loss(
-            out, self._target(out, batch.y), self._weight(batch)
+            out, self._target(out, batch.y), self._weight(out, batch)
         )
 
     def mean_loss(self, out: Tensor, y: Tensor) -> Tensor:
@@ -104,6 +104,6 @@ class Objective(nn.Module):
             return y
         return self.target_scale.to_standard(y.view(out.shape))
 
-    def _weight(self, batch: Data) -> Tensor | None:
-        y = batch.y.view(batch.num_graphs, -1)
+    def _weight(self, out: Tensor, batch: Data) -> Tensor | None:
+        y = batch.y.view(len(out), -1)
         return self.label_weights(y, batch.get('weight'))

@@ -2,13 +2,22 @@
 
 :class:`GNN` is for molecules and other attributed graphs, :class:`TripleGNN`
 for graphs of texts; :class:`LayeredNetwork` is what both are made from.
+:class:`NodeGNN` is for the nodes of one graph.
 :class:`EncodedGraph` is a network as a function of one graph's encoded nodes.
 """
 
 from gmoe.nn.models.encoded_graph import EncodedGraph
 from gmoe.nn.models.gnn import GNN
 from gmoe.nn.models.network import LayeredNetwork
+from gmoe.nn.models.node_gnn import NodeGNN
 from gmoe.nn.models.to_gmoe import to_gmoe
 from gmoe.nn.models.triple_gnn import TripleGNN
 
-__all__ = ['GNN', 'EncodedGraph', 'LayeredNetwork', 'TripleGNN', 'to_gmoe']
+__all__ = [
+    'GNN',
+    'EncodedGraph',
+    'LayeredNetwork',
+    'NodeGNN',
+    'TripleGNN',
+    'to_gmoe',
+]

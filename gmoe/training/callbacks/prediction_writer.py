@@ -53,7 +53,7 @@ class PredictionWriter(BasePredictionWriter):
         path = Path(self.path or Path(folder) / 'predictions.csv')
         replace_text(path, table.to_csv(index=False))
         print(f'Wrote {len(table)} predictions to {path}')
-        if 'predicted' in table and (table['category'] == '').all():
+        if 'category' in table and (table['category'] == '').all():
             self._print(table)
 
     def _table(
@@ -70,6 +70,8 @@ class PredictionWriter(BasePredictionWriter):
                 'graphs are not finite'
             )
         data = trainer.datamodule  # type: ignore[attr-defined]
+        if hasattr(data, 'prediction_table'):  # Of nodes.
+            return data.prediction_table(joined)
         graph_id = joined['graph_id'].numpy()
         columns: dict[str, Any] = {'graph_id': graph_id}
         split = np.empty(len(data.dataset), dtype=object)
