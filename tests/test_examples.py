@@ -10,6 +10,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / 'examples'
 #: What is exceeded; guessing gives a quarter, and twice a half.
 ACCURACIES = {
     'convert_model': 0.6,
+    'node_classification': 0.75,
     'own_dataset': 0.8,
     'own_layer': 0.9,
     'own_molecules': 0.5,  # R2 of other scaffolds.

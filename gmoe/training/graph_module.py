@@ -194,7 +194,7 @@ class GraphModule(EvaluatedModule):
         if self.usage is not None:
             balance = balance_loss(routings, sync_dist=True)
             loss = task + self.balance_weight * balance
-            self.balance_mean.update(balance, batch.num_graphs)
+            self.balance_mean.update(balance, len(out))
             means['train/balance_loss'] = self.balance_mean
             self.usage.update(routings)
         # Callbacks find them at the end of an epoch. Among processes the

@@ -121,7 +121,8 @@ class NodeDataModule(TaskDataModule):
             for note in self._graph.notes:
                 rank_zero_info(note)
             if self.normalize_features:
-                NormalizeFeatures(['x'])(self._graph.data)
+                data = NormalizeFeatures(['x'])(self._graph.data)
+                self._graph = self._graph._replace(data=data)
         return self._graph
 
     @property

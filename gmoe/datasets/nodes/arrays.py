@@ -92,5 +92,5 @@ def _array(content: bytes, path: Path, name: str) -> np.ndarray:
         )
     flat = np.frombuffer(content, dtype, offset=file.tell())
     # A copy, which can be written to, in the byte order of this machine.
-    order = 'F' if is_fortran else 'C'
-    return flat.reshape(shape, order=order).astype(dtype.newbyteorder('='))
+    value = flat.reshape(shape, order='F' if is_fortran else 'C')
+    return value.astype(dtype.newbyteorder('='))

@@ -47,11 +47,11 @@ def read_citation(folder: Path, name: str) -> Data:
     names = [f'{kind}_{part}' for kind in ('attr', 'adj') for part in _PARTS]
     raw = read_arrays(path, [*names, 'labels'])
     attr = [raw[f'attr_{part}'] for part in _PARTS]
-    x = dense(*attr, path, 'attr')
+    x = dense(path, 'attr', *attr)
     filled = row_of_each(attr[2]), attr[1]
     x[filled] = np.where(x[filled] > 0, 1, x[filled])
     adj = [raw[f'adj_{part}'] for part in _PARTS]
-    rows, columns = check_csr(*adj, path, 'adj')
+    rows, columns = check_csr(path, 'adj', *adj)
     if not rows == columns == len(x) == len(raw['labels']):
         raise CorruptDatasetError(
             path,

@@ -120,15 +120,16 @@ def read_pickled_matrix(path: Path, limits: Limits = LIMITS) -> np.ndarray:
     """
     value = _read(path, limits)
     if isinstance(value, _Matrix) and isinstance(value.state, dict):
-        parts = {key: value.state.get(key) for key in ('indices', 'indptr')}
-        arrays = {k: _array(v, path) for k, v in parts.items()}
-        data = _array(value.state.get('data'), path)
+        data, indices, indptr = (
+            _array(value.state.get(part), path)
+            for part in ('data', 'indices', 'indptr')
+        )
         shape = value.state.get('_shape', value.state.get('shape'))
         if not _is_shape(shape):
             raise CorruptDatasetError(
                 path, f'it must hold a matrix, got the shape {shown(shape)}'
             )
-        return dense(data, *arrays.values(), shape, path, path.name)
+        return dense(path, path.name, data, indices, indptr, shape)
     out = _array(value, path)
     if out.ndim != 2:
         raise CorruptDatasetError(
@@ -217,10 +218,8 @@ def _array(value: Any, path: Path) -> np.ndarray:
             == len(content)
         ):
             flat = np.frombuffer(content.encode('latin1'), dtype)
-            order = 'F' if is_fortran is True else 'C'
-            return flat.reshape(shape, order=order).astype(
-                dtype.newbyteorder('=')
-            )
+            out = flat.reshape(shape, order='F' if is_fortran is True else 'C')
+            return out.astype(dtype.newbyteorder('='))
     raise CorruptDatasetError(
         path, f'it must hold an array of numbers, got {shown(value)}'
     )

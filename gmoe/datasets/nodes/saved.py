@@ -9,6 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
+from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
+from torch_geometric.data.storage import (
+    BaseStorage,
+    EdgeStorage,
+    GlobalStorage,
+    NodeStorage,
+)
 
 from gmoe.common.shown import one_line
 from gmoe.datasets.archive import open_zip
@@ -24,6 +31,17 @@ KEYS = (
     'val_mask',
     'test_mask',
 )
+# What a graph is made of, besides tensors; PyG itself loads all else, too.
+_CLASSES = [
+    BaseStorage,
+    Data,
+    HeteroData,
+    DataEdgeAttr,
+    DataTensorAttr,
+    EdgeStorage,
+    GlobalStorage,
+    NodeStorage,
+]
 
 
 def read_saved(path: Path) -> Data:
@@ -40,16 +58,18 @@ def read_saved(path: Path) -> Data:
     value: Any = None
     if problem is None:
         try:
-            value = torch.load(path, 'cpu', weights_only=True)
+            with torch.serialization.safe_globals(_CLASSES):
+                value = torch.load(path, 'cpu', weights_only=True)
+            if isinstance(value, Data):
+                value = value.to_dict()
         except Exception as error:  # Of many kinds, by what is wrong.
-            line = str(error).strip().split('\n')[0]
-            problem = one_line(line) or type(error).__name__
-        if isinstance(value, HeteroData):
-            problem = 'a HeteroData; save data.to_homogeneous()'
-        elif isinstance(value, Data):
-            value = value.to_dict()
-        elif problem is None and not isinstance(value, dict):
-            problem = f'a {type(value).__name__}'
+            reason = str(error).partition('WeightsUnpickler error: ')
+            line = (reason[2] or reason[0]).strip().split('\n')[0]
+            problem = one_line(line, 100) or type(error).__name__
+    if isinstance(value, HeteroData):
+        problem = 'a HeteroData; save data.to_homogeneous()'
+    elif problem is None and not isinstance(value, dict):
+        problem = f'a {type(value).__name__}'
     if problem is None:
         tensors = {key: value[key] for key in KEYS if key in value}
         problem = _wrong_tensor(tensors)

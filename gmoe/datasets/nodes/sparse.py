@@ -14,17 +14,17 @@ MAX_NUMBERS = 2**30
 
 
 def check_csr(
-    data: Any, indices: Any, indptr: Any, shape: Any, path: Path, name: str
+    path: Path, name: str, data: Any, indices: Any, indptr: Any, shape: Any
 ) -> tuple[int, int]:
     """Checks the parts of a matrix in compressed rows; returns its shape.
 
     Args:
+        path: The file, for errors to name it.
+        name: The matrix, for errors to name it.
         data: The numbers that are not zero.
         indices: The column of each.
         indptr: Where each row starts.
         shape: The number of rows and of columns.
-        path: The file, for errors to name it.
-        name: The matrix, for errors to name it.
 
     Raises:
         CorruptDatasetError: If they are not those of one.
@@ -64,7 +64,7 @@ def row_of_each(indptr: np.ndarray) -> np.ndarray:
 
 
 def dense(
-    data: Any, indices: Any, indptr: Any, shape: Any, path: Path, name: str
+    path: Path, name: str, data: Any, indices: Any, indptr: Any, shape: Any
 ) -> np.ndarray:
     """A matrix in compressed rows as a dense one in float32; what is there
     twice counts twice. The arguments are those of :func:`check_csr`.
@@ -72,7 +72,7 @@ def dense(
     Raises:
         CorruptDatasetError: If it is none, or too large.
     """
-    rows, columns = check_csr(data, indices, indptr, shape, path, name)
+    rows, columns = check_csr(path, name, data, indices, indptr, shape)
     if rows * columns > MAX_NUMBERS:
         raise CorruptDatasetError(
             path,

@@ -69,7 +69,8 @@ def _number(split: int | str | None, masks: list[Tensor]) -> int:
     number = 0 if split is None else split
     is_number = type(number) is int
     if not is_number or not 0 <= int(number) < count:
-        known = "'random'" if not count else f"0 to {count - 1}, or 'random'"
+        numbers = '0, or ' if count == 1 else f'0 to {count - 1}, or '
+        known = ('' if count == 0 else numbers) + "'random'"
         raise ValueError(f"'split' must be {known}, got {shown(split)}")
     return int(number)
 

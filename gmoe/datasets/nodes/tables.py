@@ -56,10 +56,10 @@ def read_tables(folder: Path) -> tuple[Data, tuple[str, ...], tuple[str, ...]]:
                 edges[[end]],
                 node.isna(),
             )
-        ends.append(torch.from_numpy(node.to_numpy(np.int64)))
+        ends.append(torch.from_numpy(node.to_numpy(np.int64, copy=True)))
     classes = _classes(nodes['label'])
     code = nodes['label'].map({name: i for i, name in enumerate(classes)})
-    y = code.fillna(UNKNOWN).to_numpy(np.int64)
+    y = code.fillna(UNKNOWN).to_numpy(np.int64, copy=True)
     columns = [name for name in nodes.columns if name not in _OTHERS]
     if not columns:
         raise ValueError(
@@ -120,7 +120,8 @@ def _numbers(table: pd.DataFrame, names: list[str], path: Path) -> Tensor:
     out = np.empty((len(table), len(names)), dtype=np.float32)
     for i, name in enumerate(names):
         value = pd.to_numeric(table[name], errors='coerce')
-        out[:, i] = value
+        with np.errstate(over='ignore'):
+            out[:, i] = value.to_numpy(np.float64)
         is_wrong = ~np.isfinite(out[:, i])
         if is_wrong.any():
             raise _wrong(
@@ -135,7 +136,9 @@ def _masks(nodes: pd.DataFrame, path: Path) -> dict[str, Tensor]:
         rule = "'split' must be train, val, test or empty"
         raise _wrong(path, rule, nodes[['split']], part.isna())
     return {
-        f'{name}_mask': torch.from_numpy((part == name).to_numpy(bool))
+        f'{name}_mask': torch.from_numpy(
+            (part == name).to_numpy(bool, copy=True)
+        )
         for name in ('train', 'val', 'test')
     }
 

@@ -1,0 +1,99 @@
+"""The commands on one graph whose nodes are classified."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from gmoe import cli
+from gmoe.training import NodePredictor
+from tests.datasets.nodes import small
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'node'
+QUICK = [
+    '--trainer.accelerator=cpu',
+    '--trainer.enable_progress_bar=false',
+    '--trainer.max_epochs=2',
+]
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    """The configuration of a finished run on a graph of tables."""
+    folder = tmp_path_factory.mktemp('nodes')
+    small.write_tables(folder / 'own')
+    settings = yaml.safe_load((CONFIGS / 'minesweeper-gmoe.yaml').read_text())
+    settings['run_dir'] = str(folder / 'runs')
+    settings['data']['init_args'] = {
+        'name': str(folder / 'own'),
+        'two_hop': 'exact',
+    }
+    settings['model']['init_args'] |= {'hidden_channels': 8, 'num_layers': 2}
+    path = folder / 'node.yaml'
+    path.write_text(yaml.safe_dump(settings))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('sys.argv', ['gmoe'])
+        cli.run(['fit', f'--config={path}', *QUICK])
+    return path
+
+
+def test_fit_selects_and_scores_once(config):
+    folder = config.parent / 'runs' / 'version_0'
+    metrics = pd.read_csv(folder / 'csv/version_0/metrics.csv')
+    assert metrics['test/accuracy'].notna().sum() == 1
+    assert metrics['val/accuracy'].notna().sum() == 2
+    path = folder / 'checkpoints' / 'best.ckpt'
+    model = NodePredictor.load_from_checkpoint(path)
+    assert model.hparams['in_channels'] == 5
+    assert model.hparams['out_channels'] == 3
+    assert torch.load(path, weights_only=True)['epoch'] in (0, 1)
+
+
+def test_test_and_predict(config, capsys):
+    best = [f'--config={config}', *QUICK[:2], '--ckpt_path=best']
+    tested = cli.run(['test', *best]).trainer.callback_metrics
+    cli.run(['predict', *best])
+    out = capsys.readouterr().out
+    path = Path(out.strip().splitlines()[-1].rpartition(' ')[2])
+    table = pd.read_csv(path)
+    assert len(table) == small.NUM_NODES
+    assert table.columns.tolist() == [
+        *('node', 'split', 'class', 'predicted'),
+        *('p_blue', 'p_green', 'p_red'),
+    ]
+    probability = table[['p_blue', 'p_green', 'p_red']]
+    assert probability.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+    test = table[table['split'] == 'test']
+    accuracy = (test['class'] == test['predicted']).mean()
+    assert float(tested['test/accuracy']) == pytest.approx(accuracy)
+
+
+def test_training_goes_on(config):
+    more = [*QUICK[:2], '--trainer.max_epochs=3', '--ckpt_path=last']
+    trainer = cli.run(['fit', f'--config={config}', *more]).trainer
+    assert trainer.current_epoch == 3
+
+
+def test_refusals(config, refused):
+    given = ['fit', f'--config={config}', *QUICK]
+    (line,) = refused(*given, '--data.two_hop=null')
+    assert "'two_hop' of the data must be" in line
+    (line,) = refused(*given, '--data.split=3')
+    assert "'split' must be 0, or 'random', got 3" in line
+    (line,) = refused(*given, '--data.name=Kora')
+    assert "'name' must be one of" in line
+    (line,) = refused(*given, '--data.metric=rmse')
+    assert "'metric' must be one of" in line
+
+
+@pytest.mark.parametrize('name', ['minesweeper-gmoe', 'minesweeper-sage'])
+def test_configurations(name, data_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = f'--config={CONFIGS / name}.yaml'
+    small_one = [f'--data.root={data_root}', '--model.hidden_channels=4']
+    steps = ['--data.steps_per_epoch=1', '--trainer.max_epochs=1']
+    steps += ['--model.num_layers=1']
+    trainer = cli.run(['fit', config, *QUICK[:2], *steps, *small_one]).trainer
+    assert trainer.callback_metrics['test/rocauc'].isfinite()

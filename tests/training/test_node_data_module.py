@@ -1,0 +1,139 @@
+"""One graph in each step."""
+
+import pytest
+import torch
+
+from gmoe.training import NodeDataModule
+from tests.datasets.nodes import small
+
+
+@pytest.fixture
+def path(tmp_path):
+    torch.save(small.make_graph(num_splits=4), tmp_path / 'mine.pt')
+    return str(tmp_path / 'mine.pt')
+
+
+def batches(data, loader):
+    return [data.on_after_batch_transfer(batch, 0) for batch in loader]
+
+
+def test_what_a_network_needs_to_know(path):
+    data = NodeDataModule(path)
+    assert (data.name, data.in_channels) == ('mine', 5)
+    assert (data.num_tasks, data.num_classes, data.num_outputs) == (1, 3, 3)
+    assert (data.monitor, data.monitor_mode) == ('val/accuracy', 'max')
+    assert NodeDataModule(path, metric='macro_f1').monitor == 'val/macro_f1'
+
+
+def test_steps_hold_the_graph_and_the_nodes_of_a_split(path):
+    data = NodeDataModule(path, split=2, steps_per_epoch=3, two_hop='exact')
+    data.setup()
+    expected = small.make_graph(num_splits=4)
+    steps = batches(data, data.train_dataloader())
+    assert len(steps) == 3
+    loaders = {
+        'train': data.train_dataloader(),
+        'val': data.val_dataloader(),
+        'test': data.test_dataloader(),
+    }
+    for name, loader in loaders.items():
+        batch = batches(data, loader)[0]
+        index = expected[f'{name}_mask'][:, 2].nonzero().view(-1)
+        assert torch.equal(batch.target, index)
+        assert torch.equal(batch.graph_id, index)
+        assert torch.equal(batch.y, expected.y[index])
+        assert torch.equal(batch.x, expected.x)
+        assert batch.num_edges == 2 * expected.num_edges
+        assert batch.edge_index_2hop is steps[0].edge_index_2hop
+    assert torch.equal(
+        data.train_targets(), expected.y[expected.train_mask[:, 2]]
+    )
+    (batch,) = batches(data, data.predict_dataloader())
+    assert torch.equal(batch.target, torch.arange(small.NUM_NODES))
+
+
+class Trainer:
+    def __init__(self, training):
+        self.training = training
+
+
+def test_evaluation_looks_at_all_hop_2_edges(path):
+    data = NodeDataModule(path, two_hop='exact', max_hop2_neighbors=1)
+    data.setup()
+    sizes = {}
+    for training in (True, False):
+        data.trainer = Trainer(training)
+        (batch,) = batches(data, data.train_dataloader())
+        sizes[training] = batch.edge_index_2hop.size(1)
+        again = batches(data, data.train_dataloader())[0]
+        assert again.edge_index_2hop is batch.edge_index_2hop
+    assert sizes[True] == small.NUM_NODES < sizes[False]
+
+
+def test_normalized_features(path):
+    data = NodeDataModule(path, normalize_features=True)
+    total = data.graph.data.x.sum(dim=1)
+    has_some = small.make_graph(num_splits=4).x.sum(dim=1) > 0
+    torch.testing.assert_close(total, has_some.float())
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        ({'steps_per_epoch': 0}, "'steps_per_epoch' must be"),
+        ({'predict_split': 'val'}, "'predict_split' must be"),
+        ({'metric': 'speed'}, "'metric' must be one of"),
+        ({'max_hop2_pairs': 0}, "'max_hop2_pairs' must be"),
+        ({'two_hop': 'near'}, "'two_hop' must be"),
+    ],
+)
+def test_refused(kwargs, message, path):
+    with pytest.raises(ValueError, match=message):
+        NodeDataModule(path, **kwargs)
+
+
+def test_score_of_another_task(path):
+    with pytest.raises(ValueError, match="'metric' must be one of .*'rmse'"):
+        _ = NodeDataModule(path, metric='rmse').eval_metric
+
+
+def test_table_of_predictions(tmp_path):
+    data = NodeDataModule(str(small.write_tables(tmp_path / 'own')))
+    data.setup()
+    joined = {
+        'graph_id': torch.tensor([0, 2]),
+        'target': torch.tensor([[2], [-1]]),
+        'prediction': torch.tensor([[0.7, 0.1, 0.2], [0.0, 0.25, 0.75]]),
+    }
+    table = data.prediction_table(joined)
+    assert table.columns.tolist() == [
+        *('node', 'split', 'class', 'predicted'),
+        *('p_blue', 'p_green', 'p_red'),
+    ]
+    assert table.iloc[:, :5].values.tolist() == [
+        ['n00', 'train', 'red', 'blue', pytest.approx(0.7)],
+        ['n02', 'test', '', 'red', 0],
+    ]
+
+
+@pytest.mark.parametrize('num_labels', [1, 2])
+def test_table_of_labels(num_labels, tmp_path):
+    graph = small.make_graph()
+    graph.y = (graph.y.view(-1, 1) == torch.arange(num_labels)).float()
+    torch.save(graph, tmp_path / 'mine.pt')
+    data = NodeDataModule(str(tmp_path / 'mine.pt'))
+    data.setup()
+    prediction = torch.tensor([[0.75, 0.1]])[:, :num_labels]
+    joined = {
+        'graph_id': torch.tensor([4]),
+        'target': torch.tensor([[1.0, 0.0]])[:, :num_labels],
+        'prediction': prediction,
+    }
+    (row,) = data.prediction_table(joined).to_dict('records')
+    split = row.pop('split')
+    assert split in ('train', 'valid', 'test')
+    if num_labels == 1:
+        expected = {'class': '1', 'predicted': '1', 'p_0': 0.25, 'p_1': 0.75}
+    else:
+        expected = {'label_0': 1, 'p_0': 0.75, 'label_1': 0, 'p_1': 0.1}
+    assert row == pytest.approx({'node': 4, **expected})
