@@ -58,6 +58,8 @@ _OPERATIONS = frozenset(
         'TUPLE3',
     }
 )
+# Tuples of tuples that are there many times take for ever to be looked up.
+_FEW = {'TUPLE': 32, 'BINGET': 16}
 #: The kinds of numbers.
 _TYPES = {f'{kind}{size}' for kind in 'iuf' for size in (1, 2, 4, 8)}
 
@@ -127,7 +129,7 @@ def read_pickled_matrix(path: Path, limits: Limits = LIMITS) -> np.ndarray:
         shape = value.state.get('_shape', value.state.get('shape'))
         if not _is_shape(shape):
             raise CorruptDatasetError(
-                path, f'it must hold a matrix, got the shape {shown(shape)}'
+                path, 'it must hold a matrix, got one without a shape'
             )
         return dense(path, path.name, data, indices, indptr, shape)
     out = _array(value, path)
@@ -157,7 +159,8 @@ def read_pickled_neighbours(
     ids = range(num_nodes)
     if not isinstance(value, dict):
         raise CorruptDatasetError(
-            path, f'it must hold lists of neighbours, got {shown(value)}'
+            path,
+            f'it must hold lists of neighbours, got a {type(value).__name__}',
         )
     # A list may be there for many nodes: counted before it is copied.
     sizes = [len(v) if isinstance(v, list) else -1 for v in value.values()]
@@ -177,8 +180,8 @@ def read_pickled_neighbours(
     if wrong:
         raise CorruptDatasetError(
             path,
-            f'node ids must be from 0 to {num_nodes - 1}, got '
-            f'{shown(wrong[0])}',
+            f'node ids must be integers from 0 to {num_nodes - 1}, got '
+            f'{len(wrong)} others',
         )
     return np.array(pairs, dtype=np.int64).reshape(-1, 2).T
 
@@ -188,13 +191,7 @@ def _read(path: Path, limits: Limits) -> Any:
         raise FileNotFoundError(f"'{path}' must be a file, got none")
     content = read_bytes(path, limits)
     try:
-        for operation, argument, _ in pickletools.genops(content):
-            if operation.name not in _OPERATIONS:
-                raise pickle.UnpicklingError(f'it has a {operation.name}')
-            # A place in the table of what is kept takes memory up to there.
-            is_place = operation.name == 'LONG_BINPUT'
-            if is_place and not 0 <= int(argument or 0) <= len(content):
-                raise pickle.UnpicklingError(f'it has a place {argument}')
+        _check_operations(content)
         file = io.BytesIO(content)
         return _Plain(file, encoding='latin1').load()
     except Exception as error:  # Of many kinds, by what is wrong.
@@ -203,6 +200,21 @@ def _read(path: Path, limits: Limits) -> Any:
             'it must be a pickle of a matrix or of lists of neighbours, got '
             f'{shown(str(error))}',
         ) from error
+
+
+def _check_operations(content: bytes) -> None:
+    count = dict.fromkeys(_FEW, 0)
+    for operation, argument, _ in pickletools.genops(content):
+        name = operation.name
+        if name not in _OPERATIONS:
+            raise pickle.UnpicklingError(f'it has a {name}')
+        # A place in the table of what is kept takes memory up to there.
+        if name == 'LONG_BINPUT' and not 0 <= argument <= len(content):
+            raise pickle.UnpicklingError(f'it has a place {argument}')
+        for kind in _FEW:
+            count[kind] += kind in name
+            if count[kind] > _FEW[kind]:
+                raise pickle.UnpicklingError(f'it has too many {name}')
 
 
 def _array(value: Any, path: Path) -> np.ndarray:
@@ -221,7 +233,8 @@ def _array(value: Any, path: Path) -> np.ndarray:
             out = flat.reshape(shape, order='F' if is_fortran is True else 'C')
             return out.astype(dtype.newbyteorder('='))
     raise CorruptDatasetError(
-        path, f'it must hold an array of numbers, got {shown(value)}'
+        path,
+        f'it must hold an array of numbers, got a {type(value).__name__}',
     )
 
 

@@ -82,6 +82,8 @@ def read_saved(path: Path) -> Data:
 
 
 def _problem(path: Path) -> str | None:
+    if path.exists() and not path.is_file():
+        return 'it is no file'
     try:
         size = path.stat().st_size
         if size > LIMITS.unzipped:

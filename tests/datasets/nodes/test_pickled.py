@@ -42,6 +42,16 @@ class Runs:
         return os.mkdir, ('made',)
 
 
+def as_key(key: bytes) -> bytes:
+    """A table with a key, whose hash is looked up."""
+    return b'\x80\x02}' + key + b']s.'
+
+
+#: Each tuple is twice in the next one; and tuples in tuples.
+DOUBLED = b')' + b'q\x00h\x00\x86' * 100
+NESTED = b')' + b'\x85' * 100_000
+
+
 #: A list at a place that would take gigabytes to reach.
 FAR = b'\x80\x02]r' + struct.pack('<I', 2**31) + b'.'
 
@@ -63,6 +73,10 @@ FAR = b'\x80\x02]r' + struct.pack('<I', 2**31) + b'.'
         small.pickled({0: [1], 'a': [0]}),
         small.pickled({0: [[0]]}),
         small.pickled(np.zeros((2, 2), dtype=object)),
+        as_key(DOUBLED),
+        as_key(NESTED),
+        b'\x80\x02' + DOUBLED + b'.',
+        b'\x80\x02' + b']' + b']a' * 50_000 + b'.',
     ],
 )
 @pytest.mark.parametrize(
@@ -82,9 +96,9 @@ def test_others_are_refused(content, read, tmp_path, monkeypatch):
 def test_one_list_for_all_nodes_is_not_copied(tmp_path):
     near = [0] * 1000
     path = tmp_path / 'ind.cora.graph'
-    path.write_bytes(small.pickled(dict.fromkeys(range(10_000), near)))
+    path.write_bytes(small.pickled(dict.fromkeys(range(12), near)))
     with pytest.raises(CorruptDatasetError, match='lists of at most'):
-        read_pickled_neighbours(path, 10_000)
+        read_pickled_neighbours(path, 12)
 
 
 def test_cut_off_anywhere(data_root, tmp_path):
