@@ -209,7 +209,7 @@ def _check_operations(content: bytes) -> None:
         if name not in _OPERATIONS:
             raise pickle.UnpicklingError(f'it has a {name}')
         # A place in the table of what is kept takes memory up to there.
-        if name == 'LONG_BINPUT' and not 0 <= argument <= len(content):
+        if name == 'LONG_BINPUT' and int(argument or 0) > len(content):
             raise pickle.UnpicklingError(f'it has a place {argument}')
         for kind in _FEW:
             count[kind] += kind in name
