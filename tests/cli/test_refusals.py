@@ -216,7 +216,7 @@ def test_help_starts_with_own_arguments(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         cli.run(['fit', '--help'])
     lines = capsys.readouterr().out.splitlines()
-    start = '\n'.join(lines[:110])
+    start = '\n'.join(lines[:140])
     for word in (
         '--run_dir',
         '--model.num_experts',
