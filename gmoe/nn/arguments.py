@@ -62,6 +62,23 @@ def check_nodes(x: object, where: str = '') -> Tensor:
     )
 
 
+def with_columns(x: Tensor, more: Tensor | None) -> Tensor:
+    """Node features with further columns for a router beside them.
+
+    Args:
+        x: The features, of shape :math:`(N, D)`.
+        more: The columns, of shape :math:`(N, C)`; :obj:`None` for none.
+    """
+    if more is None:
+        return x
+    check_shape('router_input', more, [x.size(0), None])
+    if not more.is_floating_point():
+        raise ValueError(
+            f"'router_input' must be a floating-point tensor, got {more.dtype}"
+        )
+    return torch.cat([x, more.to(x.dtype)], dim=1)
+
+
 def check_batch(
     batch: Tensor | None, x: Tensor, batch_size: int | None
 ) -> tuple[Tensor, int]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gmoe import ops
 from gmoe.common.arguments import check_choice
-from gmoe.nn.arguments import check_dtype, check_nodes
+from gmoe.nn.arguments import check_dtype, check_nodes, with_columns
 from gmoe.nn.edge_mask import (
     EdgeMask,
     clear_after_failure,
@@ -49,7 +49,9 @@ class GMoEConv(nn.Module):
             :class:`GINExperts` or :class:`ModuleExperts`.
         top_k: The number of experts selected for each node, for the default
             router.
-        router: The router, in place of the default noisy top-k gate.
+        router: The router, in place of the default noisy top-k gate. One with
+            more :obj:`in_channels` than the experts sees more (see
+            :obj:`router_input` of the forward pass).
         norm: Normalisation of each expert's outputs: :obj:`"batch_norm"`,
             :obj:`"layer_norm"` or :obj:`None`. (default:
             :obj:`"batch_norm"`)
@@ -115,8 +117,7 @@ class GMoEConv(nn.Module):
         )
         self.shared = None
         if shared_experts is not None:
-            _check_alike(shared_experts, experts)
-            self.shared = SharedExperts(shared_experts, norm)
+            self.shared = SharedExperts(shared_experts, norm, beside=experts)
         self.edge_mask = EdgeMask(2 if self.num_experts_2hop > 0 else 1)
         self.combine = combine
         self.dispatch = dispatch
@@ -169,6 +170,7 @@ class GMoEConv(nn.Module):
         *,
         return_routing: Literal[False] = False,
         batch: Tensor | None = None,
+        router_input: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor: ...
 
@@ -183,6 +185,7 @@ class GMoEConv(nn.Module):
         *,
         return_routing: Literal[True],
         batch: Tensor | None = None,
+        router_input: Tensor | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Routing]: ...
 
@@ -196,6 +199,7 @@ class GMoEConv(nn.Module):
         *,
         return_routing: bool = False,
         batch: Tensor | None = None,
+        router_input: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor | tuple[Tensor, Routing]:
         r"""Convolves node features.
@@ -213,6 +217,10 @@ class GMoEConv(nn.Module):
             batch: The graph of each node, for a router that looks at it (see
                 :attr:`~gmoe.routing.Router.needs_batch`). (default: one
                 graph)
+            router_input: More columns for the router, beside the node
+                features, of shape :math:`(N, C)` (see
+                :class:`gmoe.transforms.RouterInput`). The router's
+                :obj:`in_channels` are then :math:`D_{in} + C`.
             **kwargs: What else the experts of :class:`ModuleExperts` take,
                 such as ``edge_type``.
 
@@ -221,11 +229,11 @@ class GMoEConv(nn.Module):
                 hop-2 edges are missing, or not those of the hop-1 edges (see
                 :func:`~gmoe.nn.hop_check.check_hop_2`).
         """
-        check_nodes(x)
+        seen = with_columns(check_nodes(x), router_input)
         if self.needs_batch:
-            routing = self.router(x, batch)
+            routing = self.router(seen, batch)
         else:
-            routing = self.router(x)
+            routing = self.router(seen)
             if batch is not None:
                 kwargs['batch'] = batch
         check_dtype(x, self.experts)
@@ -300,15 +308,6 @@ class GMoEConv(nn.Module):
 
     def extra_repr(self) -> str:
         return f'combine={self.combine!r}, dispatch={self.dispatch!r}'
-
-
-def _check_alike(shared: ExpertBank, experts: ExpertBank) -> None:
-    sizes = [(b.in_channels, b.out_channels) for b in (shared, experts)]
-    if sizes[0] != sizes[1]:
-        raise ValueError(
-            "'shared_experts' must have the input and output sizes of "
-            f"'experts', {sizes[1]}, got {sizes[0]}"
-        )
 
 
 def _neighborhood(

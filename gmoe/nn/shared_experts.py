@@ -30,6 +30,10 @@ class SharedExperts(nn.Module):
         experts: The bank of :math:`s` experts, of any kind.
         norm: Normalisation of each expert's outputs: :obj:`"batch_norm"`,
             :obj:`"layer_norm"` or :obj:`None`.
+        beside: The bank that they are added to, whose sizes they must have.
+
+    Raises:
+        ValueError: If they have not.
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, hop-1 edges, hop-2
@@ -37,8 +41,20 @@ class SharedExperts(nn.Module):
         - **output:** node features :math:`(N, D_{out})`
     """
 
-    def __init__(self, experts: ExpertBank, norm: str | None) -> None:
+    def __init__(
+        self,
+        experts: ExpertBank,
+        norm: str | None,
+        beside: ExpertBank | None = None,
+    ) -> None:
         super().__init__()
+        banks = (experts, beside or experts)
+        sizes, wanted = ((b.in_channels, b.out_channels) for b in banks)
+        if sizes != wanted:
+            raise ValueError(
+                "'shared_experts' must have the input and output sizes of "
+                f"'experts', {wanted}, got {sizes}"
+            )
         self.experts = experts
         self.norm = (
             None
