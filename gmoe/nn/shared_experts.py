@@ -15,8 +15,7 @@ from gmoe.routing import Routing
 
 class SharedExperts(nn.Module):
     r"""The sum of all experts of a bank at every node, each normalised:
-    the shared experts of `DeepSeekMoE <https://arxiv.org/abs/2401.06066>`_
-    (eq. 9).
+    the shared experts of `DeepSeekMoE <https://arxiv.org/abs/2401.06066>`_.
 
     .. math::
         \mathbf{x}^{\prime}_i = \sum_{o = 1}^{s} \mathrm{norm}_o \big(

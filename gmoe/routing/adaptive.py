@@ -70,7 +70,7 @@ class TopAny(Selection):
     r"""The experts whose score exceeds a threshold that is learned, one per
     expert: the top-any gating of `"Dynamic Mixture of Experts: An Auto-Tuning
     Approach for Efficient Transformer Models"
-    <https://arxiv.org/abs/2405.14297>`_ (section 3.1).
+    <https://arxiv.org/abs/2405.14297>`_.
 
     .. math::
         \mathcal{T}_i = \{ o : \sigma(Q_{io}) \ge \sigma(\theta_o) \}, \qquad

@@ -24,7 +24,7 @@ class BalancedTopK(Selection):
     r"""The :math:`k` experts with the largest affinity plus bias, where the
     bias follows the load: `"Auxiliary-Loss-Free Load Balancing Strategy for
     Mixture-of-Experts" <https://arxiv.org/abs/2408.15664>`_, as in
-    `DeepSeek-V3 <https://arxiv.org/abs/2412.19437>`_ (eq. 13-16).
+    `DeepSeek-V3 <https://arxiv.org/abs/2412.19437>`_.
 
     .. math::
         s_{io} = \sigma(Q_{io}), \qquad

@@ -12,7 +12,7 @@ from gmoe.routing.select import Selection
 class ExpertChoice(Selection):
     r"""Each expert takes the nodes with the largest scores for it, the same
     number for each expert: `"Mixture-of-Experts with Expert Choice Routing"
-    <https://arxiv.org/abs/2202.09368>`_ (eq. 1-2).
+    <https://arxiv.org/abs/2202.09368>`_.
 
     .. math::
         \mathbf{P}_i = \mathrm{softmax}(\mathbf{Q}_i), \qquad

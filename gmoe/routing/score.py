@@ -99,7 +99,7 @@ class AttentionScore(nn.Module):
 
 class CosineScore(nn.Module):
     r"""Cosine similarity of the input with one learned vector per expert, as
-    in `DynMoE <https://arxiv.org/abs/2405.14297>`_ (section 3.1):
+    in `DynMoE <https://arxiv.org/abs/2405.14297>`_:
 
     .. math::
         Q_{io} = \frac{\langle \mathbf{x}_i, \mathbf{w}_o \rangle}

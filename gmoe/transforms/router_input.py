@@ -36,7 +36,7 @@ class RouterInput(BaseTransform):
     - ``"walks"``: the probabilities that a random walk is back after
       :math:`2, \ldots, w + 1` steps, :math:`(\mathbf{A}
       \mathbf{D}^{-1})^t_{ii}` (`Dwivedi et al. 2022
-      <https://arxiv.org/abs/2110.07875>`_, eq. 12, where 1 step is too).
+      <https://arxiv.org/abs/2110.07875>`_, where 1 step is too).
     - ``"agreement"``: the cosine similarity of a node's features with the
       mean of its neighbours' (the numbers as they are); 0 without any.
 
