@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -77,11 +78,14 @@ def write_json(path: Path, result: dict[str, Any]) -> None:
 
 
 def _public(arguments: list[str]) -> list[str]:
-    # The data's folder is a matter of the machine.
+    # Where folders are is a matter of the machine: of the data's, what is
+    # below it stays, and of others their own names.
     root = os.environ.get('GMOE_DATA_ROOT')
+    if root:
+        arguments = [a.replace(root, '$GMOE_DATA_ROOT') for a in arguments]
     return [
-        arg.replace(root, '$GMOE_DATA_ROOT') if root else arg
-        for arg in arguments
+        re.sub(r'(^|=)[/~](?:[^=]*/)?(?=[^/]+/?$)', r'\1.../', argument)
+        for argument in arguments
     ]
 
 
