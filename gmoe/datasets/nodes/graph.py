@@ -32,7 +32,7 @@ from gmoe.datasets.nodes.tables import read_tables
 class NodeGraph(NamedTuple):
     """A graph whose nodes are classified, and what is known of it.
 
-    Attributes:
+    Args:
         data: The graph: features :obj:`x`, :obj:`edge_index`, and
             :obj:`edge_weight` if edges have one; the three masks
             :obj:`train_mask`, :obj:`val_mask` and :obj:`test_mask` of one
