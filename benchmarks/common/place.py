@@ -110,4 +110,14 @@ def ogb_root(root: Path | None) -> Path:
         root: The one that is asked for. (default: ``ogb`` below the
             environment variable ``GMOE_DATA_ROOT``, or ``data``)
     """
-    return root or Path(os.environ.get('GMOE_DATA_ROOT', 'data')) / 'ogb'
+    return root or data_root('ogb')
+
+
+def data_root(name: str) -> Path:
+    """The folder of datasets where none is asked for: below the environment
+    variable ``GMOE_DATA_ROOT``, or ``data``.
+
+    Args:
+        name: Its name, such as ``ogb``.
+    """
+    return Path(os.environ.get('GMOE_DATA_ROOT', 'data')) / name

@@ -23,6 +23,7 @@ import yaml
 from rich.console import Console
 
 from benchmarks.common.options import user_path
+from benchmarks.common.place import data_root
 from benchmarks.common.record import ROOT, command
 from benchmarks.reproduce import search
 from benchmarks.reproduce.display import Display
@@ -117,7 +118,7 @@ def _run(options: Namespace) -> None:
     cells = table.select(options.cells, options.datasets)
     if options.search:
         cells = search.candidates(cells)
-    options.root = options.root or default_root(table)
+    options.root = options.root or data_root(Path(table.root).name)
     _check_root(options.root, cells)
     if any(cell.kind == 'switch' for cell in cells):
         cells = _fitting(cells)
@@ -178,16 +179,6 @@ def _fitting(cells: list[Cell]) -> list[Cell]:
             f"'cells' must name rows that go with the model, got {left_out}"
         )
     return kept
-
-
-def default_root(table: Table) -> Path:
-    """The folder of a table's datasets where none is given.
-
-    Args:
-        table: The table.
-    """
-    data = Path(os.environ.get('GMOE_DATA_ROOT', 'data'))
-    return data / Path(table.root).name
 
 
 def results_folder(table: Table, seeds: range, count: int) -> Path:

@@ -12,7 +12,6 @@ a folder as transformers reads it, in half precision.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from transformers import AutoTokenizer, T5ForConditionalGeneration
 
 from benchmarks.common.memory import keep_freed_memory
 from benchmarks.common.options import at_least_one, run
+from benchmarks.common.place import data_root
 from benchmarks.common.record import ROOT, provenance, write_json
 from benchmarks.reproduce.kinds.samsum_parts import Part
 from benchmarks.reproduce.kinds.switch_place import SMALL
@@ -62,7 +62,7 @@ def main(
     )
     torch.set_num_threads(threads)
     keep_freed_memory()
-    root = root or Path(os.environ.get('GMOE_DATA_ROOT', 'data')) / 'samsum'
+    root = root or data_root('samsum')
     train, validation = (
         _part(root, split, rows) for split in ('train', 'validation')
     )

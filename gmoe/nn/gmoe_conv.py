@@ -240,7 +240,7 @@ class GMoEConv(nn.Module):
         hop1 = hop2 = None
         is_explained = self.edge_mask.explain is True
         if self.num_experts_1hop > 0 or is_explained:
-            hop1 = _neighborhood(edge_index, edge_attr, x, 'edge_index')
+            hop1 = Neighborhood.of(edge_index, edge_attr, x.size(0))
         if self.num_experts_2hop > 0:
             if edge_index_2hop is None:
                 count = self.num_experts_1hop + self.num_experts_2hop
@@ -250,11 +250,11 @@ class GMoEConv(nn.Module):
                     f'{count} experts look at hop-2 edges;'
                     ' make them with gmoe.transforms.TwoHop, got None'
                 )
-            hop2 = _neighborhood(
-                edge_index_2hop, edge_attr_2hop, x, 'edge_index_2hop'
+            hop2 = Neighborhood.of(
+                edge_index_2hop, edge_attr_2hop, x.size(0), 'edge_index_2hop'
             )
             if isinstance(edge_index_2hop, Tensor) and edge_index is not None:
-                near = hop1 or _neighborhood(edge_index, None, x, 'edge_index')
+                near = hop1 or Neighborhood.of(edge_index, None, x.size(0))
                 check_hop_2(near, hop2)
         # The other experts change batch statistics alone.
         is_dense = self.dispatch == 'dense' and self.training
@@ -308,12 +308,3 @@ class GMoEConv(nn.Module):
 
     def extra_repr(self) -> str:
         return f'combine={self.combine!r}, dispatch={self.dispatch!r}'
-
-
-def _neighborhood(
-    edges: Any, edge_attr: Tensor | None, x: Tensor, name: str
-) -> Neighborhood:
-    if isinstance(edges, Neighborhood):
-        edges.check_given_for(x.size(0), edge_attr, name)
-        return edges
-    return Neighborhood.from_edge_index(edges, edge_attr, x.size(0), name)

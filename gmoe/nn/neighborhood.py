@@ -100,6 +100,30 @@ class Neighborhood:
             _memo={_CHECKED: True},
         )
 
+    @classmethod
+    def of(
+        cls,
+        edges: Any,
+        edge_attr: Tensor | None,
+        num_nodes: int,
+        name: str = 'edge_index',
+    ) -> Neighborhood:
+        """The edges of a layer's call, which are sorted unless they are.
+
+        Args:
+            edges: Edge indices, or sorted edges.
+            edge_attr: Their features, which sorted ones hold themselves.
+            num_nodes: Number of nodes.
+            name: How error messages call the edges.
+
+        Raises:
+            ValueError: If they are wrong, or do not go with the call.
+        """
+        if isinstance(edges, Neighborhood):
+            edges.check_given_for(num_nodes, edge_attr, name)
+            return edges
+        return cls.from_edge_index(edges, edge_attr, num_nodes, name)
+
     @property
     def num_nodes(self) -> int:
         """The number of nodes :math:`N`."""

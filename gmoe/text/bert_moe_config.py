@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from typing import Any
 
 from gmoe.common.arguments import (
@@ -16,8 +15,8 @@ from gmoe.common.require import require
 from gmoe.common.shown import shown
 from gmoe.nn.experts.mlp import ACTIVATIONS
 from gmoe.routing import ROUTER_PRESETS
-from gmoe.text.checks import check_names
-from gmoe.text.foreign import GENERATION, unknown_names
+from gmoe.text.checks import check_names, check_selected
+from gmoe.text.foreign import keep_foreign, split_foreign, unknown_names
 from gmoe.text.head import POOLINGS
 from gmoe.text.old_names import with_new_names
 
@@ -87,7 +86,7 @@ class BertMoeConfig(PretrainedConfig):
     ) -> None:
         kwargs = with_new_names(kwargs)
         # A misspelt setting would be kept, and do nothing.
-        check_names('settings', _unknown(kwargs), _OWN)
+        check_names('settings', unknown_names(kwargs, _OWN), _OWN)
         self.encoder_config = _encoder_config(encoder_config)
         self.num_experts = num_experts
         self.experts_per_token = experts_per_token
@@ -125,18 +124,7 @@ class BertMoeConfig(PretrainedConfig):
             check_integer(1, **{name: getattr(self, name)})
         check_share(dropout=self.dropout)
         check_number(balance_weight=self.balance_weight)
-        self._check_experts_per_token()
-
-    def _check_experts_per_token(self) -> None:
-        selected = self.experts_per_token
-        if self.router.endswith('topk'):
-            check_integer(1, self.num_experts, experts_per_token=selected)
-        elif selected is not None:
-            raise ValueError(
-                f"'experts_per_token' must be None for the router "
-                f'{self.router!r}, which selects no fixed number, got '
-                f'{shown(selected)}'
-            )
+        check_selected(self.router, self.num_experts, self.experts_per_token)
 
     @classmethod
     def from_dict(
@@ -153,13 +141,10 @@ class BertMoeConfig(PretrainedConfig):
             ValueError: If a setting is out of range.
         """
         config_dict = with_new_names(config_dict)
-        foreign = {name: config_dict[name] for name in _unknown(config_dict)}
-        own = {k: v for k, v in config_dict.items() if k not in foreign}
+        own, foreign = split_foreign(config_dict, _OWN)
         out = super().from_dict(own, **with_new_names(kwargs))
         config = out[0] if isinstance(out, tuple) else out
-        for name, value in foreign.items():
-            if name not in GENERATION:
-                setattr(config, name, value)
+        keep_foreign(config, foreign)
         config.check_settings()
         return out
 
@@ -173,10 +158,6 @@ class BertMoeConfig(PretrainedConfig):
         """The settings that take the place of the preset's."""
         settings = {'noise': self.router_noise, 'topk_first': self.topk_first}
         return {k: v for k, v in settings.items() if v is not None}
-
-
-def _unknown(settings: Iterable[str]) -> list[str]:
-    return unknown_names(settings, _OWN)
 
 
 def _encoder_config(

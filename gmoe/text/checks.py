@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from gmoe.common.arguments import check_integer
 from gmoe.common.shown import shown
 
 #: A category.
@@ -87,6 +88,33 @@ def check_names(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
         raise ValueError(
             f"'{kind}' must be settings that exist, got {name!r}: {hint}"
         )
+
+
+def check_selected(
+    router: str, num_experts: int, experts_per_token: Any, **others: Any
+) -> None:
+    """Looks at settings of the selection of experts.
+
+    Args:
+        router: The router; those without ``topk`` select no fixed number.
+        num_experts: The number of experts.
+        experts_per_token: The number that is selected.
+        **others: Further settings that only a selection has.
+
+    Raises:
+        ValueError: If the number is out of range, or one is given to a router
+            that does not select.
+    """
+    if router.endswith('topk'):
+        check_integer(1, num_experts, experts_per_token=experts_per_token)
+        return
+    others = {'experts_per_token': experts_per_token, **others}
+    for name, value in others.items():
+        if value is not None:
+            raise ValueError(
+                f"'{name}' must be None for the router {router!r}, which "
+                f'selects no fixed number, got {shown(value)}'
+            )
 
 
 def _values(values: Any, name: str, what: str) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from typing import Any
 
 from gmoe.common.require import require
 
@@ -61,3 +62,29 @@ def unknown_names(names: Iterable[str], own: Iterable[str]) -> list[str]:
     known = {*own, *FOREIGN}
     # What begins with an underscore is transformers' own.
     return [n for n in names if n not in known and not n.startswith('_')]
+
+
+def split_foreign(
+    settings: dict[str, Any], own: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings in a file that are known, and those that another version
+    may have written.
+
+    Args:
+        settings: The settings in the file.
+        own: The names of the model's own settings.
+    """
+    foreign = {name: settings[name] for name in unknown_names(settings, own)}
+    return {k: v for k, v in settings.items() if k not in foreign}, foreign
+
+
+def keep_foreign(config: PretrainedConfig, foreign: dict[str, Any]) -> None:
+    """Keeps settings that are not known, but for those of generating text.
+
+    Args:
+        config: The configuration, which is changed.
+        foreign: The settings.
+    """
+    for name, value in foreign.items():
+        if name not in GENERATION:
+            setattr(config, name, value)

@@ -263,7 +263,7 @@ class NodeGNN(Pretrained):
         edge_index_2hop: Tensor | Neighborhood | None,
         num_nodes: int,
     ) -> tuple[Neighborhood, Neighborhood | None]:
-        hop1 = _neighborhood(edge_index, num_nodes, 'edge_index')
+        hop1 = Neighborhood.of(edge_index, None, num_nodes)
         if self.num_hops == 1:
             return hop1, None
         if edge_index_2hop is None:
@@ -271,7 +271,9 @@ class NodeGNN(Pretrained):
                 "'edge_index_2hop' must be given: the network looks at hop-2 "
                 'edges; make them with gmoe.transforms.TwoHop, got None'
             )
-        hop2 = _neighborhood(edge_index_2hop, num_nodes, 'edge_index_2hop')
+        hop2 = Neighborhood.of(
+            edge_index_2hop, None, num_nodes, 'edge_index_2hop'
+        )
         if not isinstance(edge_index_2hop, Neighborhood):
             check_hop_2(hop1, hop2)
         return hop1, hop2
@@ -314,12 +316,3 @@ class NodeGNN(Pretrained):
             f'num_experts={self.num_experts}, '
             f'num_experts_1hop={self.num_experts_1hop})'
         )
-
-
-def _neighborhood(
-    edges: Tensor | Neighborhood, num_nodes: int, name: str
-) -> Neighborhood:
-    if isinstance(edges, Neighborhood):
-        edges.check_given_for(num_nodes, None, name)
-        return edges
-    return Neighborhood.from_edge_index(edges, None, num_nodes, name)

@@ -45,6 +45,24 @@ def check_pairs(
     return texts[0], texts[1]
 
 
+def check_validation(validation: Any) -> tuple[list[str], list[str]]:
+    """The dialogues and the summaries for validation, as lists.
+
+    Args:
+        validation: Both.
+
+    Raises:
+        ValueError: If they are no such pair.
+    """
+    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+        raise ValueError(
+            "'validation' must be a pair of dialogues and summaries, got "
+            f'{shown(validation)}'
+        )
+    dialogues, summaries = validation
+    return check_pairs(dialogues, summaries, ' of validation')
+
+
 class Encoder:
     """Puts dialogues and summaries into tokens, and tokens into summaries.
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from gmoe.common.arguments import check_integer
 from gmoe.common.require import require
-from gmoe.common.shown import shown
 from gmoe.text.checkpoints import digest, model_settings, training_folder
 from gmoe.text.checks import check_texts
-from gmoe.text.summaries.encoding import Encoder, check_pairs
+from gmoe.text.summaries.encoding import (
+    Encoder,
+    check_pairs,
+    check_validation,
+)
 from gmoe.text.summaries.generation import generate
 from gmoe.text.summaries.rouge import rouge_scores
 from gmoe.text.summaries.saved import load, save
@@ -237,7 +240,7 @@ class Summarizer:
         # What the best epoch is chosen on, and its scores.
         if validation is None:
             return None, None
-        dialogues, summaries = _check_validation(validation)
+        dialogues, summaries = check_validation(validation)
         rows = self._encoder.rows(dialogues, summaries, 'validation')
         # Dialogues of a length together need less padding.
         lengths = [len(row['input_ids']) for row in rows]
@@ -310,12 +313,3 @@ class Summarizer:
             ):
                 fingerprint[name + what] = digest(row[key] for row in rows)
         return fingerprint
-
-
-def _check_validation(validation: Pairs) -> tuple[list[str], list[str]]:
-    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-        raise ValueError(
-            "'validation' must be a pair of dialogues and summaries, got "
-            f'{shown(validation)}'
-        )
-    return check_pairs(*validation, where=' of validation')

@@ -12,8 +12,8 @@ from gmoe.common.arguments import check_choice, check_integer, check_number
 from gmoe.common.require import require
 from gmoe.common.shown import shown
 from gmoe.routing import ROUTER_PRESETS
-from gmoe.text.checks import check_names
-from gmoe.text.foreign import GENERATION, unknown_names
+from gmoe.text.checks import check_names, check_selected
+from gmoe.text.foreign import keep_foreign, split_foreign, unknown_names
 
 require('transformers')
 
@@ -164,16 +164,12 @@ class SwitchMoeConfig(SwitchTransformersConfig):
             balance_weight=self.balance_weight,
             z_loss_weight=self.z_loss_weight,
         )
-        selected = self.experts_per_token
-        if self.selects:
-            check_integer(1, self.num_experts, experts_per_token=selected)
-        for name in ('experts_per_token', 'topk_first'):
-            if not self.selects and getattr(self, name) is not None:
-                raise ValueError(
-                    f"'{name}' must be None for the router "
-                    f'{self.router!r}, which selects no fixed number, got '
-                    f'{shown(getattr(self, name))}'
-                )
+        check_selected(
+            self.router,
+            self.num_experts,
+            self.experts_per_token,
+            topk_first=self.topk_first,
+        )
 
     @classmethod
     def from_dict(
@@ -197,13 +193,10 @@ class SwitchMoeConfig(SwitchTransformersConfig):
                 'SwitchMoeForConditionalGeneration.from_switch and upcycle '
                 'make a mixture of other models'
             )
-        foreign = unknown_names(config_dict, SETTINGS)
-        own = {k: v for k, v in config_dict.items() if k not in foreign}
+        own, foreign = split_foreign(config_dict, SETTINGS)
         out = super().from_dict(own, **kwargs)
         config = out[0] if isinstance(out, tuple) else out
-        for name in foreign:
-            if name not in GENERATION:
-                setattr(config, name, config_dict[name])
+        keep_foreign(config, foreign)
         config.check_settings()
         return out
 
