@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +14,7 @@ from gmoe.cli.trained import (
     find_device,
     quiet_loading,
     say,
+    until_enough_is_read,
 )
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import counted
@@ -56,11 +55,8 @@ def main(arguments: list[str]) -> None:
             'calibration.safetensors, which its training leaves, got '
             f'{options.interval}'
         )
-    try:
+    with until_enough_is_read():
         _predict(model, options)
-    except BrokenPipeError:
-        # Whoever reads the output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> Parser:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-import os
-import sys
 import warnings
 from typing import Any
 
 from gmoe.cli.dialogues import Dialogues, read_dialogues
 from gmoe.cli.parser import Parser
-from gmoe.cli.trained import find_device, quiet_loading, say
+from gmoe.cli.trained import (
+    find_device,
+    quiet_loading,
+    say,
+    until_enough_is_read,
+)
 from gmoe.common.arguments import check_integer
 from gmoe.common.shown import counted
 
@@ -55,11 +58,8 @@ def main(arguments: list[str]) -> None:
             message = str(error).replace("'folder' must", "'model' must", 1)
             raise ValueError(message) from error
     summarizer.model.to(device)
-    try:
+    with until_enough_is_read():
         _summarize(summarizer, table, options)
-    except BrokenPipeError:
-        # Whoever reads the output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> Parser:

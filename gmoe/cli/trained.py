@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -51,6 +52,16 @@ def quiet_loading() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)
         yield
+
+
+@contextmanager
+def until_enough_is_read() -> Iterator[None]:
+    """Ends what is written to the standard output without an error where
+    whoever reads it has seen enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(line: str) -> None:

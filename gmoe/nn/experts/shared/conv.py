@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 import torch
@@ -11,8 +11,8 @@ from torch_geometric.nn.aggr import MeanAggregation, SumAggregation
 
 from gmoe import ops
 from gmoe.nn.experts.shared.plain import is_plain_conv, is_plain_linear
+from gmoe.nn.experts.shared.rows import RoutedRows
 from gmoe.nn.neighborhood import Neighborhood
-from gmoe.routing import ExpertSlots
 
 
 class SharedConv:
@@ -73,22 +73,11 @@ class SharedConv:
             out = out / degree.to(out.dtype)
         return out
 
-    def outputs(
-        self,
-        experts: Sequence[Any],
-        rows: Tensor,
-        x: Tensor,
-        slots: ExpertSlots,
-        channels: int,
-    ) -> Tensor:
+    def outputs(self, routed: RoutedRows) -> Tensor:
         r"""Transforms the rows of each expert.
 
         Args:
-            experts: The experts.
-            rows: What :meth:`aggregate` gives for each slot.
-            x: Node features of shape :math:`(N, D_{in})`.
-            slots: The slots.
-            channels: The size of their outputs.
+            routed: What :meth:`aggregate` gives, for each slot.
 
         Returns:
             Outputs of shape :math:`(S, D_{out})`.

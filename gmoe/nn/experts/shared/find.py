@@ -13,7 +13,7 @@ from gmoe.nn.experts import expert_module
 from gmoe.nn.experts.shared.conv import SharedConv
 from gmoe.nn.experts.shared.gcn import SharedGCN, SharedSG
 from gmoe.nn.experts.shared.gin import SharedGIN
-from gmoe.nn.experts.shared.rows import slot_rows
+from gmoe.nn.experts.shared.rows import RoutedRows, slot_rows
 from gmoe.nn.experts.shared.sage import SharedGraph, SharedSAGE
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.routing import ExpertSlots
@@ -123,7 +123,9 @@ class SharedCall:
             for hop, weight in zip(self.hops, self.weights)
         ]
         rows = slot_rows(aggregates, slots, num_experts_1hop)
-        return self.conv.outputs(self.experts, rows, x, slots, channels)
+        return self.conv.outputs(
+            RoutedRows(self.experts, rows, x, slots, channels)
+        )
 
 
 def _edge_weight(

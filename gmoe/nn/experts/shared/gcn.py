@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 import torch
@@ -12,9 +12,8 @@ from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
 from gmoe import ops
 from gmoe.nn.experts.shared.conv import SharedConv, adjacency_of
-from gmoe.nn.experts.shared.rows import map_rows
+from gmoe.nn.experts.shared.rows import RoutedRows
 from gmoe.nn.neighborhood import Neighborhood
-from gmoe.routing import ExpertSlots
 
 
 class SharedGCN(SharedConv):
@@ -47,19 +46,11 @@ class SharedGCN(SharedConv):
             return super().aggregate(expert, x, hop, weight)
         return normalized_sum(expert, x, hop, weight, expert.improved)
 
-    def outputs(
-        self,
-        experts: Sequence[Any],
-        rows: Tensor,
-        x: Tensor,
-        slots: ExpertSlots,
-        channels: int,
-    ) -> Tensor:
-        out = map_rows([expert.lin for expert in experts], rows, slots.ptr)
-        if experts[0].bias is None:
+    def outputs(self, routed: RoutedRows) -> Tensor:
+        out = routed.map('lin', routed.rows)
+        if routed.experts[0].bias is None:
             return out
-        bias = torch.stack([expert.bias for expert in experts])
-        return out + ops.gather_rows(bias, slots.expert)
+        return out + routed.parameter('bias')
 
 
 class SharedSG(SharedConv):
@@ -81,15 +72,8 @@ class SharedSG(SharedConv):
             x = normalized_sum(expert, x, hop, weight)
         return x
 
-    def outputs(
-        self,
-        experts: Sequence[Any],
-        rows: Tensor,
-        x: Tensor,
-        slots: ExpertSlots,
-        channels: int,
-    ) -> Tensor:
-        return map_rows([expert.lin for expert in experts], rows, slots.ptr)
+    def outputs(self, routed: RoutedRows) -> Tensor:
+        return routed.map('lin', routed.rows)
 
 
 def normalized_sum(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from gmoe import ops
 from gmoe.nn.experts.shared.conv import SharedConv
 from gmoe.nn.experts.shared.networks import run_networks
-from gmoe.routing import ExpertSlots
+from gmoe.nn.experts.shared.rows import RoutedRows
 
 
 class SharedGIN(SharedConv):
@@ -30,15 +28,9 @@ class SharedGIN(SharedConv):
             return None
         return super().settings(expert)
 
-    def outputs(
-        self,
-        experts: Sequence[Any],
-        rows: Tensor,
-        x: Tensor,
-        slots: ExpertSlots,
-        channels: int,
-    ) -> Tensor:
-        scale = 1 + torch.stack([expert.eps for expert in experts])
-        own = ops.gather_rows(x, slots.node)
-        rows = rows + own * ops.gather_rows(scale, slots.expert)
-        return run_networks([e.nn for e in experts], rows, slots.ptr, channels)
+    def outputs(self, routed: RoutedRows) -> Tensor:
+        rows = routed.rows + routed.own() * (1 + routed.parameter('eps'))
+        return run_networks(
+            [expert.nn for expert in routed.experts],
+            *(rows, routed.slots.ptr, routed.channels),
+        )

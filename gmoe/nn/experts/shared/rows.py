@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,6 +11,48 @@ from torch import Tensor
 
 from gmoe import ops
 from gmoe.routing import ExpertSlots
+
+
+@dataclass(frozen=True)
+class RoutedRows:
+    r"""What the experts of a call see.
+
+    Args:
+        experts: The experts.
+        rows: What they have aggregated, one row for each slot.
+        x: Node features of shape :math:`(N, D_{in})`.
+        slots: The slots.
+        channels: The size of the experts' outputs.
+    """
+
+    experts: Sequence[Any]
+    rows: Tensor
+    x: Tensor
+    slots: ExpertSlots
+    channels: int
+
+    def own(self) -> Tensor:
+        """The features of each slot's own node."""
+        return ops.gather_rows(self.x, self.slots.node)
+
+    def map(self, name: str, rows: Tensor) -> Tensor:
+        """Applies a linear map of each expert to its rows.
+
+        Args:
+            name: The attribute that holds the map.
+            rows: One row for each slot.
+        """
+        linears = [getattr(expert, name) for expert in self.experts]
+        return map_rows(linears, rows, self.slots.ptr)
+
+    def parameter(self, name: str) -> Tensor:
+        """A parameter of each slot's expert.
+
+        Args:
+            name: Its name.
+        """
+        stacked = [getattr(expert, name) for expert in self.experts]
+        return ops.gather_rows(torch.stack(stacked), self.slots.expert)
 
 
 def map_rows(linears: Iterable[Any], rows: Tensor, ptr: Tensor) -> Tensor:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
 
-from gmoe import ops
 from gmoe.nn.experts.shared.conv import SharedConv
-from gmoe.nn.experts.shared.rows import map_rows
-from gmoe.routing import ExpertSlots
+from gmoe.nn.experts.shared.rows import RoutedRows
 
 
 class SharedSAGE(SharedConv):
@@ -25,19 +23,11 @@ class SharedSAGE(SharedConv):
     def settings(self, expert: Any) -> Hashable:
         return None if expert.project else super().settings(expert)
 
-    def outputs(
-        self,
-        experts: Sequence[Any],
-        rows: Tensor,
-        x: Tensor,
-        slots: ExpertSlots,
-        channels: int,
-    ) -> Tensor:
-        out = map_rows([e.lin_l for e in experts], rows, slots.ptr)
-        if experts[0].root_weight:
-            own = ops.gather_rows(x, slots.node)
-            out = out + map_rows([e.lin_r for e in experts], own, slots.ptr)
-        if experts[0].normalize:
+    def outputs(self, routed: RoutedRows) -> Tensor:
+        out = routed.map('lin_l', routed.rows)
+        if routed.experts[0].root_weight:
+            out = out + routed.map('lin_r', routed.own())
+        if routed.experts[0].normalize:
             out = functional.normalize(out, p=2.0, dim=-1)
         return out
 
@@ -49,15 +39,6 @@ class SharedGraph(SharedConv):
 
     linears = ('lin_rel', 'lin_root')
 
-    def outputs(
-        self,
-        experts: Sequence[Any],
-        rows: Tensor,
-        x: Tensor,
-        slots: ExpertSlots,
-        channels: int,
-    ) -> Tensor:
-        own = ops.gather_rows(x, slots.node)
-        return map_rows(
-            [e.lin_rel for e in experts], rows, slots.ptr
-        ) + map_rows([e.lin_root for e in experts], own, slots.ptr)
+    def outputs(self, routed: RoutedRows) -> Tensor:
+        neighbours = routed.map('lin_rel', routed.rows)
+        return neighbours + routed.map('lin_root', routed.own())
