@@ -28,7 +28,7 @@ class TopP(Selection):
     scores of all experts, so that those which were not chosen learn too.
 
     Flat probabilities cost many experts. The paper adds
-    :func:`~gmoe.routing.entropy_loss`, with a factor of 1e-4, against them.
+    :func:`~gmoe.routing.entropy_loss`, with a small factor, against them.
 
     Args:
         p: The probability :math:`p` that is to be reached.
