@@ -23,6 +23,7 @@ _CLASSES = {
         'MoleculeDataModule',
         'OGBMolDataModule',
         'HopMixtureDataModule',
+        'PeptidesDataModule',
         'NodeDataModule',
         'WebNLGDataModule',
     ),

@@ -26,6 +26,7 @@ from gmoe.datasets.ogb.info import (
 )
 from gmoe.datasets.ogb.molecules import OGBMolDataset
 from gmoe.datasets.ogb.smiles import from_smiles
+from gmoe.datasets.peptides import PeptidesFunc
 from gmoe.datasets.samsum import SAMSum, SAMSumEntry
 from gmoe.datasets.triples import (
     TextFeatures,
@@ -53,6 +54,7 @@ __all__ = [
     'NodeInfo',
     'OGBMolDataset',
     'OGBMolInfo',
+    'PeptidesFunc',
     'SAMSum',
     'SAMSumEntry',
     'TextFeatures',

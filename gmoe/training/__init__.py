@@ -20,6 +20,7 @@ from gmoe.training.molecule_data_module import MoleculeDataModule
 from gmoe.training.node_data_module import NodeDataModule
 from gmoe.training.node_predictor import NodePredictor
 from gmoe.training.ogb_mol_data_module import OGBMolDataModule
+from gmoe.training.peptides_data_module import PeptidesDataModule
 from gmoe.training.triple_predictor import TriplePredictor
 from gmoe.training.watched_module import TrainingDivergedError
 from gmoe.training.webnlg_data_module import WebNLGDataModule
@@ -40,6 +41,7 @@ __all__ = [
     'NodeDataModule',
     'NodePredictor',
     'OGBMolDataModule',
+    'PeptidesDataModule',
     'PredictionWriter',
     'TrainingDivergedError',
     'TriplePredictor',
