@@ -161,6 +161,18 @@ class Task:
         return (GraphScore if is_main else GraphScores)(dataset, metric)
 
 
+def rows_of(y: Tensor, count: int) -> Tensor:
+    """Targets, a row for each graph, also where there is none.
+
+    Args:
+        y: The targets.
+        count: The number of graphs.
+    """
+    if count == 0:
+        return y.view(0, y.size(1) if y.dim() > 1 else 1)
+    return y.view(count, -1)
+
+
 def _at_least_float32(out: Tensor) -> Tensor:
     return out.to(torch.promote_types(out.dtype, torch.float32))
 
