@@ -48,7 +48,8 @@ class BatchSettings:
         check_choice('batch', self.kind, BATCHES)
         check_integer(1, num_parts=self.num_parts, batch_size=self.batch_size)
         check_integer(1, self.num_parts, parts_per_batch=self.parts_per_batch)
-        for number in self.num_neighbors or [None]:
+        numbers: list[Any] = [*self.num_neighbors] or [None]
+        for number in numbers:
             check_integer(-1, num_neighbors=number)
         has_sampler = typing.WITH_PYG_LIB or typing.WITH_TORCH_SPARSE
         if self.kind == 'neighbors' and not has_sampler:
