@@ -60,19 +60,29 @@ def some_pairs(
         seed: Decides on them.
     """
     generator = torch.Generator().manual_seed(seed)
-    kept = torch.empty(2, 0, dtype=torch.long)
-    keys = torch.empty(0, dtype=torch.float64)
+    held: list[tuple[Tensor, Tensor]] = []
+    size, limit = 0, 1.0
     for pairs in pairs_by_target(edge_index, num_nodes):
         # Those with the smallest of random keys stay.
         key = torch.rand(
             pairs.size(1), generator=generator, dtype=torch.float64
         )
-        keys = torch.cat([keys, key])
-        kept = torch.cat([kept, pairs], dim=1)
-        if len(keys) > most:
-            chosen = keys.topk(most, largest=False)[1].sort()[0]
-            keys, kept = keys[chosen], kept[:, chosen]
-    return kept
+        may_stay = key < limit
+        held.append((pairs[:, may_stay], key[may_stay]))
+        size += len(held[-1][1])
+        if size > 2 * most:
+            held = [_smallest(held, most)]
+            size, limit = most, float(held[0][1].max())
+    return _smallest(held, most)[0]
+
+
+def _smallest(
+    held: list[tuple[Tensor, Tensor]], most: int
+) -> tuple[Tensor, Tensor]:
+    pairs = torch.cat([pairs for pairs, _ in held], dim=1)
+    key = torch.cat([key for _, key in held])
+    chosen = key.topk(min(most, len(key)), largest=False)[1].sort()[0]
+    return pairs[:, chosen], key[chosen]
 
 
 def some_of_all(

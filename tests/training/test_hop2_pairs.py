@@ -1,10 +1,13 @@
 """Pairs in turn, beside all at once, and means over drawn ones."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch_geometric.utils import scatter, to_undirected
 
 from gmoe.ops.two_hop import two_hop_edges
+from gmoe.training import hop2_pairs
 from gmoe.training.hop2_pairs import (
     pairs_by_target,
     some_of_all,
@@ -49,7 +52,7 @@ def test_graph_without_edges():
     assert pairs.shape == some_of_all(edges, 5, 2, 0).shape == (2, 0)
 
 
-def means(draw, values, num_seeds=250):
+def means(draw, values, num_seeds=150):
     """The mean over drawn neighbours of each node, averaged over the seeds
     that give it some, and the error of that average."""
     sums = []
@@ -66,8 +69,10 @@ def means(draw, values, num_seeds=250):
 
 
 @pytest.mark.parametrize('kind', ['neighbors', 'neighbors in turn', 'pairs'])
-def test_mean_over_drawn_neighbours_is_the_mean_over_all(kind):
+def test_mean_over_drawn_neighbours_is_the_mean_over_all(kind, monkeypatch):
     """On average over seeds, and however many paths lead to a neighbour."""
+    in_turn = partial(pairs_by_target, chunk=200)
+    monkeypatch.setattr(hop2_pairs, 'pairs_by_target', in_turn)
     edges = uneven_graph()
     every = two_hop_edges(edges, num_nodes=NUM_NODES, coalesce=True)[0]
     values = torch.linspace(0, 1, NUM_NODES, dtype=torch.float64).square()
@@ -77,7 +82,7 @@ def test_mean_over_drawn_neighbours_is_the_mean_over_all(kind):
             edges, NUM_NODES, 3, seed
         ),
         'pairs': lambda seed: some_pairs(
-            edges, NUM_NODES, every.size(1) // 4, seed
+            edges, NUM_NODES, every.size(1) // 5, seed
         ),
     }
     mean, error = means(draws[kind], values)
@@ -88,7 +93,10 @@ def test_mean_over_drawn_neighbours_is_the_mean_over_all(kind):
     assert (off <= 4.5 * error[has_some] + 1e-12).all()
 
 
-def test_some_pairs():
+def test_some_pairs(monkeypatch):
+    # In many small steps, of which most are left out.
+    in_turn = partial(pairs_by_target, chunk=20)
+    monkeypatch.setattr(hop2_pairs, 'pairs_by_target', in_turn)
     edges = uneven_graph()
     every = two_hop_edges(edges, num_nodes=NUM_NODES, coalesce=True)[0]
     first = some_pairs(edges, NUM_NODES, 20, seed=0)
