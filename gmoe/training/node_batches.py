@@ -132,6 +132,8 @@ class NodeSteps:
         y: What each node of the graph is to be.
         hops: Makes hop-2 edges; none without.
         is_training: Whether these are those of training.
+        columns: What routers see of each node of the graph, if they see more
+            than its features.
     """
 
     def __init__(
@@ -140,10 +142,12 @@ class NodeSteps:
         y: Tensor,
         hops: NodeHops | None,
         is_training: bool,
+        columns: Tensor | None = None,
     ) -> None:
         self.counts = torch.zeros(len(y), dtype=torch.bool)
         self.counts[nodes] = True
         self.y, self.hops, self.is_training = y, hops, is_training
+        self.columns = columns
 
     def make(self, graph: Data, target: Tensor, seed: int) -> Data:
         """Makes a step.
@@ -158,6 +162,8 @@ class NodeSteps:
         keys = ('x', 'edge_index', 'edge_weight')
         kept = {key: graph[key] for key in keys if key in graph}
         step = Data(**kept, target=target, y=self.y[node], graph_id=node)
+        if self.columns is not None:
+            step.router_input = self.columns[graph.node]
         if self.hops is not None:
             pairs = self.hops.make(step)
             if self.is_training:

@@ -22,7 +22,10 @@ from gmoe.training.node_loaders import NodeLoaders
 from gmoe.training.node_table import prediction_table
 from gmoe.training.task import MULTICLASS, SCORES
 from gmoe.training.task_data_module import TaskDataModule
+from gmoe.transforms.router_input import COLUMNS, RouterInput
 
+# What a network is given of the graph, besides hop-2 edges.
+_KEYS = ('x', 'edge_index', 'edge_weight', 'router_input')
 _MASKS = {'train': 'train_mask', 'valid': 'val_mask', 'test': 'test_mask'}
 
 
@@ -53,6 +56,10 @@ class NodeDataModule(TaskDataModule):
         max_hop2_neighbors: The most hop-2 neighbours of a node in training;
             evaluation looks at all.
         hop2_seed: Decides on those that are drawn.
+        router_input: What routers see beside the features of a node:
+            :obj:`"degree"`, :obj:`"clustering"`, :obj:`"walks"` or
+            :obj:`"agreement"`; see :class:`~gmoe.transforms.RouterInput`.
+        router_walks: The number of columns of :obj:`"walks"`.
         steps_per_epoch: The number of training steps between two
             validations, where each sees the whole graph.
         batch: What a training step sees: the :obj:`"full"` graph; some
@@ -88,6 +95,8 @@ class NodeDataModule(TaskDataModule):
         max_hop2_pairs: int | None = None,
         max_hop2_neighbors: int | None = None,
         hop2_seed: int = 0,
+        router_input: list[str] | None = None,
+        router_walks: int = 4,
         steps_per_epoch: int = 1,
         batch: str = 'full',
         num_parts: int = 16,
@@ -99,7 +108,11 @@ class NodeDataModule(TaskDataModule):
         score_test: bool = True,
     ) -> None:
         super().__init__()
-        check_integer(1, steps_per_epoch=steps_per_epoch)
+        check_integer(
+            1, steps_per_epoch=steps_per_epoch, router_walks=router_walks
+        )
+        for column in router_input or ():
+            check_choice('router_input', column, COLUMNS)
         check_choice('predict_split', predict_split, (*SPLITS, 'all'))
         known = {score for scores in SCORES.values() for score in scores}
         check_choice('metric', metric, (None, *sorted(known)))
@@ -114,6 +127,9 @@ class NodeDataModule(TaskDataModule):
             two_hop or 'exact', max_hop2_pairs, max_hop2_neighbors, hop2_seed
         )
         self.two_hop = None if two_hop is None else hops
+        self.router_input = None
+        if router_input:
+            self.router_input = RouterInput(router_input, router_walks)
         self.steps_per_epoch = steps_per_epoch
         self.batches = BatchSettings(
             batch, num_parts, parts_per_batch, batch_size, num_neighbors
@@ -179,6 +195,12 @@ class NodeDataModule(TaskDataModule):
         return self.graph.data.num_features
 
     @property
+    def router_columns(self) -> int:
+        """The number of columns that routers see beside the features."""
+        columns = self.router_input
+        return 0 if columns is None else columns.num_columns
+
+    @property
     def num_tasks(self) -> int:  # type: ignore[override]
         """The number of labels of a node."""
         y = self.graph.data.y
@@ -202,6 +224,9 @@ class NodeDataModule(TaskDataModule):
             split: data[mask].nonzero().view(-1)
             for split, mask in _MASKS.items()
         }
+        if self.router_input is not None:
+            data = self.router_input(data)
+            self._graph = self.graph._replace(data=data)
         everything = {**self.splits, 'all': torch.arange(data.num_nodes)}
         self.loaders = NodeLoaders(
             data, everything, self.two_hop, self.batches
@@ -244,9 +269,7 @@ class NodeDataModule(TaskDataModule):
             return batch
         is_training = self.trainer is not None and self.trainer.training
         graph = self._graph_on(batch.y.device, is_training)
-        for key in ('x', 'edge_index', 'edge_weight', 'edge_index_2hop'):
-            if key in graph:
-                batch[key] = graph[key]
+        batch.update(graph.to_dict())
         return batch
 
     def _graph_on(self, device: torch.device, is_training: bool) -> Data:
@@ -258,8 +281,7 @@ class NodeDataModule(TaskDataModule):
         key = device, fewer
         if key not in self._on_device:
             data = self.graph.data
-            keys = ('x', 'edge_index', 'edge_weight')
-            values = {k: data[k] for k in keys if k in data}
+            values = {k: data[k] for k in _KEYS if k in data}
             if fewer in self._hop2:
                 values['edge_index_2hop'] = self._hop2[fewer]
             self._on_device[key] = Data(**values).to(device)

@@ -109,7 +109,10 @@ class NodeLoaders:
 
     def _steps(self, split: str, is_training: bool) -> NodeSteps:
         nodes = self.splits[split]
-        return NodeSteps(nodes, self.data.y, self.hops, is_training)
+        data = self.data
+        return NodeSteps(
+            nodes, data.y, self.hops, is_training, data.get('router_input')
+        )
 
     def whole_fits(self, trainer: Any, wanted: bool | None) -> bool:
         """Whether evaluation looks at the whole graph, and says so with the

@@ -105,6 +105,7 @@ class NodePredictor(GraphModule):
             self._hop(data, 'edge_index'),
             hop2,
             data.get('edge_weight'),
+            data.get('router_input') if self.gnn.router_columns else None,
             return_routing=True,
         )
         target = data.get('target')

@@ -76,6 +76,27 @@ def test_training_goes_on(config):
     assert trainer.current_epoch == 3
 
 
+def test_routers_that_see_more(config, tmp_path):
+    given = ['fit', f'--config={config}', *QUICK, f'--run_dir={tmp_path}']
+    trainer = cli.run(
+        [
+            *given,
+            '--data.router_input=[degree, agreement]',
+            '--model.router_neighborhood=true',
+            '--model.num_shared_experts=1',
+            '--model.router=linear_softmax',
+            '--model.top_k=null',
+            '--model.router_kwargs={select: top_p, select_kwargs: {p: 0.6}}',
+        ]
+    ).trainer
+    gnn = trainer.lightning_module.gnn
+    assert gnn.convs[0].router.in_channels == 2 * 8 + 2
+    assert gnn.convs[0].shared.experts.num_experts == 1
+    path = trainer.checkpoint_callback.best_model_path
+    model = NodePredictor.load_from_checkpoint(path)
+    assert model.hparams['router_columns'] == 2
+
+
 def test_refusals(config, refused):
     given = ['fit', f'--config={config}', *QUICK]
     (line,) = refused(*given, '--data.two_hop=null')
@@ -84,6 +105,11 @@ def test_refusals(config, refused):
     assert "'split' must be 0, or 'random', got 3" in line
     (line,) = refused(*given, '--data.name=Kora')
     assert "'name' must be one of" in line
+    (line,) = refused(*given, '--data.router_input=[rank]')
+    assert "'router_input' must be one of" in line
+    single = ['--model.num_experts=1', '--model.num_experts_1hop=null']
+    (line,) = refused(*given, *single, '--data.router_input=[degree]')
+    assert "'router_columns' must be 0 for a network without" in line
     (line,) = refused(*given, '--data.metric=rmse')
     assert "'metric' must be one of" in line
 

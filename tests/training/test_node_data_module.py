@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from gmoe.training import NodeDataModule
+from gmoe.transforms import RouterInput
 from tests.datasets.nodes import small
 
 
@@ -70,6 +71,33 @@ def test_evaluation_looks_at_all_hop_2_edges(path):
     assert sizes[True] == small.NUM_NODES < sizes[False]
 
 
+def test_columns_for_the_router(path):
+    assert NodeDataModule(path).router_columns == 0
+    columns = ['degree', 'walks']
+    data = NodeDataModule(path, router_input=columns, router_walks=2)
+    assert data.router_columns == 3
+    data.setup()
+    (batch,) = batches(data, data.val_dataloader())
+    expected = RouterInput(columns, 2)(batch.clone()).router_input
+    assert torch.equal(batch.router_input, expected)
+    degree = torch.bincount(batch.edge_index[0], minlength=small.NUM_NODES)
+    torch.testing.assert_close(expected[:, 0], degree.float().log1p())
+
+
+def test_columns_are_those_of_the_whole_graph(path):
+    data = NodeDataModule(
+        path, router_input=['degree'], batch='parts', num_parts=3
+    )
+    data.setup()
+    columns = data.graph.data.router_input
+    parts = batches(data, data.train_dataloader())
+    assert len(parts) == 3
+    for part in parts:
+        assert len(part.router_input) == len(part.x)
+        found = part.router_input[part.target]
+        assert torch.equal(found, columns[part.graph_id])
+
+
 def test_normalized_features(path):
     data = NodeDataModule(path, normalize_features=True)
     total = data.graph.data.x.sum(dim=1)
@@ -85,6 +113,8 @@ def test_normalized_features(path):
         ({'metric': 'speed'}, "'metric' must be one of"),
         ({'max_hop2_pairs': 0}, "'max_hop2_pairs' must be"),
         ({'two_hop': 'near'}, "'two_hop' must be"),
+        ({'router_input': ['rank']}, "'router_input' must be one of"),
+        ({'router_walks': 0}, "'router_walks' must be"),
     ],
 )
 def test_refused(kwargs, message, path):
