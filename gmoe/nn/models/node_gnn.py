@@ -259,7 +259,7 @@ class NodeGNN(Pretrained):
             )
         far = self.num_hops == 2
         hop1, hop2 = node_hops(edge_index, edge_index_2hop, x.size(0), far)
-        if far and self.num_experts == 1:
+        if hop2 is not None and self.num_experts == 1:
             hop1 = hop2  # Single convolutions look at one hop.
         inputs = NodeInputs(
             hop1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch_geometric import nn as pyg
@@ -136,7 +136,7 @@ class NodeInputs(NamedTuple):
             h: Hidden features.
             routings: The routings of the layers before.
         """
-        kwargs = {}
+        kwargs: dict[str, Any] = {}
         if self.edge_weight is not None:
             kwargs['edge_weight'] = self.edge_weight
         if not isinstance(conv, GMoEConv):
