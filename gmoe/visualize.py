@@ -107,6 +107,8 @@ def draw_report(rows: Sequence[Bucket], figure: Any) -> None:
                 values = [getattr(row, key) for row in own]
                 axis.plot(places, values, marker='o', label=f'mixture {layer}')
             axis.grid(alpha=0.3)
+            if key != 'nodes':
+                axis.set_ylim(bottom=0, top=1.05 if key == 'hop1' else None)
         axes[0, column].set_yscale('log')
         labels = [f'from {low:g}' for low in lows]
         axes[-1, column].set_xticks(range(len(lows)), labels, rotation=45)

@@ -19,7 +19,8 @@ class RoutingWriter(BasePredictionWriter):
     """Writes ``routing.csv`` and ``routing.png`` beside the predictions for
     the nodes of a graph, where there are mixtures: how they are routed by
     degree and by homophily (see :func:`~gmoe.routing.routing_report`). All
-    nodes count, whichever are predicted.
+    nodes count, whichever are predicted; nothing is written where they are
+    predicted a part of the graph at a time.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,8 @@ class RoutingWriter(BasePredictionWriter):
         if not gates or not trainer.is_global_zero:
             return
         graph = trainer.datamodule.graph.data  # type: ignore[attr-defined]
+        if len(gates[0]) != graph.num_nodes:
+            return  # A part of the graph at a time.
         gnn: Any = pl_module.gnn
         rows = routing_report(
             [Routing.dense(weights) for weights in gates],

@@ -40,6 +40,29 @@ def test_table(num_experts, tmp_path, capsys):
         assert path.with_suffix('.png').is_file()
 
 
+def test_parts_of_a_graph(tmp_path):
+    """Of which none is all of it."""
+    torch.save(small.make_graph(), tmp_path / 'mine.pt')
+    data = NodeDataModule(
+        str(tmp_path / 'mine.pt'),
+        batch='parts',
+        num_parts=2,
+        full_evaluation=False,
+    )
+    model = NodePredictor(
+        in_channels=data.in_channels,
+        out_channels=data.num_outputs,
+        num_layers=1,
+        num_experts=2,
+        top_k=1,
+    )
+    trainer = tiny.make_trainer(
+        callbacks=[RoutingWriter()], default_root_dir=tmp_path
+    )
+    assert len(trainer.predict(model, data)) == 2
+    assert not (tmp_path / 'routing.csv').exists()
+
+
 def test_classes():
     y = torch.tensor([[1.0], [torch.nan], [0.0]])
     assert _classes(y).tolist() == [1, -1, 0]
