@@ -10,11 +10,14 @@ from gmoe.training.graph_data_module import GraphDataModule
 from gmoe.training.graph_module import GraphModule
 from gmoe.training.graph_predictor import GraphPredictor
 from gmoe.training.hop_mixture_data_module import HopMixtureDataModule
+from gmoe.training.link_data_module import LinkDataModule
+from gmoe.training.link_predictor import LinkPredictor
 from gmoe.training.metrics import (
     METRIC_MODES,
     CategoryScore,
     ExpertUsage,
     GraphScore,
+    LinkScore,
 )
 from gmoe.training.molecule_data_module import MoleculeDataModule
 from gmoe.training.node_data_module import NodeDataModule
@@ -37,6 +40,9 @@ __all__ = [
     'GraphScore',
     'HopMixtureDataModule',
     'LastCheckpoint',
+    'LinkDataModule',
+    'LinkPredictor',
+    'LinkScore',
     'MoleculeDataModule',
     'NodeDataModule',
     'NodePredictor',

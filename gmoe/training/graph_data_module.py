@@ -239,7 +239,7 @@ def shuffle_seed() -> int:
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
-def go_on(sampler: DistributedSampler, trainer: Any) -> None:
+def go_on(sampler: Any, trainer: Any) -> None:
     """Sets the epoch of a sampler to that at which a run is.
 
     Args:

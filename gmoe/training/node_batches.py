@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    Sampler,
+)
 from torch_geometric import loader, typing
 from torch_geometric.data import Data
 
@@ -215,14 +220,12 @@ class FullSteps(Dataset):
         return Data(target=self.nodes, y=self.y, graph_id=self.nodes)
 
 
-def step_loader(
-    batches: PartBatches | FullSteps, sampler: PartSampler | None = None
-) -> DataLoader:
+def step_loader(batches: Any, sampler: Sampler | None = None) -> DataLoader:
     """A loader of batches that are made already.
 
     Args:
         batches: The batches.
-        sampler: Which parts each has, if they are made of parts.
+        sampler: What each is made of, unless it is the next of them.
     """
     # The generator: a loader draws a number when it starts, which a resumed
     # run does at another time.

@@ -18,6 +18,7 @@ from gmoe.training.metrics import (
     CategoryScore,
     GraphScore,
     GraphScores,
+    LinkScore,
 )
 from gmoe.training.metrics.category_score import UNKNOWN
 
@@ -144,7 +145,7 @@ class Task:
         metric: str,
         num_outputs: int,
         is_often: bool = False,
-    ) -> GraphScore | CategoryScore:
+    ) -> GraphScore | CategoryScore | LinkScore:
         """The scores of a split. The dataset and the metric are those of
         :class:`~gmoe.training.GraphModule`.
 

@@ -9,6 +9,7 @@ from torch_geometric import nn as pyg
 from torch_geometric.nn import MessagePassing
 
 from gmoe.nn.experts import ModuleExperts
+from gmoe.nn.experts.shared import SharedCall
 from gmoe.nn.gmoe_conv import GMoEConv
 from gmoe.nn.hop_check import hop_2_of
 from gmoe.nn.models.layers import MixtureSettings
@@ -129,7 +130,8 @@ class NodeInputs(NamedTuple):
     def run(
         self, conv: nn.Module, h: Tensor, routings: list[Routing]
     ) -> Tensor:
-        """Runs a layer; a mixture adds its routing.
+        """Runs a layer; a mixture adds its routing. A single convolution
+        whose message is linear in the features is a sparse product.
 
         Args:
             conv: What :func:`make_node_layer` has made.
@@ -140,6 +142,10 @@ class NodeInputs(NamedTuple):
         if self.edge_weight is not None:
             kwargs['edge_weight'] = self.edge_weight
         if not isinstance(conv, GMoEConv):
+            # By itself, it would make a row for each edge.
+            call = SharedCall.of([conv], h, [self.hop1], kwargs)
+            if call is not None:
+                return call.output_of_all(h)
             return conv(h, self.hop1.given_edge_index, **kwargs)
         out, routing = conv(
             h,

@@ -33,6 +33,34 @@ def test_layers(kind):
         assert (mixture is None) == (routings == [])
 
 
+@pytest.mark.parametrize('weighted', [False, True])
+@pytest.mark.parametrize('kind', NODE_CONVS)
+def test_single_ones_are_as_by_themselves(kind, weighted):
+    """Outputs and gradients are those of PyG's forward."""
+    conv = make_node_conv(kind, 6, 4, heads=2).double()
+    x = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    weight = None
+    if weighted and kind == 'gcn':
+        weight = torch.rand(4, dtype=torch.float64)
+    inputs = NodeInputs(*node_hops(EDGES, None, 3, False), None, weight)
+    kwargs = {} if weight is None else {'edge_weight': weight}
+    values = []
+    for out in (inputs.run(conv, x, []), conv(x, EDGES, **kwargs)):
+        learned = [x, *conv.parameters()]
+        grads = torch.autograd.grad(out.square().sum(), learned)
+        values.append([out, *grads])
+    for got, expected in zip(*values, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_who_listens_to_a_single_one_sees_it():
+    conv, seen = make_node_conv('gcn', 6, 4), []
+    conv.register_forward_hook(lambda *_: seen.append(1))
+    inputs = NodeInputs(*node_hops(EDGES, None, 3, False), None, None)
+    inputs.run(conv, torch.rand(3, 6), [])
+    assert seen == [1]
+
+
 def test_convolutions_are_those_of_pyg():
     classes = [type(make_node_conv(kind, 4, 4)) for kind in NODE_CONVS]
     assert classes == [pyg.GCNConv, pyg.SAGEConv, pyg.GATConv]
