@@ -266,7 +266,7 @@ def _check_root(root: Path, cells: list[Cell]) -> None:
                 f"and test.csv of SAMSum, got '{root}'"
             )
         return
-    if any(cell.kind == 'nodes' for cell in cells):
+    if any(cell.kind in ('links', 'nodes') for cell in cells):
         # Where each graph is below it, their reader says.
         if not root.is_dir():
             raise FileNotFoundError(

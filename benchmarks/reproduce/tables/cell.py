@@ -12,7 +12,14 @@ from typing import Any
 HIDDEN_CHANNELS = 300
 
 #: The kinds of cells that can be tried on a slice of their data.
-_SLICED = ('nodes', 'webnlg_graph', 'webnlg_text', 'switch', 'extractive')
+_SLICED = (
+    'links',
+    'nodes',
+    'webnlg_graph',
+    'webnlg_text',
+    'switch',
+    'extractive',
+)
 
 
 @dataclass(frozen=True)

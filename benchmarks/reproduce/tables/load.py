@@ -17,6 +17,7 @@ TABLES = Path(__file__).parent
 #: The kinds of cells, and the parts of their settings.
 KINDS = {
     'network': ('model', 'data'),
+    'links': ('model', 'data'),
     'forest': ('forest',),
     'boosting': ('boosting',),
     'chemprop': ('chemprop',),
@@ -27,11 +28,11 @@ KINDS = {
     'extractive': ('text',),
 }
 #: Those that count epochs.
-_WITH_EPOCHS = ('network', 'nodes', 'webnlg_graph', 'webnlg_text')
+_WITH_EPOCHS = ('network', 'links', 'nodes', 'webnlg_graph', 'webnlg_text')
 #: Settings that most cells go without: folds in place of the official split,
-#: how weights are averaged, and after how many epochs without a better score
-#: a training ends.
-_OPTIONAL = ('split', 'averaging', 'patience')
+#: how weights are averaged, after how many epochs without a better score a
+#: training ends, and the bound of gradients.
+_OPTIONAL = ('split', 'averaging', 'patience', 'gradient_clip_val')
 _PARTS = {part for parts in KINDS.values() for part in parts}
 _CELL_KEYS = {'row', 'dataset', 'epochs', 'paper', 'settings_from', *_PARTS}
 _ROW_KEYS = {'label', 'like', 'kind', 'baseline', 'search', 'is_fixed'}
