@@ -9,7 +9,7 @@ from torch_geometric.data import Data
 from torch_geometric.utils import coalesce, remove_self_loops
 
 from benchmarks.speed import node_step
-from benchmarks.speed.node_step import SPARSE, SparseNodeGNN, main
+from benchmarks.speed.node_step import PEERS, StockNodeGNN, main
 from gmoe.nn import NodeGNN
 from tests.graphs import random_graph
 
@@ -48,17 +48,18 @@ def test_rows(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('conv', node_step.CONVS)
-def test_a_sparse_matrix_is_the_same_graph(data, conv):
+def test_peers_are_the_same_network(data, conv):
     torch.manual_seed(0)
     model = NodeGNN(5, 3, 8, 2, conv).eval()
     torch.manual_seed(0)
-    other = SparseNodeGNN(5, 3, 8, 2, conv).eval()
-    out = other(data.x, node_step.sparse_matrix(data))
-    assert torch.allclose(out, model(data.x, data.edge_index), atol=1e-5)
+    stock = StockNodeGNN(5, 3, 8, 2, conv).eval()
+    expected = model(data.x, data.edge_index)
+    for edges in (data.edge_index, node_step.sparse_matrix(data)):
+        assert torch.allclose(stock(data.x, edges), expected, atol=1e-5)
 
 
 def test_steps_train(data):
-    for kind in ('single', SPARSE, 4):
+    for kind in (*PEERS, 4):
         step = node_step.make_step(data, 'sage', kind, 2, 8, 2)
         assert step.__closure__ is not None
         (model,) = (
