@@ -14,6 +14,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,26 +81,38 @@ class BuildCuda(Command):
         if nvcc is None:
             raise RuntimeError('nvcc is not found')
         os.environ.setdefault('TORCH_CUDA_ARCH_LIST', CUDA_ARCHITECTURES)
+        architectures = cpp_extension._get_cuda_arch_flags()
         strict = ['-Werror', 'all-warnings', '-Xcompiler=-Wall,-Werror']
-        sources = sorted((ROOT / 'gmoe' / 'csrc').glob('**/*.cu'))
-        libraries = cpp_extension.library_paths()
-        command = [
-            nvcc,
-            *map(str, sources),
-            *('-shared', '-o', str(self.output)),
-            *('-std=c++20', '-O3', '--threads', '2'),
-            *cpp_extension._get_cuda_arch_flags(),
+        compiler = [
+            *(nvcc, '-c', '-std=c++20', '-O3', *architectures),
             *('-DUSE_CUDA', f'-DTORCH_TARGET_VERSION={TORCH_TARGET_VERSION}'),
             *('-Xcompiler', '-fPIC,-fvisibility=hidden'),
             *(strict if self.strict else []),
             *(f'-isystem={path}' for path in cpp_extension.include_paths()),
-            *(f'-L{path}' for path in libraries),
+        ]
+        linker = [
+            *('-shared', '-o', str(self.output), *architectures),
+            *(f'-L{path}' for path in cpp_extension.library_paths()),
             # libtorch.so brings libtorch_cuda.so where there is one, so that
             # it need not be there now. The runtime is the one of torch.
             *('-Xlinker', '--no-as-needed', '-ltorch', '-ltorch_cpu', '-lc10'),
             *('-cudart', 'shared'),
         ]
-        subprocess.run(command, check=True)
+        with tempfile.TemporaryDirectory() as folder:
+            objects = self.compile(compiler, Path(folder))
+            subprocess.run([nvcc, *objects, *linker], check=True)
+
+    def compile(self, compiler: list[str], folder: Path) -> list[str]:
+        """Compiles all sources side by side, and returns their objects."""
+
+        def compile_one(source: Path) -> str:
+            path = str(folder / f'{source.stem}.o')
+            subprocess.run([*compiler, str(source), '-o', path], check=True)
+            return path
+
+        sources = sorted((ROOT / 'gmoe' / 'csrc').glob('**/*.cu'))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(compile_one, sources))
 
 
 class Wheel(bdist_wheel):

@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 from torch_geometric.data import Data
 from torch_geometric.utils import to_networkx
 
-from gmoe.routing import Routing
+from gmoe.routing import Bucket, Routing
 
 #: The widest line of a label, in characters.
 LINE_WIDTH = 18
@@ -78,6 +78,44 @@ def draw_routing(
         fontsize='small',
         loc='lower left',
     )
+
+
+def draw_report(rows: Sequence[Bucket], figure: Any) -> None:
+    """Draws how nodes are routed, by degree and by homophily: a column for
+    each, a line for each mixture.
+
+    Args:
+        rows: The rows of :func:`~gmoe.routing.routing_report`.
+        figure: The figure of matplotlib to draw in.
+    """
+    kinds = list(dict.fromkeys(row.by for row in rows))
+    names = {
+        'nodes': 'nodes',
+        'experts': 'experts of a node',
+        'hop1': 'weight at hop 1',
+        'entropy': 'entropy of weights',
+    }
+    axes = figure.subplots(
+        len(names), len(kinds), sharex='col', sharey='row', squeeze=False
+    )
+    for column, by in enumerate(kinds):
+        lows = sorted({row.low for row in rows if row.by == by})
+        for axis, key in zip(axes[:, column], names):
+            for layer in sorted({row.layer for row in rows}):
+                own = [r for r in rows if (r.layer, r.by) == (layer, by)]
+                places = [lows.index(row.low) for row in own]
+                values = [getattr(row, key) for row in own]
+                axis.plot(places, values, marker='o', label=f'mixture {layer}')
+            axis.grid(alpha=0.3)
+            if key != 'nodes':
+                axis.set_ylim(bottom=0, top=1.05 if key == 'hop1' else None)
+        axes[0, column].set_yscale('log')
+        labels = [f'from {low:g}' for low in lows]
+        axes[-1, column].set_xticks(range(len(lows)), labels, rotation=45)
+        axes[-1, column].set_xlabel(by)
+    for axis, name in zip(axes[:, 0], names.values()):
+        axis.set_ylabel(name)
+    axes[0, -1].legend(fontsize='small')
 
 
 def _name(expert: int, num_experts_1hop: int | None) -> str:

@@ -10,8 +10,8 @@ matplotlib.use('Agg')
 
 from matplotlib import pyplot as plt
 
-from gmoe.routing import Router
-from gmoe.visualize import draw_routing
+from gmoe.routing import Bucket, Router
+from gmoe.visualize import draw_report, draw_routing
 
 
 @pytest.fixture
@@ -80,3 +80,23 @@ def test_other_graph(axis):
     data = make()
     with pytest.raises(ValueError, match='the 3 nodes of .data., got 2'):
         draw_routing(data, Router(4, 3, 2)(data.x[:2]), axis)
+
+
+def test_report():
+    kinds = {'degree': (0, 1, 3), 'homophily': (0.0, 0.8)}
+    rows = [
+        Bucket(layer, by, low, low + 1, 10 + layer, 2.0, 0.25, 0.5)
+        for layer in (0, 2)
+        for by, lows in kinds.items()
+        for low in lows
+    ]
+    figure = plt.figure()
+    draw_report(rows, figure)
+    axes = figure.get_axes()
+    assert len(axes) == 8
+    assert [len(axis.lines) for axis in axes] == [2] * 8
+    assert axes[0].lines[1].get_ydata().tolist() == [12] * 3
+    assert axes[6].get_xlabel() == 'degree'
+    labels = [label.get_text() for label in axes[7].get_xticklabels()]
+    assert labels == ['from 0', 'from 0.8']
+    plt.close(figure)

@@ -66,6 +66,9 @@ def compare(mixture: Summary, baseline: Summary) -> Comparison | None:
     split = mixture.cell.settings.get('split')
     if split is not None:
         return _corrected(gain, 1 / (split['folds'] - 2))
+    if mixture.cell.settings.get('data', {}).get('splits', 1) > 1:
+        sizes = mixture.records[0]['split']
+        return _corrected(gain, sizes['test'] / sizes['train'])
     test = stats.ttest_1samp(gain, 0.0)
     interval = test.confidence_interval(0.95)
     return Comparison(
@@ -78,9 +81,10 @@ def compare(mixture: Summary, baseline: Summary) -> Comparison | None:
 
 
 def _corrected(gain: np.ndarray, share: float) -> Comparison:
-    # Folds have training molecules in common, so their gains do too. Nadeau
-    # and Bengio (2003, https://doi.org/10.1023/A:1024068626366) take test over
-    # training molecules for what their variance lacks.
+    # Folds, and splits of one graph, have training rows in common, so their
+    # gains do too. Nadeau and Bengio (2003,
+    # https://doi.org/10.1023/A:1024068626366) take test over training rows for
+    # what their variance lacks.
     count = len(gain)
     error = float(np.sqrt(gain.var(ddof=1) * (1 / count + share)))
     law = stats.t(count - 1, loc=float(gain.mean()), scale=error)

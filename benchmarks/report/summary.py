@@ -67,6 +67,13 @@ class Summary:
         """The number of epochs, if it has any."""
         return self.records[0]['settings'].get('epochs')
 
+    @property
+    def mean_epochs(self) -> float:
+        """The mean number of epochs over seeds, of which there are fewer
+        where trainings ended early."""
+        curves = [r.get('curve', {}).get('valid') for r in self.records]
+        return float(np.mean([len(c) if c else self.epochs for c in curves]))
+
     def scores(self, key: str = 'test') -> np.ndarray:
         """The scores of the seeds, as printed.
 

@@ -144,6 +144,7 @@ def _cost(summary: Summary) -> dict[str, str]:
     flops = summary.constant('flops_per_graph')
     parameters = summary.constant('num_parameters')
     epochs, seconds = summary.epochs, summary.measured('seconds')
+    epochs = summary.mean_epochs if epochs else None
     memory = summary.measured('peak_memory')
     return {
         'dataset': summary.cell.dataset,

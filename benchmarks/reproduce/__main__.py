@@ -209,7 +209,7 @@ def report_command(table: Table, folder: Path) -> str:
         folder: The folder of the results.
     """
     arguments = ['python', '-m', table.report]
-    if table.report == Table.report:
+    if table.report in (Table.report, 'benchmarks.report.nodes'):
         arguments.append(table.name)
     if not _is_committed(folder):
         arguments += ['--results', os.path.relpath(folder)]
@@ -264,6 +264,14 @@ def _check_root(root: Path, cells: list[Cell]) -> None:
             raise FileNotFoundError(
                 "'root' must be a folder that holds train.csv, validation.csv "
                 f"and test.csv of SAMSum, got '{root}'"
+            )
+        return
+    if any(cell.kind in ('links', 'nodes') for cell in cells):
+        # Where each graph is below it, their reader says.
+        if not root.is_dir():
+            raise FileNotFoundError(
+                "'root' must be a folder that holds 'planetoid', "
+                f"'heterophilous', 'amazon', 'coauthor' or 'ogb', got '{root}'"
             )
         return
     datasets = {c.dataset for c in cells if 'webnlg' not in c.kind}

@@ -8,6 +8,7 @@ published score is given here.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,21 +78,33 @@ def comparisons(found: Sequence[Summary]) -> str:
     by_row = {summary.cell.row: summary for summary in found}
     rows = []
     for summary in found:
-        num_experts = summary.cell.settings.get('num_experts')
+        # The dense model has one expert.
+        num_experts = max(summary.cell.settings.get('num_experts', 0), 8)
         baseline = by_row.get(f'linear-topk-{num_experts}')
-        if baseline is None or baseline is summary:
+        is_trained = 'base' in summary.cell.settings
+        if baseline is None or baseline is summary or not is_trained:
             continue
-        result = compare(summary, baseline)
-        rows.append(
-            {
-                'models': f'{summary.cell.label} over {baseline.cell.label}',
-                'gain in ROUGE-1': f'{result.gain:+.2f}' if result else _NONE,
-                '95 % interval': result.interval(2) if result else _NONE,
-                'seeds': str(result.seeds) if result else _NONE,
-                'verdict': result.verdict if result else 'needs two seeds',
-            }
-        )
+        row = {'models': f'{summary.cell.label} over {baseline.cell.label}'}
+        for key, name in ROUGE.items():
+            row[name] = _gain(_by(key, summary), _by(key, baseline))
+        row['seeds'] = str(min(len(s.records) for s in (summary, baseline)))
+        rows.append(row)
     return markdown.table_of(rows)
+
+
+def _by(key: str, summary: Summary) -> Summary:
+    """The same with one of the scores of ROUGE as its own."""
+    records = [
+        {**r, 'test': r['rouge']['test'][key] / 100} for r in summary.records
+    ]
+    return dataclasses.replace(summary, records=records)
+
+
+def _gain(summary: Summary, baseline: Summary) -> str:
+    result = compare(summary, baseline)
+    if result is None:
+        return f'{_NONE} (needs two seeds)'
+    return f'{result.gain:+.2f} {result.interval(2)} {result.verdict}'
 
 
 def routing(found: Sequence[Summary]) -> str:

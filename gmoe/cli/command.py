@@ -19,6 +19,7 @@ from gmoe.cli.parser import DEBUG, Parser
 from gmoe.cli.quiet import be_quiet, plain_warnings
 from gmoe.cli.refusal import refusal
 from gmoe.training import EpochSeed, PredictionWriter
+from gmoe.training.callbacks import RoutingWriter
 
 _DESCRIPTION = 'Trains and evaluates graph mixtures of experts.'
 
@@ -58,7 +59,9 @@ def run(
         parser_class=Parser,
         save_config_callback=SaveFitConfig,
         save_config_kwargs={'overwrite': True},
-        trainer_defaults={'callbacks': [EpochSeed(), PredictionWriter()]},
+        trainer_defaults={
+            'callbacks': [EpochSeed(), RoutingWriter(), PredictionWriter()]
+        },
         parser_kwargs={
             'prog': 'gmoe',
             'description': _DESCRIPTION,

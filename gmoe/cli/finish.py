@@ -1,5 +1,5 @@
-"""What a training on molecules or nodes ends with: its scores, and what is
-next."""
+"""What a training on molecules, nodes or links ends with: its scores, and what
+is next."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
+from gmoe.training.link_data_module import LinkDataModule
 from gmoe.training.molecule_data_module import MoleculeDataModule
 from gmoe.training.node_data_module import NodeDataModule
 from gmoe.training.ogb_mol_data_module import OGBMolDataModule
@@ -20,20 +21,21 @@ def finish_fit(
     data: LightningDataModule,
     run_dir: RunDir,
 ) -> None:
-    """Scores the test part of a table of molecules, or of a graph's nodes, by
-    the selected epoch, and prints where the run is and how to predict with
-    it.
+    """Scores the test part of a table of molecules, or of a graph's nodes or
+    links, by the selected epoch, and prints where the run is and how to
+    predict with it.
 
     Args:
         trainer: The trainer, which has finished.
         model: The network.
-        data: The data; of others than molecules and nodes, nothing is said.
+        data: The data; of others than molecules, nodes and links, nothing is
+            said.
         run_dir: The run's folder.
     """
     best = getattr(trainer.checkpoint_callback, 'best_model_path', '')
     if not best:
         return
-    if isinstance(data, MoleculeDataModule | NodeDataModule):
+    if isinstance(data, LinkDataModule | MoleculeDataModule | NodeDataModule):
         if data.score_test and data.splits['test'].numel():
             trainer.test(
                 model, datamodule=data, ckpt_path=best, weights_only=True
@@ -44,7 +46,7 @@ def finish_fit(
     if not run_dir.path.parent.name.startswith('training_'):
         folder = shlex.quote(str(run_dir.path))
         command = f'{folder} new.csv'
-        if isinstance(data, NodeDataModule):
+        if isinstance(data, LinkDataModule | NodeDataModule):
             command = f'--config {folder}/config.yaml --ckpt_path best'
         _say(str(run_dir.path), command)
 

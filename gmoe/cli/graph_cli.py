@@ -55,6 +55,8 @@ _LINKS = {
     'eval_metric': 'metric',
     'num_outputs': 'out_channels',
     'in_channels': 'in_channels',
+    'num_nodes': 'num_nodes',
+    'router_columns': 'router_columns',
     'node_dims': 'node_dims',
     'edge_dims': 'edge_dims',
     'graph_dims': 'graph_dims',

@@ -18,11 +18,18 @@ from gmoe.common.shown import one_line
 #: The environment variable that asks for tracebacks.
 DEBUG = 'GMOE_DEBUG'
 _CLASSES = {
-    'model': ('GraphPredictor', 'NodePredictor', 'TriplePredictor'),
+    'model': (
+        'GraphPredictor',
+        'LinkPredictor',
+        'NodePredictor',
+        'TriplePredictor',
+    ),
     'data': (
         'MoleculeDataModule',
         'OGBMolDataModule',
         'HopMixtureDataModule',
+        'PeptidesDataModule',
+        'LinkDataModule',
         'NodeDataModule',
         'WebNLGDataModule',
     ),

@@ -3,6 +3,7 @@
 from gmoe.datasets.errors import CorruptDatasetError
 from gmoe.datasets.hop_mixture import HopMixture
 from gmoe.datasets.limits import Limits
+from gmoe.datasets.links import LINK_SETS, LinkGraph, LinkInfo, load_links
 from gmoe.datasets.molecules import (
     MoleculeDataset,
     MoleculeFeatures,
@@ -26,6 +27,7 @@ from gmoe.datasets.ogb.info import (
 )
 from gmoe.datasets.ogb.molecules import OGBMolDataset
 from gmoe.datasets.ogb.smiles import from_smiles
+from gmoe.datasets.peptides import PeptidesFunc
 from gmoe.datasets.samsum import SAMSum, SAMSumEntry
 from gmoe.datasets.triples import (
     TextFeatures,
@@ -41,10 +43,13 @@ from gmoe.datasets.webnlg import (
 )
 
 __all__ = [
+    'LINK_SETS',
     'NODE_SETS',
     'CorruptDatasetError',
     'HopMixture',
     'Limits',
+    'LinkGraph',
+    'LinkInfo',
     'MoleculeDataset',
     'MoleculeFeatures',
     'MoleculeInfo',
@@ -53,6 +58,7 @@ __all__ = [
     'NodeInfo',
     'OGBMolDataset',
     'OGBMolInfo',
+    'PeptidesFunc',
     'SAMSum',
     'SAMSumEntry',
     'TextFeatures',
@@ -64,6 +70,7 @@ __all__ = [
     'from_smiles',
     'graphs_of',
     'import_ogb',
+    'load_links',
     'load_nodes',
     'ogb_mol_info',
     'ogb_mol_names',

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gmoe import ops
 from gmoe.common.arguments import check_choice
-from gmoe.nn.arguments import check_dtype, check_nodes, with_columns
+from gmoe.nn.arguments import check_dtype, check_nodes
 from gmoe.nn.edge_mask import (
     EdgeMask,
     clear_after_failure,
@@ -16,9 +16,10 @@ from gmoe.nn.edge_mask import (
     masked_hops,
 )
 from gmoe.nn.experts.bank import ExpertBank
-from gmoe.nn.hop_check import check_hop_2
+from gmoe.nn.hop_check import hop_2_of
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import NORMS, ExpertNorm
+from gmoe.nn.router_view import router_view
 from gmoe.nn.shared_experts import SharedExperts
 from gmoe.routing import ExpertSlots, Router, Routing, UniformRouter
 
@@ -70,6 +71,9 @@ class GMoEConv(nn.Module):
             divided by their number. A layer with :math:`s` shared and
             :math:`k` chosen experts costs as much as one with :math:`k + s`
             chosen ones. (default: none)
+        router_neighborhood: Whether the router sees the mean of the features
+            of a node's hop-1 neighbours beside its own. Its :obj:`in_channels`
+            are then :math:`2 D_{in}`.
 
     Shapes:
         - **input:** node features :math:`(N, D_{in})`, edge indices
@@ -91,6 +95,7 @@ class GMoEConv(nn.Module):
         combine: str = 'sum',
         dispatch: str = 'sparse',
         shared_experts: ExpertBank | None = None,
+        router_neighborhood: bool = False,
     ) -> None:
         super().__init__()
         check_choice('norm', norm, (*NORMS, None))
@@ -102,7 +107,8 @@ class GMoEConv(nn.Module):
                 f'{top_k} and {router}'
             )
         if router is None:
-            router = Router(experts.in_channels, experts.num_experts, top_k)
+            size = experts.in_channels * (2 if router_neighborhood else 1)
+            router = Router(size, experts.num_experts, top_k)
         if router.num_experts != experts.num_experts:
             raise ValueError(
                 "'router' and 'experts' must have the same number of experts,"
@@ -121,6 +127,7 @@ class GMoEConv(nn.Module):
         self.edge_mask = EdgeMask(2 if self.num_experts_2hop > 0 else 1)
         self.combine = combine
         self.dispatch = dispatch
+        self.router_neighborhood = router_neighborhood
         self.register_forward_hook(clear_after_failure, always_call=True)
 
     @property
@@ -219,8 +226,8 @@ class GMoEConv(nn.Module):
                 graph)
             router_input: More columns for the router, beside the node
                 features, of shape :math:`(N, C)` (see
-                :class:`gmoe.transforms.RouterInput`). The router's
-                :obj:`in_channels` are then :math:`D_{in} + C`.
+                :class:`gmoe.transforms.RouterInput`), for as many more of
+                its :obj:`in_channels`.
             **kwargs: What else the experts of :class:`ModuleExperts` take,
                 such as ``edge_type``.
 
@@ -229,7 +236,13 @@ class GMoEConv(nn.Module):
                 hop-2 edges are missing, or not those of the hop-1 edges (see
                 :func:`~gmoe.nn.hop_check.check_hop_2`).
         """
-        seen = with_columns(check_nodes(x), router_input)
+        check_nodes(x)
+        hop1 = hop2 = None
+        sees_edges = self.edge_mask.explain is True or self.router_neighborhood
+        if self.num_experts_1hop > 0 or sees_edges:
+            hop1 = Neighborhood.of(edge_index, edge_attr, x.size(0))
+        near = hop1 if self.router_neighborhood else None
+        seen = router_view(x, near, router_input)
         if self.needs_batch:
             routing = self.router(seen, batch)
         else:
@@ -237,25 +250,16 @@ class GMoEConv(nn.Module):
             if batch is not None:
                 kwargs['batch'] = batch
         check_dtype(x, self.experts)
-        hop1 = hop2 = None
-        is_explained = self.edge_mask.explain is True
-        if self.num_experts_1hop > 0 or is_explained:
-            hop1 = Neighborhood.of(edge_index, edge_attr, x.size(0))
         if self.num_experts_2hop > 0:
-            if edge_index_2hop is None:
-                count = self.num_experts_1hop + self.num_experts_2hop
-                raise ValueError(
-                    "'edge_index_2hop' must be given: "
-                    f'{self.num_experts_2hop} of '
-                    f'{count} experts look at hop-2 edges;'
-                    ' make them with gmoe.transforms.TwoHop, got None'
-                )
-            hop2 = Neighborhood.of(
-                edge_index_2hop, edge_attr_2hop, x.size(0), 'edge_index_2hop'
+            count = self.num_experts_1hop + self.num_experts_2hop
+            hop2 = hop_2_of(
+                edge_index_2hop,
+                edge_attr_2hop,
+                edge_index if hop1 is None else hop1,
+                x.size(0),
+                f'{self.num_experts_2hop} of {count} experts look at hop-2 '
+                'edges',
             )
-            if isinstance(edge_index_2hop, Tensor) and edge_index is not None:
-                near = hop1 or Neighborhood.of(edge_index, None, x.size(0))
-                check_hop_2(near, hop2)
         # The other experts change batch statistics alone.
         is_dense = self.dispatch == 'dense' and self.training
         used = routing.to_dense() if is_dense else routing

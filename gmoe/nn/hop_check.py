@@ -1,4 +1,4 @@
-"""A check that hop-2 edges belong to the hop-1 edges beside them."""
+"""The hop-2 edges of a call, which belong to the hop-1 edges beside them."""
 
 from __future__ import annotations
 
@@ -49,6 +49,37 @@ def check_hop_2(hop1: Neighborhood, hop2: Neighborhood) -> None:
             f'lead: {TWO_HOP_LAST}; edges of another kind go in as a '
             'gmoe.nn.Neighborhood'
         )
+
+
+def hop_2_of(
+    edges: Tensor | Neighborhood | None,
+    edge_attr: Tensor | None,
+    edge_index: Tensor | Neighborhood | None,
+    num_nodes: int,
+    reason: str,
+) -> Neighborhood:
+    """The hop-2 edges of a call, which are sorted and checked unless they
+    are.
+
+    Args:
+        edges: The hop-2 edges.
+        edge_attr: Their features.
+        edge_index: The hop-1 edges, to which they must belong.
+        num_nodes: The number of nodes.
+        reason: Why they are needed.
+
+    Raises:
+        ValueError: If they are missing, or wrong.
+    """
+    if edges is None:
+        raise ValueError(
+            f"'edge_index_2hop' must be given: {reason}; make them with "
+            'gmoe.transforms.TwoHop, got None'
+        )
+    hop2 = Neighborhood.of(edges, edge_attr, num_nodes, 'edge_index_2hop')
+    if isinstance(edges, Tensor) and edge_index is not None:
+        check_hop_2(Neighborhood.of(edge_index, None, num_nodes), hop2)
+    return hop2
 
 
 def _edges_into(

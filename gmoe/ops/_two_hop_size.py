@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 from torch import Tensor
 
+from gmoe.common.memory import usable_memory
 from gmoe.ops._two_hop_eager import Paths, two_hop_eager
 
 # The ends and the edges of a path are four numbers.
@@ -54,14 +53,7 @@ def most_in_memory(edge_index: Tensor, edge_attr: Tensor | None) -> int:
     size = _BYTES
     if edge_attr is not None and edge_attr.numel() > 0:
         size += 2 * edge_attr[0].numel() * edge_attr.element_size()
-    if edge_index.is_cuda:
-        device = torch.cuda.get_device_properties(edge_index.device)
-        return int(device.total_memory) // 2 // size
-    try:
-        pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-    except (AttributeError, ValueError):  # Not everywhere is that known.
-        return torch.iinfo(torch.int64).max
-    return pages // 2 // size
+    return usable_memory(edge_index.device) // 2 // size
 
 
 def sample_two_hop(

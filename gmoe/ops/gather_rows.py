@@ -25,7 +25,7 @@ def gather_rows(x: Tensor, index: Tensor) -> Tensor:
     Returns:
         Rows of shape :math:`(S, D)`.
     """
-    if x.device.type == 'cpu':
+    if _on_cpu(x):
         return x.gather(0, index.unsqueeze(-1).expand(-1, x.size(1)))
     if use_native(x, index):
         return torch.ops.gmoe.gather_rows(x.contiguous(), index.contiguous())
@@ -45,12 +45,16 @@ def add_rows(x: Tensor, index: Tensor, num_rows: int) -> Tensor:
     Returns:
         Rows of shape :math:`(R, D)`.
     """
-    if x.device.type != 'cpu' and use_native(x, index):
+    if not _on_cpu(x) and use_native(x, index):
         return torch.ops.gmoe.add_rows(
             x.contiguous(), index.contiguous(), num_rows
         )
     out = x.new_zeros(num_rows, x.size(1))
     return out.scatter_add(0, index.unsqueeze(-1).expand_as(x), x)
+
+
+def _on_cpu(x: Tensor) -> bool:
+    return x.device.type == 'cpu'
 
 
 def _fake(x: Tensor, index: Tensor) -> Tensor:

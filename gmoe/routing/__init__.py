@@ -17,6 +17,7 @@ from gmoe.routing.losses import (
     router_z_loss,
     switch_loss,
 )
+from gmoe.routing.report import Bucket, routing_report
 from gmoe.routing.router import ROUTER_PRESETS, Router, UniformRouter
 from gmoe.routing.routing import ExpertSlots, Routing
 from gmoe.routing.score import AttentionScore, CosineScore, LinearScore
@@ -28,6 +29,7 @@ __all__ = [
     'SELECTIONS',
     'AttentionScore',
     'BalancedTopK',
+    'Bucket',
     'CollectedRoutings',
     'CosineScore',
     'ExpertChoice',
@@ -46,6 +48,7 @@ __all__ = [
     'importance_loss',
     'load_loss',
     'router_z_loss',
+    'routing_report',
     'switch_loss',
     'update_balance',
 ]

@@ -10,7 +10,7 @@ from gmoe.routing import Routing
 from gmoe.routing.router import NonFiniteError
 from gmoe.training.metrics import METRIC_MODES, SplitMetrics
 from gmoe.training.objective import Objective
-from gmoe.training.task import Task
+from gmoe.training.task import Task, rows_of
 from gmoe.training.watched_module import WatchedModule
 
 
@@ -130,5 +130,5 @@ class EvaluatedModule(WatchedModule):
         return {
             'graph_id': batch.graph_id,
             'prediction': self.to_prediction(out),
-            'target': self.task.target(out, batch.y).view(out.size(0), -1),
+            'target': rows_of(self.task.target(out, batch.y), len(out)),
         }

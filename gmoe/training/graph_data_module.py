@@ -143,12 +143,9 @@ class GraphDataModule(TaskDataModule):
             num_replicas=1 if trainer is None else trainer.world_size,
             rank=0 if trainer is None else trainer.global_rank,
             shuffle=True,
-            seed=_shuffle_seed(int(os.environ.get('PL_GLOBAL_SEED', 0))),
+            seed=shuffle_seed(),
         )
-        if trainer is not None:
-            # Too late for the loader processes of a run that is resumed.
-            progress = trainer.fit_loop.epoch_progress.current
-            sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]
+        go_on(sampler, trainer)
         return self._loader(dataset, self.batch_size, sampler)
 
     def val_dataloader(self) -> list[DataLoader]:
@@ -233,7 +230,23 @@ class GraphDataModule(TaskDataModule):
         return self.keep_two_hop and not is_dropped
 
 
-def _shuffle_seed(seed: int) -> int:
+def shuffle_seed() -> int:
+    """The seed of the order in which training sees graphs or nodes: that of
+    the run, mixed."""
+    seed = int(os.environ.get('PL_GLOBAL_SEED', 0))
     # The sampler adds the epoch to its seed: with 0, 1, 2, ... as they are,
     # runs would see the same orders, an epoch later.
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
+def go_on(sampler: Any, trainer: Any) -> None:
+    """Sets the epoch of a sampler to that at which a run is.
+
+    Args:
+        sampler: The sampler.
+        trainer: The trainer, if there is one.
+    """
+    if trainer is not None:
+        # Too late for the loader processes of a run that is resumed.
+        progress = trainer.fit_loop.epoch_progress.current
+        sampler.set_epoch(progress.processed)

@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from gmoe.common.arguments import check_number
 from gmoe.common.distributed import is_distributed
-from gmoe.nn import GNN, NodeGNN, TripleGNN
+from gmoe.nn import GNN, LinkGNN, NodeGNN, TripleGNN
 from gmoe.nn.encoders.ogb_codes import check_featurization
 from gmoe.nn.models.on_data import on_data
 from gmoe.routing import Routing, balance_loss, update_balance
@@ -64,7 +64,7 @@ class GraphModule(EvaluatedModule):
 
     def __init__(
         self,
-        gnn: GNN | NodeGNN | TripleGNN,
+        gnn: GNN | LinkGNN | NodeGNN | TripleGNN,
         dataset: str,
         task_type: str,
         metric: str,

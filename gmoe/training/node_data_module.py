@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.datasets import NodeGraph, load_nodes
 from gmoe.ops.two_hop import Mode
-from gmoe.training.batches import as_it_is
 from gmoe.training.graph_data_module import SPLITS
+from gmoe.training.node_batches import BatchSettings, FullSteps, step_loader
 from gmoe.training.node_hops import NodeHops
+from gmoe.training.node_loaders import NodeLoaders
+from gmoe.training.node_table import prediction_table
 from gmoe.training.task import MULTICLASS, SCORES
 from gmoe.training.task_data_module import TaskDataModule
+from gmoe.transforms.router_input import COLUMNS, RouterInput
 
+# What a network is given of the graph, besides hop-2 edges.
+_KEYS = ('x', 'edge_index', 'edge_weight', 'router_input')
 _MASKS = {'train': 'train_mask', 'valid': 'val_mask', 'test': 'test_mask'}
 
 
 class NodeDataModule(TaskDataModule):
-    """One graph whose nodes are classified, as a whole in each step.
+    """One graph whose nodes are classified, as a whole in each step, or in
+    mini-batches.
 
-    A step is given the graph, and the nodes of its split that count:
-    :obj:`target`, their numbers; :obj:`y`, what they are to be; and
-    :obj:`graph_id`, again their numbers, by which scores count them once.
+    A step is given the graph, or a part of it, and the nodes of its split that
+    count: :obj:`target`, their places; :obj:`y`, what they are to be; and
+    :obj:`graph_id`, their numbers, by which scores count them once.
 
     Args:
         name: The name of a public graph, or the path of one of your own; see
@@ -51,8 +56,23 @@ class NodeDataModule(TaskDataModule):
         max_hop2_neighbors: The most hop-2 neighbours of a node in training;
             evaluation looks at all.
         hop2_seed: Decides on those that are drawn.
+        router_input: What routers see beside the features of a node:
+            :obj:`"degree"`, :obj:`"clustering"`, :obj:`"walks"` or
+            :obj:`"agreement"`; see :class:`~gmoe.transforms.RouterInput`.
+        router_walks: The number of columns of :obj:`"walks"`.
         steps_per_epoch: The number of training steps between two
-            validations.
+            validations, where each sees the whole graph.
+        batch: What a training step sees: the :obj:`"full"` graph; some
+            :obj:`"parts"` of it, as in `"Cluster-GCN"
+            <https://arxiv.org/abs/1905.07953>`_; or some nodes and drawn
+            :obj:`"neighbors"`. Hop-2 edges are those of what it sees.
+        num_parts: The number of parts, which are always the same.
+        parts_per_batch: How many parts a batch has.
+        batch_size: The training nodes of a batch with neighbours.
+        num_neighbors: The neighbours that are drawn of each node, hop by hop.
+        full_evaluation: Whether evaluation looks at the whole graph, and not
+            at parts of it. (default: where it would take at most half of the
+            memory)
         predict_split: The nodes that are predicted: :obj:`"train"`,
             :obj:`"valid"`, :obj:`"test"` or :obj:`"all"`.
         score_test: Whether :obj:`gmoe fit` ends with the score of the test
@@ -75,12 +95,24 @@ class NodeDataModule(TaskDataModule):
         max_hop2_pairs: int | None = None,
         max_hop2_neighbors: int | None = None,
         hop2_seed: int = 0,
+        router_input: list[str] | None = None,
+        router_walks: int = 4,
         steps_per_epoch: int = 1,
+        batch: str = 'full',
+        num_parts: int = 16,
+        parts_per_batch: int = 1,
+        batch_size: int = 1024,
+        num_neighbors: Sequence[int] = (10, 10),
+        full_evaluation: bool | None = None,
         predict_split: str = 'all',
         score_test: bool = True,
     ) -> None:
         super().__init__()
-        check_integer(1, steps_per_epoch=steps_per_epoch)
+        check_integer(
+            1, steps_per_epoch=steps_per_epoch, router_walks=router_walks
+        )
+        for column in router_input or ():
+            check_choice('router_input', column, COLUMNS)
         check_choice('predict_split', predict_split, (*SPLITS, 'all'))
         known = {score for scores in SCORES.values() for score in scores}
         check_choice('metric', metric, (None, *sorted(known)))
@@ -95,7 +127,14 @@ class NodeDataModule(TaskDataModule):
             two_hop or 'exact', max_hop2_pairs, max_hop2_neighbors, hop2_seed
         )
         self.two_hop = None if two_hop is None else hops
+        self.router_input = None
+        if router_input:
+            self.router_input = RouterInput(router_input, router_walks)
         self.steps_per_epoch = steps_per_epoch
+        self.batches = BatchSettings(
+            batch, num_parts, parts_per_batch, batch_size, num_neighbors
+        )
+        self.full_evaluation = full_evaluation
         self.predict_split = predict_split
         self.score_test = score_test
         self.splits: dict[str, Tensor] = {}
@@ -156,6 +195,12 @@ class NodeDataModule(TaskDataModule):
         return self.graph.data.num_features
 
     @property
+    def router_columns(self) -> int:
+        """The number of columns that routers see beside the features."""
+        columns = self.router_input
+        return 0 if columns is None else columns.num_columns
+
+    @property
     def num_tasks(self) -> int:  # type: ignore[override]
         """The number of labels of a node."""
         y = self.graph.data.y
@@ -179,37 +224,52 @@ class NodeDataModule(TaskDataModule):
             split: data[mask].nonzero().view(-1)
             for split, mask in _MASKS.items()
         }
-        if self.two_hop is not None:
-            rank_zero_info(self.two_hop.ahead(data))
-            made = self.two_hop.make(data)
-            pairs = made.edge_index_2hop
-            fewer = self.two_hop.for_training(pairs, data.num_nodes)
-            self._hop2 = {False: pairs, True: fewer}
-            rank_zero_info(
-                f'Made {pairs.size(1):,} hop-2 edges; training looks at '
-                f'{fewer.size(1):,}'
+        if self.router_input is not None:
+            data = self.router_input(data)
+            self._graph = self.graph._replace(data=data)
+        everything = {**self.splits, 'all': torch.arange(data.num_nodes)}
+        self.loaders = NodeLoaders(
+            data, everything, self.two_hop, self.batches
+        )
+        if self.batches.kind == 'full':
+            self.full_evaluation = True
+        else:
+            self.full_evaluation = self.loaders.whole_fits(
+                self.trainer, self.full_evaluation
             )
+        if self.two_hop is not None and self.full_evaluation:
+            rank_zero_info(self.two_hop.ahead(data))
+            pairs = self.two_hop.make(data)
+            self._hop2[False] = pairs
+            line = f'Made {pairs.size(1):,} hop-2 edges'
+            if self.batches.kind == 'full':
+                fewer = self.two_hop.for_training(pairs, data.num_nodes)
+                self._hop2[True] = fewer
+                line += f'; training looks at {fewer.size(1):,}'
+            rank_zero_info(line)
 
     def train_dataloader(self) -> DataLoader:
-        return self._loader('train', self.steps_per_epoch)
+        if self.batches.kind == 'full':
+            return self._whole('train', self.steps_per_epoch)
+        return self.loaders.train(self.trainer)
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader('valid')
+        return self._for_evaluation('valid')
 
     def test_dataloader(self) -> DataLoader:
-        return self._loader('test')
+        return self._for_evaluation('test')
 
     def predict_dataloader(self) -> DataLoader:
-        return self._loader(self.predict_split)
+        return self._for_evaluation(self.predict_split)
 
     def on_after_batch_transfer(
         self, batch: Data, dataloader_idx: int
     ) -> Data:
+        if 'edge_index' in batch:  # It is a mini-batch.
+            return batch
         is_training = self.trainer is not None and self.trainer.training
         graph = self._graph_on(batch.y.device, is_training)
-        for key in ('x', 'edge_index', 'edge_weight', 'edge_index_2hop'):
-            if key in graph:
-                batch[key] = graph[key]
+        batch.update(graph.to_dict())
         return batch
 
     def _graph_on(self, device: torch.device, is_training: bool) -> Data:
@@ -221,68 +281,26 @@ class NodeDataModule(TaskDataModule):
         key = device, fewer
         if key not in self._on_device:
             data = self.graph.data
-            keys = ('x', 'edge_index', 'edge_weight')
-            values = {k: data[k] for k in keys if k in data}
+            values = {k: data[k] for k in _KEYS if k in data}
             if fewer in self._hop2:
                 values['edge_index_2hop'] = self._hop2[fewer]
             self._on_device[key] = Data(**values).to(device)
         return self._on_device[key]
 
-    def _loader(self, split: str, steps: int = 1) -> DataLoader:
-        y = self.graph.data.y
-        nodes = torch.arange(len(y)) if split == 'all' else self.splits[split]
-        # The generator: a loader draws a number when it starts, which a
-        # resumed run does at another time.
-        return DataLoader(
-            _Steps(nodes, y[nodes], steps),
-            batch_size=None,
-            collate_fn=as_it_is,
-            generator=torch.Generator(),
-        )
+    def _for_evaluation(self, split: str) -> DataLoader:
+        if self.full_evaluation:
+            return self._whole(split)
+        return self.loaders.of_parts(split, self.trainer)
+
+    def _whole(self, split: str, steps: int = 1) -> DataLoader:
+        nodes = self.loaders.splits[split]
+        return step_loader(FullSteps(nodes, self.graph.data.y[nodes], steps))
 
     def prediction_table(self, joined: dict[str, Tensor]) -> pd.DataFrame:
-        """Predictions as a table: the id of each node, its split, class and
-        predicted class, and the probability of each class; of several
-        labels, each label and its probability.
+        """Predictions as a table; see
+        :func:`~gmoe.training.node_table.prediction_table`.
 
         Args:
-            joined: The numbers of the nodes, ``graph_id``; their ``target``
-                and ``prediction``, as the module has them.
+            joined: The predictions, as the module has them.
         """
-        graph, node = self.graph, joined['graph_id'].numpy()
-        ids = np.arange(graph.data.num_nodes)
-        ids = ids if graph.ids is None else np.array(graph.ids, dtype=object)
-        split = np.full(len(ids), '', dtype=object)
-        for name, index in self.splits.items():
-            split[index.numpy()] = name
-        columns: dict[str, Any] = {'node': ids[node], 'split': split[node]}
-        probability = joined['prediction'].float()
-        target = joined['target']
-        if probability.size(1) > 1 and self.task_type != MULTICLASS:
-            for i, name in enumerate(graph.classes):
-                columns[f'label_{name}'] = target[:, i].numpy()
-                columns[f'p_{name}'] = probability[:, i].numpy()
-            return pd.DataFrame(columns)
-        if probability.size(1) == 1:
-            probability = torch.cat([1 - probability, probability], dim=1)
-        names = np.array([*graph.classes, ''], dtype=object)
-        known = target.view(-1).nan_to_num(-1).long().numpy()
-        columns['class'] = names[known]
-        columns['predicted'] = names[probability.argmax(dim=1).numpy()]
-        for i, name in enumerate(graph.classes):
-            columns[f'p_{name}'] = probability[:, i].numpy()
-        return pd.DataFrame(columns)
-
-
-class _Steps(Dataset):
-    """The same nodes in each step."""
-
-    def __init__(self, nodes: Tensor, y: Tensor, steps: int) -> None:
-        self.nodes, self.y, self.steps = nodes, y, steps
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, step: int) -> Data:
-        # By keyword, and no 'x': PyG would guess a number of nodes.
-        return Data(target=self.nodes, y=self.y, graph_id=self.nodes)
+        return prediction_table(self.graph, self.splits, joined)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +10,17 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gmoe.common.arguments import check_choice, check_integer
+from gmoe.common.memory import shown_bytes, usable_memory
 from gmoe.ops.two_hop import MODES, Mode
+from gmoe.training.hop2_pairs import some_of_all, some_of_each, some_pairs
 from gmoe.transforms import TwoHop
 
 # Two 64-bit ids of a pair, and what a path takes while pairs are made.
 _PAIR_BYTES, _PATH_BYTES = 16, 32
+#: As many paths are all made, and pairs are drawn of them.
+FEW_PATHS = 2**24
+#: As many paths are looked at in turn, in minutes. Of more, some are drawn.
+MANY_PATHS = 2**33
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,12 @@ class NodeHops:
     :obj:`max_pairs`, no more than these are made: where there are more, they
     are drawn, for training and evaluation alike. With :obj:`max_neighbors`,
     all are made, and evaluation uses all of them, while in training a node
-    looks at that many at most.
+    looks at that many at most. Where all would not fit into memory, evaluation
+    looks at the drawn ones, too.
+
+    Each pair is as likely to be drawn as any other. Only of
+    :obj:`"released"` hop-2 edges, and of more than some billion paths, a pair
+    is more likely if several paths lead from the one node to the other.
 
     Args:
         mode: :obj:`"exact"` or :obj:`"released"`; see
@@ -58,47 +70,83 @@ class NodeHops:
         Args:
             data: The graph.
         """
-        paths = num_paths(data.edge_index, data.num_nodes)
-        pairs = min(paths, data.num_nodes * (data.num_nodes - 1))
+        paths, pairs = self._most(data)
+        kept = self.most_pairs(data)
         line = f'Hop-2 edges: at most {pairs:,} pairs'
-        if self.max_pairs is not None and pairs > self.max_pairs:
-            pairs = self.max_pairs
-            line += f", of which 'max_hop2_pairs' keeps {pairs:,}"
-            paths = min(paths, max(4 * pairs, 2**24))
+        if self._fit_not(data):
+            line += (
+                ', which would not fit into half of the memory: evaluation '
+                f"looks at 'max_hop2_neighbors', too, at most {kept:,}"
+            )
+        elif kept < pairs:
+            line += f", of which 'max_hop2_pairs' keeps {kept:,}"
+        if kept < pairs:
+            paths = min(paths, max(4 * kept, FEW_PATHS))
         return (
-            f'{line}; they take up to {_shown(pairs * _PAIR_BYTES)}, and up '
-            f'to {_shown(paths * _PATH_BYTES)} while they are made'
+            f'{line}; they take up to {shown_bytes(kept * _PAIR_BYTES)}, and '
+            f'up to {shown_bytes(paths * _PATH_BYTES)} while they are made'
         )
 
-    def make(self, data: Data) -> Data:
-        """Adds the hop-2 edges to a graph.
+    def most_pairs(self, data: Data) -> int:
+        """The most hop-2 edges that :meth:`make` can give a graph.
+
+        Args:
+            data: The graph.
+        """
+        if self._fit_not(data):
+            return data.num_nodes * (self.max_neighbors or 0)
+        return min(self._most(data)[1], self.max_pairs or sys.maxsize)
+
+    def make(self, data: Data) -> Tensor:
+        """The hop-2 edges of a graph, of shape ``[2, num_pairs]``.
 
         Args:
             data: The graph.
 
-        Returns:
-            A graph that shares its other values.
-
         Raises:
             ValueError: If there are too many of them.
         """
-        seed = None if self.max_pairs is None else self.seed
-        return TwoHop(
-            self.mode, coalesce=True, max_edges=self.max_pairs, seed=seed
-        )(data)
+        edge_index, size = data.edge_index, data.num_nodes
+        if self._fit_not(data):
+            assert self.max_neighbors is not None
+            return some_of_all(edge_index, size, self.max_neighbors, self.seed)
+        if self.max_pairs is None:
+            hops = TwoHop(self.mode, coalesce=True)
+        elif self.mode == 'exact' and FEW_PATHS < self._most(data)[0] <= (
+            MANY_PATHS
+        ):
+            return some_pairs(edge_index, size, self.max_pairs, self.seed)
+        else:
+            hops = TwoHop(self.mode, True, self.max_pairs, self.seed)
+        graph = Data(edge_index=edge_index, num_nodes=size)
+        return hops(graph).edge_index_2hop
 
-    def for_training(self, edge_index: Tensor, num_nodes: int) -> Tensor:
+    def _most(self, data: Data) -> tuple[int, int]:
+        paths = num_paths(data.edge_index, data.num_nodes)
+        return paths, min(paths, data.num_nodes * (data.num_nodes - 1))
+
+    def _fit_not(self, data: Data) -> bool:
+        if self.max_neighbors is None or self.max_pairs is not None:
+            return False
+        paths, pairs = self._most(data)
+        if self.mode != 'exact' or paths <= FEW_PATHS:
+            return False
+        return pairs * _PATH_BYTES > usable_memory() // 2
+
+    def for_training(
+        self, edge_index: Tensor, num_nodes: int, seed: int | None = None
+    ) -> Tensor:
         """The hop-2 edges that training looks at.
 
         Args:
             edge_index: All of them, of shape ``[2, num_pairs]``.
             num_nodes: The number of nodes.
+            seed: Decides on them. (default: the one of all)
         """
         if self.max_neighbors is None:
             return edge_index
-        return some_of_each(
-            edge_index, num_nodes, self.max_neighbors, self.seed
-        )
+        seed = self.seed if seed is None else seed
+        return some_of_each(edge_index, num_nodes, self.max_neighbors, seed)
 
 
 def num_paths(edge_index: Tensor, num_nodes: int) -> int:
@@ -110,34 +158,3 @@ def num_paths(edge_index: Tensor, num_nodes: int) -> int:
     """
     degree = torch.bincount(edge_index[0], minlength=num_nodes)
     return int(degree[edge_index[1]].sum())
-
-
-def some_of_each(
-    edge_index: Tensor, num_nodes: int, most: int, seed: int
-) -> Tensor:
-    """Draws some of the edges into each node, all where there are not more.
-
-    Args:
-        edge_index: The edges, of shape ``[2, num_edges]``.
-        num_nodes: The number of nodes.
-        most: The most edges into a node.
-        seed: Decides on them.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    shuffled = torch.randperm(edge_index.size(1), generator=generator)
-    target = edge_index[1][shuffled]
-    # The place of each edge among those into its node, in a random order.
-    order = target.argsort(stable=True)
-    count = torch.bincount(target, minlength=num_nodes)
-    first = count.cumsum(0) - count
-    place = torch.arange(len(order)) - first[target[order]]
-    kept = shuffled[order[place < most]].sort()[0]
-    return edge_index[:, kept]
-
-
-def _shown(size: int) -> str:
-    for unit in ('B', 'KB', 'MB'):
-        if size < 1000:
-            return f'{size:.0f} {unit}'
-        size = size / 1000  # type: ignore[assignment]
-    return f'{size:,.1f} GB'

@@ -9,7 +9,7 @@ from torch_geometric.data import Data
 
 from gmoe.common.arguments import check_choice
 from gmoe.nn import Neighborhood, NodeGNN
-from gmoe.routing import Routing
+from gmoe.routing import Routing, collect_routing
 from gmoe.training.graph_module import GraphModule
 from gmoe.training.losses import Loss
 from gmoe.training.objective import Objective
@@ -105,10 +105,23 @@ class NodePredictor(GraphModule):
             self._hop(data, 'edge_index'),
             hop2,
             data.get('edge_weight'),
+            data.get('router_input') if self.gnn.router_columns else None,
             return_routing=True,
         )
         target = data.get('target')
         return (out if target is None else out[target]), routings
+
+    def predict_step(self, batch: Data, batch_idx: int) -> dict[str, Any]:
+        """As of graphs, and of each mixture the weights of its experts at all
+        nodes, ``gates``.
+
+        Args:
+            batch: The graph.
+            batch_idx: Its number.
+        """
+        with collect_routing(self.gnn) as routings:
+            out: dict[str, Any] = super().predict_step(batch, batch_idx)
+        return {**out, 'gates': [r.gates for r in routings]}
 
     def _hop(self, data: Data, name: str) -> Neighborhood:
         # Sorted once: a full batch has the same edges in each step.

@@ -7,7 +7,7 @@ from torch_geometric.data import Data
 
 from gmoe.training.label_weights import LabelWeights
 from gmoe.training.target_scale import TargetScale
-from gmoe.training.task import Task
+from gmoe.training.task import Task, rows_of
 from gmoe.training.task_data_module import TaskDataModule
 
 
@@ -105,5 +105,5 @@ class Objective(nn.Module):
         return self.target_scale.to_standard(y.view(out.shape))
 
     def _weight(self, out: Tensor, batch: Data) -> Tensor | None:
-        y = batch.y.view(len(out), -1)
+        y = rows_of(batch.y, len(out))
         return self.label_weights(y, batch.get('weight'))

@@ -18,6 +18,7 @@ from gmoe.training.metrics import (
     CategoryScore,
     GraphScore,
     GraphScores,
+    LinkScore,
 )
 from gmoe.training.metrics.category_score import UNKNOWN
 
@@ -144,7 +145,7 @@ class Task:
         metric: str,
         num_outputs: int,
         is_often: bool = False,
-    ) -> GraphScore | CategoryScore:
+    ) -> GraphScore | CategoryScore | LinkScore:
         """The scores of a split. The dataset and the metric are those of
         :class:`~gmoe.training.GraphModule`.
 
@@ -159,6 +160,18 @@ class Task:
             return CategoryScore(num_outputs)
         is_main = is_often and num_outputs > MANY_TASKS
         return (GraphScore if is_main else GraphScores)(dataset, metric)
+
+
+def rows_of(y: Tensor, count: int) -> Tensor:
+    """Targets, a row for each graph, also where there is none.
+
+    Args:
+        y: The targets.
+        count: The number of graphs.
+    """
+    if count == 0:
+        return y.view(0, y.size(1) if y.dim() > 1 else 1)
+    return y.view(count, -1)
 
 
 def _at_least_float32(out: Tensor) -> Tensor:

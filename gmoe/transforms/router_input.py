@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,17 +10,19 @@ from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import (
     coalesce,
-    degree,
     remove_self_loops,
-    scatter,
     to_undirected,
 )
 
+from gmoe import ops
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.transforms.checks import check_graph
 
 #: What a column can tell.
 COLUMNS = ('degree', 'clustering', 'walks', 'agreement')
+
+# The most numbers of the dense columns that are at hand at a time.
+_MAX_BLOCK = 2**22
 
 
 class RouterInput(BaseTransform):
@@ -41,9 +43,10 @@ class RouterInput(BaseTransform):
       mean of its neighbours' (the numbers as they are); 0 without any.
 
     Edges are taken as undirected, without loops, and each once. Columns of a
-    graph do not depend on what else is in a batch. Clustering and walks need
-    a matrix of the size of all nodes squared, so they are for small graphs,
-    and best made before batching.
+    graph do not depend on what else is in a batch. Clustering and walks are
+    products of the sparse adjacency with a few dense columns at a time: little
+    memory, and time that grows with nodes times edges. They are best made
+    before batching.
 
     Args:
         columns: Which of them, in this order.
@@ -80,11 +83,13 @@ class RouterInput(BaseTransform):
         n = int(data.num_nodes)
         edges, _ = remove_self_loops(data.edge_index)
         edges = coalesce(to_undirected(edges, num_nodes=n), num_nodes=n)
+        # Both ways, so that the order by sender does for the receiver.
+        near = ops.Adjacency.from_sorted(edges[1], edges[0], n)
         makers = {
-            'degree': lambda: degree(edges[0], n).log1p().unsqueeze(1),
-            'clustering': lambda: _clustering(edges, n),
-            'walks': lambda: _walks(edges, n, self.num_walks),
-            'agreement': lambda: _agreement(edges, n, data.get('x')),
+            'degree': lambda: near.ptr.diff().float().log1p().unsqueeze(1),
+            'clustering': lambda: _clustering(near),
+            'walks': lambda: _walks(near, self.num_walks),
+            'agreement': lambda: _agreement(near, data.get('x')),
         }
         made = [makers[name]() for name in self.columns]
         data.router_input = torch.cat(made, dim=1)
@@ -97,31 +102,51 @@ class RouterInput(BaseTransform):
         )
 
 
-def _adjacency(edges: Tensor, n: int) -> Tensor:
-    adjacency = torch.zeros(n, n, device=edges.device)
-    adjacency[edges[0], edges[1]] = 1
-    return adjacency
+def _blocks(near: ops.Adjacency, weight: Tensor) -> Iterator[Tensor]:
+    """The columns of the symmetric matrix of some weights, a few at a time."""
+    n = near.num_nodes
+    width = max(1, _MAX_BLOCK // max(1, n))
+    for start in range(0, n, width):
+        end = min(start + width, n)
+        block = weight.new_zeros(n, end - start)
+        edge = slice(int(near.ptr[start]), int(near.ptr[end]))
+        column = near.receiver[edge] - start
+        block[near.sender[edge], column] = weight[edge]
+        yield block
 
 
-def _clustering(edges: Tensor, n: int) -> Tensor:
-    adjacency = _adjacency(edges, n)
+def _clustering(near: ops.Adjacency) -> Tensor:
+    ones = torch.ones(near.sender.numel(), device=near.ptr.device)
     # Twice the triangles at each node, over its ordered pairs of neighbours.
-    closed = ((adjacency @ adjacency) * adjacency).sum(dim=1)
-    size = adjacency.sum(dim=1)
-    return (closed / (size * (size - 1)).clamp(min=1)).unsqueeze(1)
+    closed = [
+        (block * ops.neighbor_sum(block, near)).sum(dim=0)
+        for block in _blocks(near, ones)
+    ]
+    size = near.ptr.diff()
+    pairs = (size * (size - 1)).clamp(min=1)
+    return (torch.cat([ones[:0], *closed]) / pairs).unsqueeze(1)
 
 
-def _walks(edges: Tensor, n: int, num_walks: int) -> Tensor:
-    step = _adjacency(edges, n)
-    step = step / step.sum(dim=0).clamp(min=1)
-    walk, back = step, []
-    for _ in range(num_walks):
-        walk = walk @ step
-        back.append(walk.diagonal())
-    return torch.stack(back, dim=1)
+def _walks(near: ops.Adjacency, num_walks: int) -> Tensor:
+    # The powers of D^-1/2 A D^-1/2, which is symmetric, have the same
+    # diagonals: t steps are half of them, times the other half.
+    scale = near.ptr.diff().clamp(min=1).float().rsqrt()
+    weight = scale[near.sender] * scale[near.receiver]
+    out = [weight.new_zeros(0, num_walks)]
+    for block in _blocks(near, weight):
+        first = second = block
+        back = []
+        for step in range(num_walks):
+            if step % 2 == 1:
+                second = ops.neighbor_sum(second, near, weight)
+            else:
+                first = second
+            back.append((first * second).sum(dim=0))
+        out.append(torch.stack(back, dim=1))
+    return torch.cat(out)
 
 
-def _agreement(edges: Tensor, n: int, x: Tensor | None) -> Tensor:
+def _agreement(near: ops.Adjacency, x: Tensor | None) -> Tensor:
     if x is None or x.dim() != 2:
         got = None if x is None else list(x.shape)
         raise ValueError(
@@ -129,5 +154,6 @@ def _agreement(edges: Tensor, n: int, x: Tensor | None) -> Tensor:
             f'num_features] for the agreement, got {got}'
         )
     x = x.float()
-    mean = scatter(x[edges[0]], edges[1], 0, n, reduce='mean')
-    return torch.cosine_similarity(x, mean, dim=1).unsqueeze(1)
+    # The sum has the angle of the mean.
+    total = ops.neighbor_sum(x, near)
+    return torch.cosine_similarity(x, total, dim=1).unsqueeze(1)

@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from gmoe import cli
+from gmoe.nn import GMoEConv
 from gmoe.training import NodePredictor
 from tests.datasets.nodes import small
 
@@ -59,6 +60,12 @@ def test_test_and_predict(config, capsys):
     path = Path(out.strip().splitlines()[-1].rpartition(' ')[2])
     table = pd.read_csv(path)
     assert len(table) == small.NUM_NODES
+    report = pd.read_csv(path.parent / 'routing.csv')
+    assert set(report['layer']) == {0, 1}
+    nodes = report[report['by'] == 'degree'].groupby('layer')['nodes'].sum()
+    assert nodes.tolist() == [small.NUM_NODES] * 2
+    assert (report['experts'] == 2).all()
+    assert (path.parent / 'routing.png').stat().st_size > 10_000
     assert table.columns.tolist() == [
         *('node', 'split', 'class', 'predicted'),
         *('p_blue', 'p_green', 'p_red'),
@@ -76,6 +83,27 @@ def test_training_goes_on(config):
     assert trainer.current_epoch == 3
 
 
+def test_routers_that_see_more(config, tmp_path):
+    given = ['fit', f'--config={config}', *QUICK, f'--run_dir={tmp_path}']
+    trainer = cli.run(
+        [
+            *given,
+            '--data.router_input=[degree, agreement]',
+            '--model.router_neighborhood=true',
+            '--model.num_shared_experts=1',
+            '--model.router=linear_softmax',
+            '--model.top_k=null',
+            '--model.router_kwargs={select: top_p, select_kwargs: {p: 0.6}}',
+        ]
+    ).trainer
+    gnn = trainer.lightning_module.gnn
+    assert gnn.convs[0].router.in_channels == 2 * 8 + 2
+    assert gnn.convs[0].shared.experts.num_experts == 1
+    path = trainer.checkpoint_callback.best_model_path
+    model = NodePredictor.load_from_checkpoint(path)
+    assert model.hparams['router_columns'] == 2
+
+
 def test_refusals(config, refused):
     given = ['fit', f'--config={config}', *QUICK]
     (line,) = refused(*given, '--data.two_hop=null')
@@ -84,8 +112,32 @@ def test_refusals(config, refused):
     assert "'split' must be 0, or 'random', got 3" in line
     (line,) = refused(*given, '--data.name=Kora')
     assert "'name' must be one of" in line
+    (line,) = refused(*given, '--data.router_input=[rank]')
+    assert "'router_input' must be one of" in line
+    single = ['--model.num_experts=1', '--model.num_experts_1hop=null']
+    (line,) = refused(*given, *single, '--data.router_input=[degree]')
+    assert "'router_columns' must be 0 for a network without" in line
     (line,) = refused(*given, '--data.metric=rmse')
     assert "'metric' must be one of" in line
+
+
+@pytest.mark.parametrize('name', ['arxiv-released', 'proteins-released'])
+def test_released_configurations(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    graph = f'ogbn-{name.split("-")[0]}'
+    small.write_ogb(tmp_path / 'data', graph)
+    steps = ['--trainer.max_epochs=1', '--model.hidden_channels=4']
+    config = f'--config={CONFIGS / name}.yaml'
+    trainer = cli.run(['fit', config, *QUICK[:2], *steps]).trainer
+    gnn = trainer.lightning_module.gnn
+    kinds = [isinstance(conv, GMoEConv) for conv in gnn.convs]
+    assert kinds == [False, True, False]
+    conv = gnn.convs[1]
+    assert (conv.combine, conv.num_experts_2hop) == ('mean', 0)
+    assert isinstance(gnn.head, torch.nn.Identity)
+    assert len(gnn.skips) == 0
+    assert gnn.convs[2].out_channels == gnn.out_channels
+    assert 'test/loss' in trainer.callback_metrics
 
 
 @pytest.mark.parametrize('name', ['minesweeper-gmoe', 'minesweeper-sage'])

@@ -2,6 +2,8 @@
 
 import io
 import os
+import signal
+import time
 
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from peft import LoraConfig, get_peft_model  # noqa: E402
 from gmoe import cli  # noqa: E402
 from gmoe.cli import summarize as command  # noqa: E402
 from gmoe.text import Summarizer, SummaryTraining  # noqa: E402
+from tests import processes  # noqa: E402
 from tests.text.summaries.dialogues import DIALOGUES  # noqa: E402
 from tests.text.summaries.tiny import tiny_t5, tiny_tokenizer  # noqa: E402
 
@@ -177,6 +180,38 @@ def test_whoever_reads_may_stop(folder, table, monkeypatch, tmp_path):
     with os.fdopen(writer, 'w') as closed:
         monkeypatch.setattr('sys.stdout', closed)
         cli.run(['summarize', str(folder), str(table)])
+
+
+def test_a_pipe_and_a_signal(folder, tmp_path):
+    pipe, out = tmp_path / 'pipe', tmp_path / 'out.csv'
+    os.mkfifo(pipe)
+    process = processes.start(
+        tmp_path,
+        'gmoe.cli',
+        'summarize',
+        folder,
+        pipe,
+        f'--output={out}',
+        '--batch_size=1',
+    )
+    try:
+        with open(pipe, 'w') as file:
+            file.write('dialogue\n' + 'Bo: hi\n' * 50_000)
+        end = time.monotonic() + 120
+        # The file that takes its place is there when summaries begin.
+        while process.poll() is None and not any(
+            out.name in name for name in os.listdir(tmp_path)
+        ):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        status = process.wait(120)
+    finally:
+        process.kill()
+    error = (tmp_path / 'stderr').read_text()
+    assert status == 128 + signal.SIGINT, error
+    assert 'Traceback' not in error
+    assert not out.exists()
 
 
 def test_help(capsys):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from gmoe.training import NodeDataModule
+from gmoe.transforms import RouterInput
 from tests.datasets.nodes import small
 
 
@@ -70,6 +71,33 @@ def test_evaluation_looks_at_all_hop_2_edges(path):
     assert sizes[True] == small.NUM_NODES < sizes[False]
 
 
+def test_columns_for_the_router(path):
+    assert NodeDataModule(path).router_columns == 0
+    columns = ['degree', 'walks']
+    data = NodeDataModule(path, router_input=columns, router_walks=2)
+    assert data.router_columns == 3
+    data.setup()
+    (batch,) = batches(data, data.val_dataloader())
+    expected = RouterInput(columns, 2)(batch.clone()).router_input
+    assert torch.equal(batch.router_input, expected)
+    degree = torch.bincount(batch.edge_index[0], minlength=small.NUM_NODES)
+    torch.testing.assert_close(expected[:, 0], degree.float().log1p())
+
+
+def test_columns_are_those_of_the_whole_graph(path):
+    data = NodeDataModule(
+        path, router_input=['degree'], batch='parts', num_parts=3
+    )
+    data.setup()
+    columns = data.graph.data.router_input
+    parts = batches(data, data.train_dataloader())
+    assert len(parts) == 3
+    for part in parts:
+        assert len(part.router_input) == len(part.x)
+        found = part.router_input[part.target]
+        assert torch.equal(found, columns[part.graph_id])
+
+
 def test_normalized_features(path):
     data = NodeDataModule(path, normalize_features=True)
     total = data.graph.data.x.sum(dim=1)
@@ -85,6 +113,8 @@ def test_normalized_features(path):
         ({'metric': 'speed'}, "'metric' must be one of"),
         ({'max_hop2_pairs': 0}, "'max_hop2_pairs' must be"),
         ({'two_hop': 'near'}, "'two_hop' must be"),
+        ({'router_input': ['rank']}, "'router_input' must be one of"),
+        ({'router_walks': 0}, "'router_walks' must be"),
     ],
 )
 def test_refused(kwargs, message, path):
@@ -95,45 +125,3 @@ def test_refused(kwargs, message, path):
 def test_score_of_another_task(path):
     with pytest.raises(ValueError, match="'metric' must be one of .*'rmse'"):
         _ = NodeDataModule(path, metric='rmse').eval_metric
-
-
-def test_table_of_predictions(tmp_path):
-    data = NodeDataModule(str(small.write_tables(tmp_path / 'own')))
-    data.setup()
-    joined = {
-        'graph_id': torch.tensor([0, 2]),
-        'target': torch.tensor([[2], [-1]]),
-        'prediction': torch.tensor([[0.7, 0.1, 0.2], [0.0, 0.25, 0.75]]),
-    }
-    table = data.prediction_table(joined)
-    assert table.columns.tolist() == [
-        *('node', 'split', 'class', 'predicted'),
-        *('p_blue', 'p_green', 'p_red'),
-    ]
-    assert table.iloc[:, :5].values.tolist() == [
-        ['n00', 'train', 'red', 'blue', pytest.approx(0.7)],
-        ['n02', 'test', '', 'red', 0],
-    ]
-
-
-@pytest.mark.parametrize('num_labels', [1, 2])
-def test_table_of_labels(num_labels, tmp_path):
-    graph = small.make_graph()
-    graph.y = (graph.y.view(-1, 1) == torch.arange(num_labels)).float()
-    torch.save(graph, tmp_path / 'mine.pt')
-    data = NodeDataModule(str(tmp_path / 'mine.pt'))
-    data.setup()
-    prediction = torch.tensor([[0.75, 0.1]])[:, :num_labels]
-    joined = {
-        'graph_id': torch.tensor([4]),
-        'target': torch.tensor([[1.0, 0.0]])[:, :num_labels],
-        'prediction': prediction,
-    }
-    (row,) = data.prediction_table(joined).to_dict('records')
-    split = row.pop('split')
-    assert split in ('train', 'valid', 'test')
-    if num_labels == 1:
-        expected = {'class': '1', 'predicted': '1', 'p_0': 0.25, 'p_1': 0.75}
-    else:
-        expected = {'label_0': 1, 'p_0': 0.75, 'label_1': 0, 'p_1': 0.1}
-    assert row == pytest.approx({'node': 4, **expected})

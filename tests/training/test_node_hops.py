@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from gmoe.training.node_hops import NodeHops, num_paths, some_of_each
+from gmoe.training import node_hops
+from gmoe.training.node_hops import NodeHops, num_paths
 
 
 def make_star(num_leaves=20):
@@ -25,8 +26,7 @@ def test_number_of_paths():
 def test_all_pairs_once():
     data = make_star(4)
     data.edge_index = torch.cat([data.edge_index, torch.tensor([[1], [1]])], 1)
-    made = NodeHops().make(data)
-    pairs = made.edge_index_2hop.t().tolist()
+    pairs = NodeHops().make(data).t().tolist()
     expected = [[u, w] for u in range(1, 5) for w in range(1, 5) if u != w]
     assert sorted(pairs) == expected
 
@@ -42,41 +42,53 @@ def test_some_pairs():
     first = NodeHops(max_pairs=50).make(make_star())
     again = NodeHops(max_pairs=50).make(make_star())
     other = NodeHops(max_pairs=50, seed=1).make(make_star())
-    everything = NodeHops().make(make_star()).edge_index_2hop.t().tolist()
-    pairs = first.edge_index_2hop.t().tolist()
+    everything = NodeHops().make(make_star()).t().tolist()
+    pairs = first.t().tolist()
     assert len(pairs) == 50
     assert len(set(map(tuple, pairs))) == 50
     assert all(pair in everything for pair in pairs)
-    assert torch.equal(first.edge_index_2hop, again.edge_index_2hop)
-    assert not torch.equal(first.edge_index_2hop, other.edge_index_2hop)
-
-
-def test_some_of_each_node():
-    ends = NodeHops().make(make_star()).edge_index_2hop
-    ends = ends[:, (ends[1] > 2) | (ends[0] == 7)]  # Two have one only.
-    out = some_of_each(ends, 21, 5, seed=0)
-    count = torch.bincount(out[1], minlength=21).tolist()
-    assert count == [0, 1, 1] + [5] * 18
-    assert set(map(tuple, out.t().tolist())) <= set(
-        map(tuple, ends.t().tolist())
-    )
-    assert torch.equal(out, some_of_each(ends, 21, 5, seed=0))
-    assert not torch.equal(out, some_of_each(ends, 21, 5, seed=1))
-    # Each is as likely as any other.
-    drawn = torch.zeros(21)
-    for seed in range(200):
-        source = some_of_each(ends[:, ends[1] == 9], 21, 5, seed)[0]
-        drawn += torch.bincount(source, minlength=21)
-    shares = drawn[[i for i in range(1, 21) if i != 9]] / 200
-    assert ((shares - 5 / 19).abs() < 0.12).all()
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_training_alone_looks_at_fewer():
     hops = NodeHops(max_neighbors=3)
-    ends = hops.make(make_star()).edge_index_2hop
+    ends = hops.make(make_star())
     assert ends.size(1) == 380
     assert hops.for_training(ends, 21).size(1) == 60
     assert NodeHops().for_training(ends, 21) is ends
+    first, other = (hops.for_training(ends, 21, seed) for seed in (0, 1))
+    assert torch.equal(first, hops.for_training(ends, 21))
+    assert not torch.equal(first, other)
+
+
+def test_pairs_of_many_paths(monkeypatch):
+    """They are looked at in turn, and are those of the graph."""
+    monkeypatch.setattr(node_hops, 'FEW_PATHS', 100)
+    every = NodeHops().make(make_star()).t().tolist()
+    drawn = NodeHops(max_pairs=50).make(make_star()).t().tolist()
+    assert len(set(map(tuple, drawn))) == 50
+    assert all(pair in every for pair in drawn)
+    made = NodeHops(max_pairs=50, mode='released').make(make_star())
+    assert made.size(1) == 50
+
+
+def test_pairs_that_would_not_fit(monkeypatch):
+    """Both training and evaluation look at those that are drawn."""
+    monkeypatch.setattr(node_hops, 'FEW_PATHS', 100)
+    monkeypatch.setattr(node_hops, 'usable_memory', lambda: 20_000)
+    hops, data = NodeHops(max_neighbors=3), make_star()
+    line = hops.ahead(data)
+    assert 'at most 420 pairs, which would not fit into half of the' in line
+    assert "looks at 'max_hop2_neighbors', too, at most 63; they" in line
+    assert hops.most_pairs(data) == 63
+    pairs = hops.make(data)
+    assert pairs.size(1) == 60
+    assert torch.bincount(pairs[1], minlength=21).max() == 3
+    monkeypatch.setattr(node_hops, 'usable_memory', lambda: 10**9)
+    assert hops.make(data).size(1) == 380
+    assert 'would not fit' not in hops.ahead(data)
+    assert NodeHops(max_pairs=50).most_pairs(data) == 50
 
 
 @pytest.mark.parametrize(

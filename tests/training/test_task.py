@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from gmoe.training.task import MULTICLASS, TASK_TYPES, Task
+from gmoe.training.task import MULTICLASS, TASK_TYPES, Task, rows_of
 
 OUT = torch.tensor([[0.5, -1.0], [2.0, 0.0], [0.0, 3.0]])
 
@@ -109,3 +109,12 @@ def test_losses_are_not_narrower_than_float32(dtype, expected):
             y = y[:, 0].long()
         for loss in (Task(kind).loss, Task(kind).entry_loss):
             assert loss(out, y)[0].dtype == expected
+
+
+@pytest.mark.parametrize('shape', [(3,), (3, 1), (3, 2)])
+def test_rows_of_targets(shape):
+    """Their shape is that of others, also where there is none."""
+    y = torch.zeros(shape)
+    columns = y.numel() // 3
+    assert rows_of(y, 3).shape == (3, columns)
+    assert rows_of(y[:0], 0).shape == (0, columns)

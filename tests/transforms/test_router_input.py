@@ -21,7 +21,10 @@ def plain(data: Data) -> nx.Graph:
 
 
 @pytest.mark.parametrize('seed', range(3))
-def test_columns(seed):
+@pytest.mark.parametrize('block', [1, 20, 2**22])
+def test_columns(seed, block, monkeypatch):
+    # The whole matrix at once, or two columns or one at a time.
+    monkeypatch.setattr('gmoe.transforms.router_input._MAX_BLOCK', block)
     data = random_graph(9, 16, seed=seed)
     graph = plain(data)
     transform = RouterInput(ALL, num_walks=3)

@@ -22,7 +22,8 @@ _KINDS = ('t5', 'switch_transformers')
 def place(base: str, num_experts: int) -> str:
     """The folder or the name of the model to start from: of
     ``google/switch-base-8`` with 16 experts it is ``google/switch-base-16``,
-    and likewise of folders that lie beside each other.
+    and likewise of folders that lie beside each other. Names on the hub
+    without ``switch`` stay.
 
     Args:
         base: ``small``, a folder, or a name on the hub.
@@ -41,9 +42,11 @@ def place(base: str, num_experts: int) -> str:
         return str(SMALL)
     base = base.rstrip('/')
     named = re.sub(r'-\d+$', f'-{num_experts}', base)
-    if Path(base).is_dir():
-        return named if Path(named).is_dir() else base
-    return named
+    # Other numbers, such as a T5's, are no numbers of experts.
+    is_named = (
+        Path(named).is_dir() if Path(base).is_dir() else 'switch' in base
+    )
+    return named if is_named else base
 
 
 def fitting(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:

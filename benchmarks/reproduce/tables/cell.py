@@ -12,7 +12,14 @@ from typing import Any
 HIDDEN_CHANNELS = 300
 
 #: The kinds of cells that can be tried on a slice of their data.
-_SLICED = ('webnlg_graph', 'webnlg_text', 'switch', 'extractive')
+_SLICED = (
+    'links',
+    'nodes',
+    'webnlg_graph',
+    'webnlg_text',
+    'switch',
+    'extractive',
+)
 
 
 @dataclass(frozen=True)
@@ -161,12 +168,16 @@ class Table:
 
 def complete(settings: dict[str, Any]) -> None:
     """Fills in what follows from the numbers of experts: the hop-2 edges, and
-    the size of a mixture where it is not given.
+    the size of a mixture where it is not given. ``equal_cost`` divides a given
+    size by the root of that many experts.
 
     Args:
         settings: The settings of a network.
     """
     model, data = settings['model'], settings['data']
+    if 'equal_cost' in model:
+        width = model['hidden_channels'] / math.sqrt(model.pop('equal_cost'))
+        model['hidden_channels'] = round(width)
     if 'top_k' in model and 'hidden_channels' not in model:
         # gmoe.nn.hidden_for_equal_cost, without the time to import it.
         width = HIDDEN_CHANNELS / math.sqrt(model['top_k'])

@@ -17,26 +17,30 @@ TABLES = Path(__file__).parent
 #: The kinds of cells, and the parts of their settings.
 KINDS = {
     'network': ('model', 'data'),
+    'links': ('model', 'data'),
     'forest': ('forest',),
     'boosting': ('boosting',),
     'chemprop': ('chemprop',),
+    'nodes': ('model', 'data'),
     'webnlg_graph': ('model', 'data'),
     'webnlg_text': ('text',),
     'switch': ('text',),
     'extractive': ('text',),
 }
 #: Those that count epochs.
-_WITH_EPOCHS = ('network', 'webnlg_graph', 'webnlg_text')
+_WITH_EPOCHS = ('network', 'links', 'nodes', 'webnlg_graph', 'webnlg_text')
 #: Settings that most cells go without: folds in place of the official split,
-#: and how weights are averaged.
-_OPTIONAL = ('split', 'averaging')
+#: how weights are averaged, after how many epochs without a better score a
+#: training ends, and the bound of gradients.
+_OPTIONAL = ('split', 'averaging', 'patience', 'gradient_clip_val')
 _PARTS = {part for parts in KINDS.values() for part in parts}
-_CELL_KEYS = {'row', 'dataset', 'paper', 'settings_from', *_PARTS}
+_CELL_KEYS = {'row', 'dataset', 'epochs', 'paper', 'settings_from', *_PARTS}
 _ROW_KEYS = {'label', 'like', 'kind', 'baseline', 'search', 'is_fixed'}
 _ROW_KEYS |= {
     'config',
     'recipe',
     'averaging',
+    'patience',
     'epochs',
     'settings_from',
     *_PARTS,
@@ -196,7 +200,7 @@ def _settings(kind: str, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if kind in _WITH_EPOCHS:
         epochs = [layer['epochs'] for layer in layers if 'epochs' in layer]
         settings['epochs'] = epochs[-1]
-    if kind == 'network':
+    if kind in ('network', 'nodes'):
         complete(settings)
     for key in _OPTIONAL:
         values = [layer[key] for layer in layers if key in layer]

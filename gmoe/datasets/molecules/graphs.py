@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 
 from gmoe.common.require import require
 from gmoe.datasets.cache import TensorCache, Tensors
-from gmoe.datasets.molecules.codes import codes
+from gmoe.datasets.molecules.codes import Codes, codes
 from gmoe.datasets.molecules.info import CANONICAL
 from gmoe.datasets.molecules.molecule import (
     NOTES,
@@ -211,10 +211,20 @@ def _make(
             found.append(Refused(str(error)))
         else:
             found.append(prepared[0])
+    return found, join_codes(made)
+
+
+def join_codes(made: Sequence[Codes]) -> dict[str, np.ndarray]:
+    """The codes of molecules, one after the other, as the tensors of
+    :class:`Graphs` have them.
+
+    Args:
+        made: The codes of each.
+    """
     if not made:
-        return found, _no_graphs()
+        return _no_graphs()
     x, edge, edge_attr = (np.concatenate(part) for part in zip(*made))
-    return found, {
+    return {
         'num_nodes': np.array([len(m.x) for m in made], dtype=np.int32),
         'num_edges': np.array([len(m.edge) for m in made], dtype=np.int32),
         'x': x,

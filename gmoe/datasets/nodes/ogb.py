@@ -40,10 +40,10 @@ def read_ogb_nodes(folder: Path, name: str) -> Data:
     features, columns, labels, split = _FORMS[name]
     raw = folder / 'raw'
     num_nodes, num_edges = (
-        _one_number(raw / f'num-{kind}-list.csv.gz')
+        read_ogb_number(raw / f'num-{kind}-list.csv.gz')
         for kind in ('node', 'edge')
     )
-    edge = _table(raw / 'edge.csv.gz', 2, num_edges)
+    edge = read_ogb_table(raw / 'edge.csv.gz', 2, num_edges)
     if edge.size and not 0 <= edge.min() <= edge.max() < num_nodes:
         raise CorruptDatasetError(
             raw / 'edge.csv.gz',
@@ -53,11 +53,11 @@ def read_ogb_nodes(folder: Path, name: str) -> Data:
     edge_index = torch.from_numpy(edge).t().contiguous()
     rows = num_nodes if features == 'node-feat' else num_edges
     path = raw / f'{features}.csv.gz'
-    value = torch.from_numpy(_table(path, columns, rows, True)).float()
+    value = torch.from_numpy(read_ogb_table(path, columns, rows, True)).float()
     if features == 'edge-feat':
         value = _mean_of_edges(value, edge_index, num_nodes)
     path = raw / 'node-label.csv.gz'
-    y = torch.from_numpy(_table(path, labels, num_nodes, True))
+    y = torch.from_numpy(read_ogb_table(path, labels, num_nodes, True))
     data = Data(x=value, edge_index=edge_index, y=_labels(y, path))
     index = read_split(folder / 'split' / split, num_nodes, LIMITS)
     for part, key in (('train', 'train'), ('valid', 'val'), ('test', 'test')):
@@ -82,8 +82,17 @@ def _mean_of_edges(value: Tensor, ends: Tensor, num_nodes: int) -> Tensor:
     return scatter(value.repeat(2, 1), both, 0, num_nodes, reduce='mean')
 
 
-def _one_number(path: Path) -> int:
-    value = _table(path, 1, 1)
+def read_ogb_number(path: Path) -> int:
+    """Reads a file that holds one number from 0, such as that of the nodes.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CorruptDatasetError: If it does not hold one.
+    """
+    value = read_ogb_table(path, 1, 1)
     if not 0 <= value[0, 0] < 2**31:
         raise CorruptDatasetError(
             path, f'it must hold a number from 0, got {value[0, 0]}'
@@ -91,9 +100,21 @@ def _one_number(path: Path) -> int:
     return int(value[0, 0])
 
 
-def _table(
+def read_ogb_table(
     path: Path, columns: int, rows: int, is_float: bool = False
 ) -> np.ndarray:
+    """Reads a compressed table of numbers.
+
+    Args:
+        path: The file.
+        columns: How many columns it must hold.
+        rows: How many rows it must hold.
+        is_float: Whether they are floating-point numbers.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CorruptDatasetError: If it does not hold that.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"'{path}' must be a file, got none")
     content = read_bytes(path, LIMITS)

@@ -80,11 +80,11 @@ class _Matrix(_Record):
     """A sparse matrix."""
 
 
-class _Array(_Record):
+class PickledArray(_Record):
     """An array."""
 
 
-class _Type(_Record):
+class PickledType(_Record):
     """A type of numbers."""
 
 
@@ -94,9 +94,9 @@ class _Plain(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         known = {
             ('scipy.sparse.csr', 'csr_matrix'): _Matrix,
-            ('numpy.core.multiarray', '_reconstruct'): _Array,
-            ('numpy', 'ndarray'): _Array,
-            ('numpy', 'dtype'): _Type,
+            ('numpy.core.multiarray', '_reconstruct'): PickledArray,
+            ('numpy', 'ndarray'): PickledArray,
+            ('numpy', 'dtype'): PickledType,
             ('collections', 'defaultdict'): _table,
             ('__builtin__', 'list'): _Record,
         }
@@ -123,7 +123,7 @@ def read_pickled_matrix(path: Path, limits: Limits = LIMITS) -> np.ndarray:
     value = _read(path, limits)
     if isinstance(value, _Matrix) and isinstance(value.state, dict):
         data, indices, indptr = (
-            _array(value.state.get(part), path)
+            array_of(value.state.get(part), path)
             for part in ('data', 'indices', 'indptr')
         )
         shape = value.state.get('_shape', value.state.get('shape'))
@@ -132,7 +132,7 @@ def read_pickled_matrix(path: Path, limits: Limits = LIMITS) -> np.ndarray:
                 path, 'it must hold a matrix, got one without a shape'
             )
         return dense(path, path.name, data, indices, indptr, shape)
-    out = _array(value, path)
+    out = array_of(value, path)
     if out.ndim != 2:
         raise CorruptDatasetError(
             path, f'it must hold a matrix, got {out.ndim} dimensions'
@@ -217,19 +217,30 @@ def _check_operations(content: bytes) -> None:
                 raise pickle.UnpicklingError(f'it has too many {name}')
 
 
-def _array(value: Any, path: Path) -> np.ndarray:
-    state = value.state if isinstance(value, _Array) else None
+def array_of(value: Any, path: Path) -> np.ndarray:
+    """The array that a record stands for, a copy.
+
+    Args:
+        value: What was read in place of an array.
+        path: The file.
+
+    Raises:
+        CorruptDatasetError: If it is no array of numbers.
+    """
+    state = value.state if isinstance(value, PickledArray) else None
     if isinstance(state, tuple) and len(state) == 5:
         _, shape, kind, is_fortran, content = state
         dtype = _dtype(kind)
         if (
             dtype is not None
             and _is_shape(shape)
-            and isinstance(content, str)
+            and isinstance(content, str | bytes)
             and int(np.prod(shape, dtype=object)) * dtype.itemsize
             == len(content)
         ):
-            flat = np.frombuffer(content.encode('latin1'), dtype)
+            if isinstance(content, str):  # As Python 2 has bytes.
+                content = content.encode('latin1')
+            flat = np.frombuffer(content, dtype)
             out = flat.reshape(shape, order='F' if is_fortran is True else 'C')
             return out.astype(dtype.newbyteorder('='))
     raise CorruptDatasetError(
@@ -239,7 +250,9 @@ def _array(value: Any, path: Path) -> np.ndarray:
 
 
 def _dtype(value: Any) -> np.dtype | None:
-    if not isinstance(value, _Type) or not isinstance(value.state, tuple):
+    if not isinstance(value, PickledType) or not isinstance(
+        value.state, tuple
+    ):
         return None
     name = value.arguments[0] if value.arguments else None
     order = value.state[1] if len(value.state) > 1 else None

@@ -10,8 +10,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gmoe.common.shown import counted, one_line, shown
-from gmoe.datasets.limits import LIMITS
+from gmoe.common.shown import shown
+from gmoe.datasets.nodes.text_columns import (
+    ends_of,
+    number_of_id,
+    numbers_in,
+    read_columns,
+    wrong_row,
+)
 
 NODES, EDGES = 'nodes.csv', 'edges.csv'
 _OTHERS = ('id', 'label', 'split')
@@ -40,23 +46,10 @@ def read_tables(folder: Path) -> tuple[Data, tuple[str, ...], tuple[str, ...]]:
         FileNotFoundError: If a file is missing.
         ValueError: If a file does not hold what it must.
     """
-    nodes = _read(folder / NODES, ['id', 'label'])
-    twice = nodes['id'].duplicated()
-    if twice.any():
-        raise _wrong(folder / NODES, "'id' must be different", nodes, twice)
-    number = pd.Series(np.arange(len(nodes)), index=nodes['id'])
-    edges = _read(folder / EDGES, ['source', 'target'])
-    ends = []
-    for end in ('source', 'target'):
-        node = edges[end].map(number)
-        if node.isna().any():
-            raise _wrong(
-                folder / EDGES,
-                f"'{end}' must be an id of {NODES}",
-                edges[[end]],
-                node.isna(),
-            )
-        ends.append(torch.from_numpy(node.to_numpy(np.int64, copy=True)))
+    nodes = read_columns(folder / NODES, ['id', 'label'])
+    number = number_of_id(nodes, folder / NODES)
+    edges = read_columns(folder / EDGES, ['source', 'target'])
+    ends = ends_of(edges, number, folder / EDGES)
     classes = _classes(nodes['label'])
     code = nodes['label'].map({name: i for i, name in enumerate(classes)})
     y = code.fillna(UNKNOWN).to_numpy(np.int64, copy=True)
@@ -67,46 +60,16 @@ def read_tables(folder: Path) -> tuple[Data, tuple[str, ...], tuple[str, ...]]:
             f'none besides {shown(list(nodes.columns))}'
         )
     data = Data(
-        x=_numbers(nodes, columns, folder / NODES),
-        edge_index=torch.stack(ends),
+        x=numbers_in(nodes, columns, folder / NODES),
+        edge_index=ends,
         y=torch.from_numpy(y),
     )
     if 'weight' in edges:
-        weight = _numbers(edges, ['weight'], folder / EDGES)
+        weight = numbers_in(edges, ['weight'], folder / EDGES)
         data.edge_weight = weight.view(-1)
     if 'split' in nodes:
         data.update(_masks(nodes, folder / NODES))
     return data, classes, tuple(nodes['id'])
-
-
-def _read(path: Path, needed: list[str]) -> pd.DataFrame:
-    if not path.is_file():
-        raise FileNotFoundError(f"'{path}' must be a table, got none")
-    if path.stat().st_size > LIMITS.table:
-        raise ValueError(
-            f"'{path}' must have at most {LIMITS.table} bytes, got more"
-        )
-    try:
-        # Texts as they are: an id may be 007, and a class None.
-        table = pd.read_csv(
-            path,
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
-            encoding='utf-8-sig',
-            index_col=False,
-        )
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(
-            f"'{path}' must be a table in CSV, got: {one_line(error)}"
-        ) from error
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise ValueError(
-            f"'{path}' must have the columns {needed}, got "
-            f'{shown(list(table.columns))}'
-        )
-    return table
 
 
 def _classes(labels: pd.Series) -> tuple[str, ...]:
@@ -116,42 +79,14 @@ def _classes(labels: pd.Series) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _numbers(table: pd.DataFrame, names: list[str], path: Path) -> Tensor:
-    out = np.empty((len(table), len(names)), dtype=np.float32)
-    for i, name in enumerate(names):
-        value = pd.to_numeric(table[name], errors='coerce')
-        with np.errstate(over='ignore'):
-            out[:, i] = value.to_numpy(np.float64)
-        is_wrong = ~np.isfinite(out[:, i])
-        if is_wrong.any():
-            raise _wrong(
-                path, f"'{name}' must be a number", table[[name]], is_wrong
-            )
-    return torch.from_numpy(out)
-
-
 def _masks(nodes: pd.DataFrame, path: Path) -> dict[str, Tensor]:
     part = nodes['split'].str.lower().map({**_PARTS, '': ''})
     if part.isna().any():
         rule = "'split' must be train, val, test or empty"
-        raise _wrong(path, rule, nodes[['split']], part.isna())
+        raise wrong_row(path, rule, nodes[['split']], part.isna())
     return {
         f'{name}_mask': torch.from_numpy(
             (part == name).to_numpy(bool, copy=True)
         )
         for name in ('train', 'val', 'test')
     }
-
-
-def _wrong(
-    path: Path,
-    rule: str,
-    table: pd.DataFrame,
-    is_wrong: pd.Series | np.ndarray,
-) -> ValueError:
-    rows = np.flatnonzero(np.asarray(is_wrong))
-    value = table.iloc[rows[0], 0]
-    return ValueError(
-        f"'{path}': {rule}, got {shown(value)} in line {rows[0] + 2}"
-        f' ({counted(len(rows), "such row")})'
-    )

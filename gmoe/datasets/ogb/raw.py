@@ -1,6 +1,7 @@
 """Reads and checks the raw files of OGB's molecule datasets."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -139,9 +140,21 @@ def parse_raw(
 
 
 def read_split(
-    folder: Path, num_graphs: int, limits: Limits = LIMITS
+    folder: Path,
+    num_graphs: int,
+    limits: Limits = LIMITS,
+    names: Sequence[str] = SPLITS,
 ) -> dict[str, Tensor]:
     """Reads and checks the split of a dataset.
+
+    Args:
+        folder: Its folder.
+        num_graphs: The number of graphs of the dataset.
+        limits: How much a file may hold.
+        names: The names of the three files.
+
+    Returns:
+        The graphs of `train`, `valid` and `test`.
 
     Raises:
         FileNotFoundError: If the folder or one of its files is missing.
@@ -149,8 +162,8 @@ def read_split(
     """
     out: dict[str, Tensor] = {}
     owner = torch.full((num_graphs,), -1)
-    for i, name in enumerate(SPLITS):
-        path = folder / f'{name}.csv.gz'
+    for i, (name, file) in enumerate(zip(SPLITS, names)):
+        path = folder / f'{file}.csv.gz'
         if not path.is_file():
             raise FileNotFoundError(
                 f"The split must have the file '{path}', got none"

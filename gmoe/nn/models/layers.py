@@ -57,6 +57,10 @@ class MixtureSettings:
         dispatch: :obj:`"sparse"` or :obj:`"dense"`.
         num_shared_experts: Number of hop-1 experts that every node uses
             beside the chosen ones.
+        router_columns: Number of columns that the router sees beside the
+            features of nodes.
+        router_neighborhood: Whether it sees the mean of the features of a
+            node's neighbours, too.
 
     Raises:
         ValueError: If a setting is out of range, or several do not go
@@ -72,15 +76,27 @@ class MixtureSettings:
     combine: str = 'sum'
     dispatch: str = 'sparse'
     num_shared_experts: int = 0
+    router_columns: int = 0
+    router_neighborhood: bool = False
 
     def __post_init__(self) -> None:
         count_1hop(self.num_experts, self.num_experts_1hop)
-        check_integer(0, num_shared_experts=self.num_shared_experts)
-        if self.num_experts == 1 and self.num_shared_experts > 0:
-            raise ValueError(
-                "'num_shared_experts' must be 0 for a network without "
-                f'mixtures, got {self.num_shared_experts}'
-            )
+        check_integer(
+            0,
+            num_shared_experts=self.num_shared_experts,
+            router_columns=self.router_columns,
+        )
+        for name in (
+            'num_shared_experts',
+            'router_columns',
+            'router_neighborhood',
+        ):
+            if self.num_experts == 1 and getattr(self, name):
+                none = type(getattr(self, name))()
+                raise ValueError(
+                    f"'{name}' must be {none} for a network without mixtures, "
+                    f'got {getattr(self, name)}'
+                )
         check_choice('router', self.router, (*ROUTER_PRESETS, 'uniform', None))
         if not isinstance(self.router_kwargs, Mapping | None):
             raise ValueError(
@@ -111,14 +127,17 @@ class MixtureSettings:
         """The router of one mixture.
 
         Args:
-            in_channels: Size of each node's features.
+            in_channels: Size of each node's features, without what the router
+                sees beside them.
 
         Raises:
             ValueError: If an argument of the router is out of range.
         """
         if self.router == 'uniform':
             return UniformRouter(self.num_experts)
-        sizes = (in_channels, self.num_experts, self.top_k)
+        size = in_channels * (2 if self.router_neighborhood else 1)
+        size += self.router_columns
+        sizes = (size, self.num_experts, self.top_k)
         # A selection that is given as such is not shared by layers.
         kwargs = copy.deepcopy(dict(self.router_kwargs or {}))
         if self.router is None:
@@ -141,6 +160,7 @@ class MixtureSettings:
             combine=self.combine,
             dispatch=self.dispatch,
             shared_experts=shared,
+            router_neighborhood=self.router_neighborhood,
         )
 
 

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric import nn as pyg
-from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import reset
 
 from gmoe.common.arguments import check_choice, check_integer, check_share
 from gmoe.nn.arguments import check_nodes, count_1hop
-from gmoe.nn.experts import ModuleExperts
-from gmoe.nn.gmoe_conv import GMoEConv
-from gmoe.nn.hop_check import check_hop_2
 from gmoe.nn.models.layers import MixtureSettings, mixture_layers
+from gmoe.nn.models.node_layers import (
+    NODE_CONVS,
+    NodeInputs,
+    make_end,
+    make_node_layer,
+    node_hops,
+)
 from gmoe.nn.models.pretrained import Pretrained
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import NORMS
 from gmoe.routing import Routing
-
-NODE_CONVS = ('gcn', 'sage', 'gat')
 
 
 class NodeGNN(Pretrained):
@@ -40,7 +41,9 @@ class NodeGNN(Pretrained):
         \mathbf{H}^{(l)} \mathbf{W}^{(l)} \big) \big) \big)
 
     A linear map of the last layer's features, or of the sum over layers, are
-    the outputs.
+    the outputs. With ``ends='conv'``, as in OGB's examples, there are no such
+    maps: the first convolution takes the features, the last one gives the
+    outputs.
 
     Args:
         in_channels: Number of features of a node.
@@ -56,8 +59,8 @@ class NodeGNN(Pretrained):
             at hop-2 edges. For the single-expert network 1 or 0. (default:
             all)
         top_k: Number of experts selected per node.
-        router: A key of :obj:`gmoe.routing.ROUTER_PRESETS`, or
-            :obj:`"uniform"`.
+        router: A key of :obj:`gmoe.routing.ROUTER_PRESETS`;
+            :obj:`"uniform"`; or :obj:`None` for :obj:`router_kwargs` alone.
         router_kwargs: Arguments of :class:`~gmoe.routing.Router` that
             override the preset's.
         moe_layers: The layers (counted from 0) that are mixtures; the others
@@ -73,11 +76,19 @@ class NodeGNN(Pretrained):
             the :obj:`"sum"` over all layers.
         dropout: Dropout probability after each layer.
         input_dropout: Dropout probability of the features of nodes.
+        ends: What is before the first convolution and after the last layer:
+            :obj:`"linear"` maps, or nothing: :obj:`"conv"`.
+        num_shared_experts: Number of hop-1 experts of each mixture that every
+            node uses beside the chosen ones.
+        router_columns: Number of columns of :obj:`router_input`, which
+            routers see beside the hidden features.
+        router_neighborhood: Whether routers see the mean of the hidden
+            features of a node's neighbours, too.
 
     Shapes:
         - **input:** node features :math:`(N, F)`, edge indices
           :math:`(2, E)`, hop-2 edge indices :math:`(2, E_2)`, edge weights
-          :math:`(E)`
+          :math:`(E)`, router input :math:`(N, C_r)`
         - **output:** node outputs :math:`(N, C)`, or ``(out, routings)`` with
           the :class:`~gmoe.routing.Routing` of each mixture layer if
           :obj:`return_routing`
@@ -101,7 +112,7 @@ class NodeGNN(Pretrained):
         num_experts: int = 1,
         num_experts_1hop: int | None = None,
         top_k: int | None = None,
-        router: str = 'linear_softmax_topk',
+        router: str | None = 'linear_softmax_topk',
         router_kwargs: dict[str, Any] | None = None,
         moe_layers: Sequence[int] | None = None,
         expert_norm: str | None = None,
@@ -112,6 +123,10 @@ class NodeGNN(Pretrained):
         jumping_knowledge: str = 'last',
         dropout: float = 0.2,
         input_dropout: float = 0.0,
+        ends: str = 'linear',
+        num_shared_experts: int = 0,
+        router_columns: int = 0,
+        router_neighborhood: bool = False,
     ) -> None:
         super().__init__()
         check_integer(
@@ -127,10 +142,11 @@ class NodeGNN(Pretrained):
         check_choice('expert_norm', expert_norm, (*NORMS, None))
         check_choice('jumping_knowledge', jumping_knowledge, ('last', 'sum'))
         check_share(dropout=dropout, input_dropout=input_dropout)
-        if conv == 'gat' and hidden_channels % heads:
+        check_choice('ends', ends, ('linear', 'conv'))
+        if ends == 'conv' and jumping_knowledge != 'last':
             raise ValueError(
-                f"'hidden_channels' must be a multiple of heads={heads}, got "
-                f'{hidden_channels}'
+                "'jumping_knowledge' must be 'last' with ends='conv', where "
+                f'the last layer gives the outputs, got {jumping_knowledge!r}'
             )
         self.in_channels, self.out_channels = in_channels, out_channels
         self.hidden_channels, self.num_layers = hidden_channels, num_layers
@@ -138,7 +154,8 @@ class NodeGNN(Pretrained):
         self.num_experts = num_experts
         self.num_experts_1hop = count_1hop(num_experts, num_experts_1hop)
         self.moe_layers = mixture_layers(num_experts, moe_layers, num_layers)
-        self.jumping_knowledge = jumping_knowledge
+        self.jumping_knowledge, self.ends = jumping_knowledge, ends
+        self.router_columns = router_columns
         self.dropout, self.input_dropout = dropout, input_dropout
         mixture = MixtureSettings(
             num_experts,
@@ -149,32 +166,27 @@ class NodeGNN(Pretrained):
             expert_norm,
             combine,
             dispatch,
+            num_shared_experts,
+            router_columns,
+            router_neighborhood,
         )
-        hidden, layers = hidden_channels, range(num_layers)
-        self.input = nn.Linear(in_channels, hidden)
-        self.convs = nn.ModuleList(self._layer(i, mixture) for i in layers)
-        self.skips = nn.ModuleList(
-            nn.Linear(hidden, hidden) for _ in layers if residual
+        sizes = [hidden_channels] * (num_layers + 1)
+        if ends == 'conv':
+            sizes[0], sizes[-1] = in_channels, out_channels
+        self.input = make_end(ends, in_channels, hidden_channels)
+        ways = list(pairwise(sizes))
+        self.convs = nn.ModuleList(
+            make_node_layer(
+                conv, *way, heads, mixture if i in self.moe_layers else None
+            )
+            for i, way in enumerate(ways)
         )
+        self.skips = nn.ModuleList(nn.Linear(*way) for way in ways if residual)
         self.norms = nn.ModuleList(
-            nn.Identity() if norm is None else NORMS[norm](hidden)
-            for _ in layers
+            nn.Identity() if norm is None else NORMS[norm](size)
+            for size in sizes[1 : num_layers + (ends == 'linear')]
         )
-        self.head = nn.Linear(hidden, out_channels)
-
-    def _layer(self, number: int, mixture: MixtureSettings) -> nn.Module:
-        if number not in self.moe_layers:
-            return self._conv()
-        experts = [self._conv() for _ in range(self.num_experts)]
-        return mixture.make(ModuleExperts(experts, self.num_experts_1hop))
-
-    def _conv(self) -> MessagePassing:
-        size = self.hidden_channels
-        if self.conv == 'gcn':
-            return pyg.GCNConv(size, size)
-        if self.conv == 'sage':
-            return pyg.SAGEConv(size, size)
-        return pyg.GATConv(size, size // self.heads, self.heads)
+        self.head = make_end(ends, hidden_channels, out_channels)
 
     @property
     def num_hops(self) -> int:
@@ -195,6 +207,7 @@ class NodeGNN(Pretrained):
         edge_index: Tensor | Neighborhood,
         edge_index_2hop: Tensor | Neighborhood | None = None,
         edge_weight: Tensor | None = None,
+        router_input: Tensor | None = None,
         *,
         return_routing: Literal[False] = False,
     ) -> Tensor: ...
@@ -206,6 +219,7 @@ class NodeGNN(Pretrained):
         edge_index: Tensor | Neighborhood,
         edge_index_2hop: Tensor | Neighborhood | None = None,
         edge_weight: Tensor | None = None,
+        router_input: Tensor | None = None,
         *,
         return_routing: Literal[True],
     ) -> tuple[Tensor, list[Routing]]: ...
@@ -216,6 +230,7 @@ class NodeGNN(Pretrained):
         edge_index: Tensor | Neighborhood,
         edge_index_2hop: Tensor | Neighborhood | None = None,
         edge_weight: Tensor | None = None,
+        router_input: Tensor | None = None,
         *,
         return_routing: bool = False,
     ) -> Tensor | tuple[Tensor, list[Routing]]:
@@ -228,6 +243,9 @@ class NodeGNN(Pretrained):
                 experts.
             edge_weight: Weights of the hop-1 edges, for :obj:`"gcn"` whose
                 experts all look at them.
+            router_input: More columns for the routers (see
+                :class:`gmoe.transforms.RouterInput`), as many as
+                :obj:`router_columns`.
             return_routing: Whether to return the routings too.
 
         Raises:
@@ -239,74 +257,53 @@ class NodeGNN(Pretrained):
                 f"'x' must have {self.in_channels} features for each node, "
                 f'got {x.size(1)}'
             )
-        hops = self._hops(edge_index, edge_index_2hop, x.size(0))
-        kwargs = self._weights(edge_weight)
+        far = self.num_hops == 2
+        hop1, hop2 = node_hops(edge_index, edge_index_2hop, x.size(0), far)
+        if hop2 is not None and self.num_experts == 1:
+            hop1 = hop2  # Single convolutions look at one hop.
+        inputs = NodeInputs(
+            hop1,
+            hop2,
+            self._columns(router_input),
+            self._weight(edge_weight),
+        )
         h = functional.dropout(x, self.input_dropout, self.training)
         h = self.input(h)
         hidden: list[Tensor] = []
         routings: list[Routing] = []
-        for number in range(self.num_layers):
-            out = self._convolve(number, h, hops, kwargs, routings)
+        for number, conv in enumerate(self.convs):
+            out = inputs.run(conv, h, routings)
             if self.skips:
                 out = out + self.skips[number](h)
-            out = self.norms[number](out).relu()
-            h = functional.dropout(out, self.dropout, self.training)
+            if number < len(self.norms):
+                out = self.norms[number](out).relu()
+                out = functional.dropout(out, self.dropout, self.training)
+            h = out
             hidden.append(h)
         if self.jumping_knowledge == 'sum':
             h = torch.stack(hidden).sum(dim=0)
         out = self.head(h)
         return (out, routings) if return_routing else out
 
-    def _hops(
-        self,
-        edge_index: Tensor | Neighborhood,
-        edge_index_2hop: Tensor | Neighborhood | None,
-        num_nodes: int,
-    ) -> tuple[Neighborhood, Neighborhood | None]:
-        hop1 = Neighborhood.of(edge_index, None, num_nodes)
-        if self.num_hops == 1:
-            return hop1, None
-        if edge_index_2hop is None:
+    def _columns(self, router_input: Tensor | None) -> Tensor | None:
+        count = 0 if router_input is None else router_input.size(-1)
+        if count != self.router_columns:
             raise ValueError(
-                "'edge_index_2hop' must be given: the network looks at hop-2 "
-                'edges; make them with gmoe.transforms.TwoHop, got None'
+                f"'router_input' must have {self.router_columns} columns, "
+                f"as 'router_columns' says, got {count}; make them with "
+                'gmoe.transforms.RouterInput'
             )
-        hop2 = Neighborhood.of(
-            edge_index_2hop, None, num_nodes, 'edge_index_2hop'
-        )
-        if not isinstance(edge_index_2hop, Neighborhood):
-            check_hop_2(hop1, hop2)
-        return hop1, hop2
+        return router_input
 
-    def _weights(self, edge_weight: Tensor | None) -> dict[str, Tensor]:
-        if edge_weight is None:
-            return {}
-        if self.conv != 'gcn' or self.num_hops == 2:
+    def _weight(self, edge_weight: Tensor | None) -> Tensor | None:
+        far = self.num_hops == 2
+        if edge_weight is not None and (self.conv != 'gcn' or far):
             raise ValueError(
                 "'edge_weight' must be left out but for conv='gcn' whose "
                 f'experts all look at hop-1 edges, got conv={self.conv!r} and '
                 f'{self.num_experts_1hop} of {self.num_experts} such experts'
             )
-        return {'edge_weight': edge_weight}
-
-    def _convolve(
-        self,
-        number: int,
-        h: Tensor,
-        hops: tuple[Neighborhood, Neighborhood | None],
-        kwargs: dict[str, Tensor],
-        routings: list[Routing],
-    ) -> Tensor:
-        conv, (hop1, hop2) = self.convs[number], hops
-        if isinstance(conv, GMoEConv):
-            out, routing = conv(
-                h, hop1, edge_index_2hop=hop2, return_routing=True, **kwargs
-            )
-            routings.append(routing)
-            return out
-        # Next to mixtures, single convolutions look at one hop.
-        hop = hop2 if self.num_experts == 1 and hop2 is not None else hop1
-        return conv(h, hop.given_edge_index, **kwargs)
+        return edge_weight
 
     def __repr__(self) -> str:
         return (

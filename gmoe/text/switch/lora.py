@@ -54,12 +54,18 @@ def lora(
         dropout: Dropout before the adapters.
 
     Raises:
-        ValueError: If it is no such model, or an argument is out of range.
+        ValueError: If it is no such model or has adapters already, or an
+            argument is out of range.
     """
     if not isinstance(model, SwitchMoeForConditionalGeneration):
         raise ValueError(
             "'model' must be a SwitchMoeForConditionalGeneration, got "
             f'{shown(type(model).__name__)}'
+        )
+    if any('lora_' in name for name, _ in model.named_parameters()):
+        raise ValueError(
+            "'model' must have no adapters yet, got one with some: "
+            'merge_and_unload() of the adapted model takes them in'
         )
     check_integer(1, rank=rank)
     check_number(0, inclusive=False, alpha=alpha)

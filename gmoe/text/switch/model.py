@@ -208,7 +208,7 @@ class SwitchMoeForConditionalGeneration(
                 exactly, :obj:`encoder_moe_layers` and
                 :obj:`decoder_moe_layers` say in its place.
             noise: The standard deviation of what is added to each expert's
-                weights, over that of the weights.
+                weights, over that of the weights; 1 at most.
             **settings: Further arguments of
                 :class:`~gmoe.text.SwitchMoeConfig`.
 
@@ -218,6 +218,11 @@ class SwitchMoeForConditionalGeneration(
                 range.
         """
         check_number(noise=noise)
+        if noise > 1:
+            raise ValueError(
+                "'noise' must be a number from 0 to 1, as a share of the "
+                f"weights' standard deviation, got {noise}"
+            )
         pretrained = load_source(source, T5ForConditionalGeneration)
         config = t5_config(
             pretrained,

@@ -7,6 +7,7 @@ from gmoe.training.callbacks.epoch_seed import EpochSeed
 from gmoe.training.callbacks.last_checkpoint import LastCheckpoint
 from gmoe.training.callbacks.parameter_count import ParameterCount
 from gmoe.training.callbacks.prediction_writer import PredictionWriter
+from gmoe.training.callbacks.routing_writer import RoutingWriter
 from gmoe.training.callbacks.skipped_rows import SkippedRows
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     'LastCheckpoint',
     'ParameterCount',
     'PredictionWriter',
+    'RoutingWriter',
     'SkippedRows',
 ]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gmoe.training.metrics.category_score import CategoryScore
 from gmoe.training.metrics.graph_score import GraphScore
+from gmoe.training.metrics.link_score import LinkScore
 from gmoe.training.metrics.per_graph import PerGraph
 
 
@@ -36,7 +37,7 @@ class SplitMetrics(nn.Module):
         score: What gives the scores.
     """
 
-    def __init__(self, score: GraphScore | CategoryScore) -> None:
+    def __init__(self, score: GraphScore | CategoryScore | LinkScore) -> None:
         super().__init__()
         self.score = score
         self.loss = SplitLoss()

@@ -56,14 +56,27 @@ def slow_conv(kind, conv, x, ends):
     return torch.stack(out)
 
 
-def slow(model, x, ends, far, residual=True, total=False):
+def slow_view(conv, h, ends, columns):
+    """What a router sees, one node at a time."""
+    if conv.router_neighborhood:
+        near = [ends[0][ends[1] == i].tolist() for i in range(len(h))]
+        means = [sum(h[j] for j in nodes) / len(nodes) for nodes in near]
+        h = torch.cat([h, torch.stack(means)], dim=1)
+    return h if columns is None else torch.cat([h, columns], dim=1)
+
+
+def slow(model, x, ends, far, residual=True, total=False, columns=None):
     """The formula, in evaluation."""
-    h = x @ model.input.weight.t() + model.input.bias
+    h = x
+    if model.ends == 'linear':
+        h = x @ model.input.weight.t() + model.input.bias
     hidden = []
     for number, conv in enumerate(model.convs):
         if isinstance(conv, GMoEConv):
-            gates = conv.router(h).gates
+            gates = conv.router(slow_view(conv, h, ends, columns)).gates
             out = 0
+            for expert in conv.shared.experts.experts if conv.shared else ():
+                out = out + slow_conv(model.conv, expert, h, ends)
             for o, expert in enumerate(conv.experts.experts):
                 hop = ends if o < conv.experts.num_experts_1hop else far
                 out = out + gates[:, o : o + 1] * slow_conv(
@@ -75,6 +88,8 @@ def slow(model, x, ends, far, residual=True, total=False):
         if residual:
             skip = model.skips[number]
             out = out + h @ skip.weight.t() + skip.bias
+        if number == len(model.norms):
+            return out
         norm = model.norms[number]
         if isinstance(norm, nn.BatchNorm1d):
             scale = norm.weight / (norm.running_var + norm.eps).sqrt()
@@ -95,12 +110,19 @@ def slow(model, x, ends, far, residual=True, total=False):
         {'num_experts_1hop': 0},
         MIXTURE,
         {**MIXTURE, 'moe_layers': [1]},
+        {**MIXTURE, 'num_shared_experts': 2, 'router_columns': 3},
+        {**MIXTURE, 'router_neighborhood': True},
+        {'ends': 'conv', 'residual': False},
+        {**MIXTURE, 'ends': 'conv', 'router_neighborhood': True},
     ],
-    ids=['single', 'sum', 'bare', 'hop 2', 'mixture', 'one mixture'],
+    ids=lambda kwargs: ', '.join(kwargs) or 'single',
 )
 def test_formula(conv, kwargs):
     model = randomize(make(conv=conv, **kwargs).double()).eval()
     x, ends, far = make_inputs(torch.float64)
+    columns = None
+    if 'router_columns' in kwargs:
+        columns = torch.rand(NUM_NODES, 3, dtype=torch.float64)
     expected = slow(
         model,
         x,
@@ -108,16 +130,57 @@ def test_formula(conv, kwargs):
         far,
         kwargs.get('residual', True),
         kwargs.get('jumping_knowledge') == 'sum',
+        columns,
     )
-    torch.testing.assert_close(model(x, ends, far), expected)
+    out = model(x, ends, far, router_input=columns)
+    torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize(
+    'router_kwargs',
+    [
+        {'select': 'top_p', 'select_kwargs': {'p': 0.5}},
+        {'select': 'top_any', 'score': 'cosine'},
+        {'select': 'balanced_top_k'},
+        {'select': 'expert_choice'},
+        {'level': 'graph'},
+    ],
+    ids=lambda kwargs: kwargs.get('select', 'graph'),
+)
+def test_other_routers(router_kwargs):
+    kwargs = {'router': 'linear_softmax', 'router_kwargs': router_kwargs}
+    if router_kwargs.get('select') == 'balanced_top_k':
+        kwargs |= {'router': None, 'top_k': 2}
+    model = make(num_experts=4, num_experts_1hop=2, **kwargs)
+    for conv in model.convs:
+        for value in conv.router.score_gate.parameters():
+            nn.init.normal_(value)
+    out, routings = model(*make_inputs(), return_routing=True)
+    assert out.shape == (NUM_NODES, 3)
+    is_one_graph = router_kwargs.get('level') == 'graph'
+    for routing in routings:
+        rows = routing.gates.detach().unique(dim=0)
+        assert (len(rows) == 1) == is_one_graph
+    out.sum().backward()
+    assert model.convs[0].router.score_gate.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize('conv', ['gcn', 'sage', 'gat'])
-def test_all_parameters_learn(conv):
-    model = make(conv=conv, heads=2, expert_norm='batch_norm', **MIXTURE)
+@pytest.mark.parametrize('ends', ['linear', 'conv'])
+def test_all_parameters_learn(conv, ends):
+    model = make(
+        conv=conv,
+        out_channels=4,
+        heads=2,
+        expert_norm='batch_norm',
+        ends=ends,
+        num_shared_experts=1,
+        router_neighborhood=True,
+        **MIXTURE,
+    )
     x, ends, far = make_inputs()
     out, routings = model(x, ends, far, return_routing=True)
-    assert out.shape == (NUM_NODES, 3)
+    assert out.shape == (NUM_NODES, 4)
     assert len(routings) == 2
     (
         out.square().sum() + sum(r.gates.square().sum() for r in routings)
@@ -172,6 +235,13 @@ def test_weights_of_edges():
         ({'conv': 'gat', 'heads': 3}, "'hidden_channels' must be a multiple"),
         ({'num_experts': 2, 'num_experts_1hop': 3}, "'num_experts_1hop'"),
         ({**MIXTURE, 'moe_layers': [2]}, "'moe_layers' must hold"),
+        ({'ends': 'mlp'}, "'ends' must be one of"),
+        ({'ends': 'conv', 'jumping_knowledge': 'sum'}, "'jumping_knowledge'"),
+        ({'ends': 'conv', 'conv': 'gat', 'heads': 2}, "'out_channels' be"),
+        ({'num_shared_experts': 1}, "'num_shared_experts' must be 0"),
+        ({'router_columns': 2}, "'router_columns' must be 0 for a network"),
+        ({'router_neighborhood': True}, "'router_neighborhood' must be False"),
+        ({**MIXTURE, 'router_columns': -1}, "'router_columns' must be"),
     ],
 )
 def test_refused_arguments(kwargs, message):
@@ -190,6 +260,14 @@ def test_refused_inputs():
         model(x, ends + 1, far)
     with pytest.raises(ValueError, match="'edge_index_2hop' must hold"):
         model(x, ends, torch.tensor([[0], [8]]))
+    with pytest.raises(ValueError, match="'router_input' must have 0 col"):
+        model(x, ends, far, router_input=torch.rand(NUM_NODES, 2))
+    model = make(router_columns=2, **MIXTURE)
+    for given in (None, torch.rand(NUM_NODES, 1)):
+        with pytest.raises(ValueError, match="'router_input' must have 2"):
+            model(x, ends, far, router_input=given)
+    with pytest.raises(ValueError, match="'router_input' must have shape"):
+        model(x, ends, far, router_input=torch.rand(3, 2))
 
 
 def test_saved(tmp_path):

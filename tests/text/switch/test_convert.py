@@ -110,6 +110,7 @@ def test_layers_and_noise(tmp_path):
     ('settings', 'message'),
     [
         ({'noise': -1}, "'noise' must be a number >= 0"),
+        ({'noise': 1e308}, "'noise' must be a number from 0 to 1"),
         ({'step': 0}, "'step' must be an integer >= 1"),
         ({'num_experts': 0}, "'num_experts' must be"),
         ({'d_ff': 8}, "must be settings that exist, got 'd_ff'"),

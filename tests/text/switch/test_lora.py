@@ -170,6 +170,11 @@ def test_bad_arguments(arguments, message):
 
 
 def test_other_models():
+    model = moe_model()
+    adapted = lora(model)
+    with pytest.raises(ValueError, match="'model' must have no adapters yet"):
+        lora(model)
+    assert lora(adapted.merge_and_unload()).peft_config
     with pytest.raises(ValueError, match="'model' must be a SwitchMoe"):
         lora(lora(moe_model()))
     dense = moe_model(encoder_moe_layers=[], decoder_moe_layers=[])

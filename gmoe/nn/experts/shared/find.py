@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch_geometric import nn as pyg
 
@@ -126,6 +127,25 @@ class SharedCall:
         return self.conv.outputs(
             RoutedRows(self.experts, rows, x, slots, channels)
         )
+
+    def output_of_all(self, x: Tensor) -> Tensor:
+        r"""The output of the first expert at every node, in the first hop, of
+        shape :math:`(N, D_{out})`.
+
+        Args:
+            x: Node features.
+        """
+        node = torch.arange(x.size(0), device=x.device)
+        slots = ExpertSlots(
+            ptr=node.new_tensor([0, x.size(0)]),
+            node=node,
+            expert=torch.zeros_like(node),
+            weight=x.new_ones(1).expand(x.size(0)),
+            order=node,
+            slots_per_node=1,
+        )
+        expert: Any = self.experts[0]
+        return self.outputs(x, slots, 1, expert.out_channels)
 
 
 def _edge_weight(

@@ -1,5 +1,6 @@
 """Rows of the study of Switch Transformers, on a few dialogues."""
 
+import numpy as np
 import pytest
 
 reason = "the extra 'text' is not installed"
@@ -90,6 +91,20 @@ def test_page(done):
     assert '| linear, softmax, top 2 of 8 | 2 |' in text
     assert '(validation, 20 tokens, one seed) | 1 | 47.51 | 24.24 |' in text
     assert 'own, top 1 of 8 over linear, softmax, top 2 of 8 |' in text
+    found = records(done)
+    gains = [
+        found['transformers-8', seed]['rouge']['test']['rouge2']
+        - found['linear-topk-8', seed]['rouge']['test']['rouge2']
+        for seed in (0, 1)
+    ]
+    (line,) = (
+        line
+        for line in text.splitlines()
+        if line.startswith("| transformers' own, top 1 of 8 over linear")
+    )
+    assert line.split(' | ')[2].startswith(f'{np.mean(gains):+.2f} [')
+    assert '| the dense model over linear, softmax, top 2 of 8 | –' in text
+    assert '16 over linear, softmax, top 2 of 8' not in text
     assert (folder / 'images' / 'switch.png').stat().st_size > 10_000
 
 

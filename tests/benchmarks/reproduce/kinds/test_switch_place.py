@@ -42,6 +42,7 @@ def test_place(small, tmp_path):
     assert place('small', 8) == str(small)
     assert place('google/switch-base-8', 16) == 'google/switch-base-16'
     assert place('google/switch-base-8', 8) == 'google/switch-base-8'
+    assert place('someone/t5-samsum-2', 16) == 'someone/t5-samsum-2'
     folder = tmp_path / 'mine-8'
     folder.mkdir()
     assert place(str(folder), 16) == str(folder)

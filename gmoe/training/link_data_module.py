@@ -1,0 +1,224 @@
+"""The LightningDataModule of one graph whose missing edges are to be found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch_geometric.data import Data
+
+from gmoe.common.arguments import check_choice, check_integer
+from gmoe.datasets import LinkGraph, load_links
+from gmoe.datasets.links.pairs import NonEdges
+from gmoe.datasets.links.tables import read_pairs
+from gmoe.ops.two_hop import Mode
+from gmoe.training.graph_data_module import SPLITS, go_on, shuffle_seed
+from gmoe.training.link_steps import LinkBatches, LinkSteps, link_step
+from gmoe.training.metrics import LINK_SCORES
+from gmoe.training.node_batches import step_loader
+from gmoe.training.node_hops import NodeHops
+from gmoe.training.task import BINARY
+from gmoe.training.task_data_module import TaskDataModule
+from gmoe.training.whole_graph import WholeGraph
+
+
+class LinkDataModule(TaskDataModule):
+    """One graph whose missing edges are to be found, as a whole in each step.
+
+    A step is given the graph of the training links, and pairs of nodes:
+    :obj:`pairs`, of shape ``[2, num_pairs]``; :obj:`y`, 1 for links and 0 for
+    others; and :obj:`graph_id`, their numbers. In training, these are some of
+    the links, and as many other pairs that are drawn for each step anew. What
+    is drawn depends on the seed and the epoch alone, so that a resumed run
+    sees the batches of an uninterrupted one.
+
+    Args:
+        name: The name of a public graph, or the path of one of your own; see
+            :func:`~gmoe.datasets.load_links`.
+        root: The folder of the public graphs.
+        split_seed: Decides on a random split, and on pairs that are drawn for
+            scores.
+        metric: The score that selects. (default: the usual one)
+        batch_size: The number of links in a training step.
+        two_hop: Which hop-2 edges are made: :obj:`"exact"`,
+            :obj:`"released"` or :obj:`None`; see
+            :class:`~gmoe.transforms.TwoHop`.
+        max_hop2_pairs: The most hop-2 edges, of which some are drawn where
+            there are more.
+        max_hop2_neighbors: The most hop-2 neighbours of a node in training;
+            evaluation looks at all.
+        hop2_seed: Decides on those that are drawn.
+        pairs: A table in CSV with the columns ``source`` and ``target``,
+            whose pairs are predicted.
+        predict_split: What is predicted without one: the pairs of
+            :obj:`"train"` (links alone), :obj:`"valid"`, :obj:`"test"`, or
+            :obj:`"all"`.
+        score_test: Whether :obj:`gmoe fit` ends with the score of the test
+            pairs, by the epoch that validation selects.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    task_type = BINARY
+    num_tasks = 1
+    num_classes = 2
+
+    def __init__(
+        self,
+        name: str,
+        root: str = 'data',
+        split_seed: int = 0,
+        metric: str | None = None,
+        batch_size: int = 65536,
+        two_hop: Mode | None = None,
+        max_hop2_pairs: int | None = None,
+        max_hop2_neighbors: int | None = None,
+        hop2_seed: int = 0,
+        pairs: str | None = None,
+        predict_split: str = 'test',
+        score_test: bool = True,
+    ) -> None:
+        super().__init__()
+        check_integer(1, batch_size=batch_size)
+        check_choice('predict_split', predict_split, (*SPLITS, 'all'))
+        check_choice('metric', metric, (None, *LINK_SCORES))
+        self.source = name
+        self.root = root
+        self.split_seed = split_seed
+        self.metric = metric
+        self.batch_size = batch_size
+        hops = NodeHops(
+            two_hop or 'exact', max_hop2_pairs, max_hop2_neighbors, hop2_seed
+        )
+        self.two_hop = None if two_hop is None else hops
+        self.pairs = pairs
+        self.predict_split = predict_split
+        self.score_test = score_test
+        #: The numbers of the pairs of each part, links first.
+        self.splits: dict[str, Tensor] = {}
+        self._graph: LinkGraph | None = None
+
+    def load(self) -> LinkGraph:
+        """Loads the graph."""
+        return load_links(self.source, self.root, self.split_seed)
+
+    @property
+    def graph(self) -> LinkGraph:
+        """The graph, which is loaded when it is needed first."""
+        if self._graph is None:
+            self._graph = self.load()
+            for note in self._graph.notes:
+                rank_zero_info(note)
+        return self._graph
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The name of the graph."""
+        return self.graph.info.name
+
+    @property
+    def eval_metric(self) -> str:  # type: ignore[override]
+        """The score that selects."""
+        return self.metric or self.graph.info.eval_metric
+
+    @property
+    def in_channels(self) -> int | None:
+        """The number of features of a node, if nodes have some."""
+        return self.graph.data.num_features or None
+
+    @property
+    def num_nodes(self) -> int:
+        """The number of nodes."""
+        return self.graph.data.num_nodes
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.splits:
+            return
+        graph = self.graph
+        parts, labels, first = {}, {}, 0
+        for split in SPLITS:
+            links = graph.links[split]
+            others = graph.others.get(split, links[:, :0])
+            parts[split] = torch.cat([links, others], dim=1)
+            labels[split] = torch.zeros(parts[split].size(1))
+            labels[split][: links.size(1)] = 1
+            self.splits[split] = first + torch.arange(parts[split].size(1))
+            first += parts[split].size(1)
+        self._pairs = torch.cat(list(parts.values()), dim=1)
+        self._y = torch.cat(list(labels.values()))
+        self._whole = WholeGraph(graph.data, self.two_hop)
+
+    def train_dataloader(self) -> DataLoader:
+        links = self.graph.links['train']
+        steps = LinkSteps(links, NonEdges(links, self.num_nodes))
+        sampler = LinkBatches(links.size(1), self.batch_size, shuffle_seed())
+        go_on(sampler, self.trainer)
+        return step_loader(steps, sampler)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._eval_loader('valid')
+
+    def test_dataloader(self) -> DataLoader:
+        return self._eval_loader('test')
+
+    def predict_dataloader(self) -> DataLoader:
+        if self.pairs is None:
+            return self._eval_loader(self.predict_split)
+        pairs = read_pairs(Path(self.pairs).expanduser(), self._ids)
+        y = torch.full((pairs.size(1),), torch.nan)
+        return step_loader([link_step(pairs, y)])
+
+    def on_after_batch_transfer(
+        self, batch: Data, dataloader_idx: int
+    ) -> Data:
+        is_training = self.trainer is not None and self.trainer.training
+        batch.update(self._whole.on(batch.y.device, is_training).to_dict())
+        return batch
+
+    def _eval_loader(self, split: str) -> DataLoader:
+        # The graph is encoded once for all of them.
+        rows = torch.cat(
+            [self.splits[part] for part in SPLITS if split in (part, 'all')]
+        )
+        return step_loader(
+            [link_step(self._pairs[:, rows], self._y[rows], rows)]
+        )
+
+    @property
+    def _ids(self) -> tuple[str, ...]:
+        return self.graph.ids or tuple(map(str, range(self.num_nodes)))
+
+    def prediction_table(self, joined: dict[str, Tensor]) -> pd.DataFrame:
+        """Predictions as a table: the two nodes of each pair, its split,
+        whether it is a link, as far as that is known, and the probability
+        that it is.
+
+        Args:
+            joined: The numbers of the pairs, ``graph_id``; their ``target``
+                and ``prediction``, as the module has them.
+        """
+        number = joined['graph_id']
+        pairs, split = self._pairs, np.full(len(self._y), '', dtype=object)
+        for name, index in self.splits.items():
+            split[index.numpy()] = name
+        if self.pairs is not None:
+            pairs = read_pairs(Path(self.pairs).expanduser(), self._ids)
+            split = np.full(pairs.size(1), '', dtype=object)
+        ids = np.array(self._ids, dtype=object)
+        source, target = pairs[:, number].numpy()
+        known = joined['target'].view(-1).nan_to_num(-1).long().numpy()
+        return pd.DataFrame(
+            {
+                'source': ids[source],
+                'target': ids[target],
+                'split': split[number.numpy()],
+                'link': np.array(['0', '1', ''], dtype=object)[known],
+                'probability': joined['prediction'].view(-1).numpy(),
+            }
+        )

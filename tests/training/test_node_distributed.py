@@ -1,0 +1,116 @@
+"""Two processes that train on parts of their own do what one does on both."""
+
+import json
+
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from tests import processes
+from tests.datasets.nodes import small
+from tests.training import node_ddp_worker
+
+WORLD_SIZE = 2
+TIMEOUT = 240
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """What two processes leave."""
+    folder = tmp_path_factory.mktemp('node_ddp')
+    torch.save(small.make_graph(), folder / 'mine.pt')
+    running = [
+        processes.start(
+            folder,
+            'tests.training.node_ddp_worker',
+            *(folder, rank, WORLD_SIZE),
+            stdout=f'output{rank}',
+            stderr=f'output{rank}',
+            variables={'LOCAL_RANK': str(rank), 'PL_GLOBAL_SEED': '3'},
+        )
+        for rank in range(WORLD_SIZE)
+    ]
+    try:
+        codes = [process.wait(TIMEOUT) for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    texts = [(folder / f'output{i}').read_text() for i in range(WORLD_SIZE)]
+    assert codes == [0] * WORLD_SIZE, '\n'.join(texts)[-10_000:]
+    return folder
+
+
+def seen(folder, rank):
+    return json.loads((folder / f'seen{rank}.json').read_text())
+
+
+def weights(folder, rank):
+    return torch.load(folder / f'weights{rank}.pt', weights_only=True)
+
+
+def joint(first: Data, second: Data) -> Data:
+    """Two batches as one, without edges between them."""
+    size = len(first.x)
+    ends = ('edge_index', 'edge_index_2hop')
+    return Data(
+        x=torch.cat([first.x, second.x]),
+        target=torch.cat([first.target, second.target + size]),
+        y=torch.cat([first.y, second.y]),
+        graph_id=torch.cat([first.graph_id, second.graph_id]),
+        **{k: torch.cat([first[k], second[k] + size], dim=1) for k in ends},
+    )
+
+
+def test_every_training_node_once(folder):
+    steps = [seen(folder, rank)['steps'] for rank in range(WORLD_SIZE)]
+    assert len(steps[0]) == len(steps[1]) == 3
+    own = [sum(part, []) for part in steps]
+    data = node_ddp_worker.make_data(folder)
+    data.setup()
+    assert sorted(own[0] + own[1]) == data.splits['train'].tolist()
+    part = data.loaders.parts.part
+    assert not set(part[own[0]].tolist()) & set(part[own[1]].tolist())
+
+
+def test_weights_are_those_of_the_joint_batches(folder, monkeypatch):
+    """Which means that gradients are averaged, by labels."""
+    monkeypatch.setenv('PL_GLOBAL_SEED', '3')
+    data = node_ddp_worker.make_data(folder)
+    data.setup()
+    model = node_ddp_worker.make_model(data).double()
+    model.objective.fit(data, True)
+    loaders = [data.loaders.of_parts('train', Rank(i), True) for i in (0, 1)]
+    optimizer = torch.optim.Adam(model.parameters(), model.learning_rate)
+    for batches in zip(*loaders):
+        optimizer.zero_grad()
+        model.training_step(joint(*batches), 0).backward()
+        optimizer.step()
+    first, second = (weights(folder, rank) for rank in range(WORLD_SIZE))
+    start = node_ddp_worker.make_model(data).double().state_dict()
+    assert any(not torch.equal(start[name], first[name]) for name in first)
+    slow = model.state_dict()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+        torch.testing.assert_close(value, slow[name], rtol=1e-7, atol=1e-9)
+
+
+class Rank:
+    """A trainer, as far as loaders know it."""
+
+    world_size, lightning_module = WORLD_SIZE, None
+
+    def __init__(self, rank):
+        self.global_rank = rank
+
+
+def test_validation_scores_each_node_once(folder):
+    data = node_ddp_worker.make_data(folder)
+    model = node_ddp_worker.make_model(data)
+    model.load_state_dict(weights(folder, 0))
+    trainer = node_ddp_worker.make_trainer()
+    trainer.validate(model, datamodule=data, verbose=False)
+    expected = trainer.callback_metrics
+    for rank in range(WORLD_SIZE):
+        scores = seen(folder, rank)['scores']
+        for name in ('val/loss', 'val/accuracy'):
+            assert scores[name] == pytest.approx(float(expected[name])), name
