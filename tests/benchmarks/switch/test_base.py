@@ -37,9 +37,10 @@ def test_it_is_made_and_goes_on(tmp_path, monkeypatch):
     assert all('eval_rouge1' in line for line in made['epochs'])
 
     # What is pre-trained is taken, and the same comes out.
-    before = (runs / 'pretrained' / 'model.safetensors').stat()
+    weights = tmp_path / 'pretrained' / 'model.safetensors'
+    before = weights.stat()
     again = make()
-    after = (runs / 'pretrained' / 'model.safetensors').stat()
+    after = weights.stat()
     assert before.st_mtime_ns == after.st_mtime_ns
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
