@@ -23,7 +23,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from gmoe.cli.finish import finish_fit
 from gmoe.cli.packaged import expanded
 from gmoe.cli.parser import Parser
-from gmoe.cli.settings import check_files, expand_home, run_of
+from gmoe.cli.settings import check_files, check_kinds, expand_home, run_of
 from gmoe.common.shown import one_line
 from gmoe.molecules.calibration_writer import CalibrationWriter
 from gmoe.training.callbacks import (
@@ -231,6 +231,7 @@ class GMoECLI(LightningCLI):
         if self.run_dir is None:
             return
         config = self.config[self.subcommand]
+        check_kinds(config)
         for name in ('max_epochs', 'max_steps'):
             if self.subcommand == 'fit' and config.trainer.get(name) == 0:
                 raise ValueError(

@@ -26,6 +26,7 @@ _WARNINGS = (
     r"LightningCLI's args parameter is intended to run from within Python",
     r'Checkpoint directory .* exists and is not empty',
     r"The '\w+' does not have many workers",
+    r"Couldn't infer the batch indices fetched from your dataloader",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,24 @@ def expand_home(settings: Any) -> Any:
     elif isinstance(settings, Path):
         return settings.expanduser()
     return settings
+
+
+def check_kinds(config: Namespace) -> None:
+    """Refuses data of another kind than what the model predicts.
+
+    Args:
+        config: The configuration of a command.
+
+    Raises:
+        ValueError: If one is of graphs, nodes or links, and the other is not.
+    """
+    kinds = {}
+    for name in ('model', 'data'):
+        module, _, kind = config[name].class_path.rpartition('.')
+        kinds[name] = getattr(getattr(import_module(module), kind), 'kind', '')
+    if all(kinds.values()) and kinds['model'] != kinds['data']:
+        raise ValueError(
+            f"'data' must be of {kinds['model']}, as "
+            f'{config.model.class_path} predicts them, got '
+            f'{config.data.class_path}, which is of {kinds["data"]}'
+        )

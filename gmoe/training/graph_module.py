@@ -62,6 +62,9 @@ class GraphModule(EvaluatedModule):
         ValueError: If an argument is out of range.
     """
 
+    #: What is predicted, as the data have it.
+    kind: str = 'graphs'
+
     def __init__(
         self,
         gnn: GNN | LinkGNN | NodeGNN | TripleGNN,

@@ -65,6 +65,7 @@ class LinkDataModule(TaskDataModule):
         ValueError: If an argument is out of range.
     """
 
+    kind = 'links'
     task_type = BINARY
     num_tasks = 1
     num_classes = 2

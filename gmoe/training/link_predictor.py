@@ -48,6 +48,7 @@ class LinkPredictor(GraphModule):
     """
 
     gnn: LinkGNN
+    kind = 'links'
 
     def __init__(
         self,

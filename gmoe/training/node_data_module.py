@@ -82,6 +82,8 @@ class NodeDataModule(TaskDataModule):
         ValueError: If an argument is out of range.
     """
 
+    kind = 'nodes'
+
     def __init__(
         self,
         name: str,

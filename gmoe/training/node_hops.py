@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.memory import shown_bytes, usable_memory
+from gmoe.datasets.nodes.splits import MAX_SEED
 from gmoe.ops.two_hop import MODES, Mode
 from gmoe.training.hop2_pairs import some_of_all, some_of_each, some_pairs
 from gmoe.transforms import TwoHop
@@ -62,7 +63,7 @@ class NodeHops:
             check_integer(1, max_hop2_pairs=self.max_pairs)
         if self.max_neighbors is not None:
             check_integer(1, max_hop2_neighbors=self.max_neighbors)
-        check_integer(0, seed=self.seed)
+        check_integer(0, MAX_SEED, hop2_seed=self.seed)
 
     def ahead(self, data: Data) -> str:
         """Says, before they are made, how many they may be.

@@ -47,6 +47,7 @@ class NodePredictor(GraphModule):
     """
 
     gnn: NodeGNN
+    kind = 'nodes'
 
     def __init__(
         self,

@@ -12,6 +12,8 @@ from gmoe.training.task import MULTICLASS
 class TaskDataModule(LightningDataModule):
     """Data with targets: of graphs, or of the nodes of one."""
 
+    #: What is predicted: ``'graphs'``, ``'nodes'`` or ``'links'``.
+    kind: str = 'graphs'
     #: Set by subclasses: what the model and the evaluator need to know. As of
     #: a dataset, ``num_tasks`` is the number of targets of a graph, and
     #: ``num_classes`` that of the values that such a target has.

@@ -88,6 +88,8 @@ def test_refusals(config, refused):
     assert "'two_hop' of the data must be" in line
     (line,) = refused(*given, '--data.name=ogbl-dd')
     assert "'name' must be one of" in line
+    (line,) = refused(*given, '--model=gmoe.training.NodePredictor')
+    assert "'data' must be of nodes, as gmoe.training.NodePredictor" in line
     (line,) = refused(*given, '--data.metric=rmse')
     assert "'metric' must be one of" in line
     leak = config.parent / 'leak.csv'

@@ -117,6 +117,8 @@ def test_refusals(config, refused):
     single = ['--model.num_experts=1', '--model.num_experts_1hop=null']
     (line,) = refused(*given, *single, '--data.router_input=[degree]')
     assert "'router_columns' must be 0 for a network without" in line
+    (line,) = refused(*given, '--model=gmoe.training.GraphPredictor')
+    assert 'NodeDataModule, which is of nodes' in line
     (line,) = refused(*given, '--data.metric=rmse')
     assert "'metric' must be one of" in line
 

@@ -97,7 +97,8 @@ def test_pairs_that_would_not_fit(monkeypatch):
         ({'mode': 'all'}, "'two_hop' must be one of"),
         ({'max_pairs': 0}, "'max_hop2_pairs' must be"),
         ({'max_neighbors': 1.5}, "'max_hop2_neighbors' must be"),
-        ({'seed': -1}, "'seed' must be"),
+        ({'seed': -1}, "'hop2_seed' must be"),
+        ({'seed': 2**32}, "'hop2_seed' must be"),
     ],
 )
 def test_refused(kwargs, message):

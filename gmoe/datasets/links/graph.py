@@ -28,6 +28,10 @@ from gmoe.datasets.links.split import (
 )
 from gmoe.datasets.links.tables import once, read_link_table
 from gmoe.datasets.nodes.saved import read_saved
+from gmoe.datasets.nodes.splits import MAX_SEED
+
+# Nodes without features have at most as many numbers for each with an edge.
+_MOST_NUMBERS = 10
 
 
 class LinkGraph(NamedTuple):
@@ -81,7 +85,7 @@ def load_links(
         ValueError: If a file does not hold what it must, or a validation or
             test link is an edge of the training graph.
     """
-    check_integer(0, split_seed=seed)
+    check_integer(0, MAX_SEED, split_seed=seed)
     info = LINK_SETS.get(str(name))
     if info is not None:
         folder = Path(root).expanduser() / info.folder
@@ -106,9 +110,12 @@ def _saved(path: Path) -> tuple[Data, pd.DataFrame]:
     pairs, x = saved.get('edge_index'), saved.get('x')
     is_pairs = pairs is not None and pairs.dtype == torch.long
     if not is_pairs or pairs.dim() != 2 or pairs.size(0) != 2:
+        got = 'none'
+        if pairs is not None:
+            got = f'{pairs.dtype} of shape {list(pairs.shape)}'
         raise ValueError(
             f"'edge_index' of '{path}' must be an int64 tensor of shape "
-            '[2, num_edges]'
+            f'[2, num_edges], got {got}'
         )
     num_nodes = int(pairs.max()) + 1 if pairs.numel() else 0
     data = Data(num_nodes=num_nodes)
@@ -122,6 +129,13 @@ def _saved(path: Path) -> tuple[Data, pd.DataFrame]:
     # Pairs are numbered, in 64 bits.
     check_integer(1, 2**31 - 1, num_nodes=data.num_nodes)
     check_pairs('edge_index', pairs, data.num_nodes)
+    used = pairs.unique().numel()
+    if x is None and data.num_nodes > _MOST_NUMBERS * max(used, 1):
+        raise ValueError(
+            f"'edge_index' of '{path}' must number its nodes from 0 on, as "
+            f"each has a vector without 'x', got {data.num_nodes - 1} for one "
+            f'of {used}'
+        )
     table = pd.DataFrame({'source': pairs[0], 'target': pairs[1]})
     return data, table.assign(split='', label=True)
 
@@ -186,7 +200,7 @@ def _checked(
     ids: tuple[str, ...] | None,
 ) -> LinkGraph:
     num_nodes = data.num_nodes
-    check_split(data.edge_index, split, num_nodes)
+    check_split(data.edge_index, split, num_nodes, ids)
     split, wrong = without_links(split, num_nodes)
     if wrong:
         notes.append(

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gmoe.common.arguments import check_integer
-from gmoe.common.shown import counted
+from gmoe.common.shown import counted, shown
 from gmoe.datasets.links.pairs import NonEdges, pair_keys
 
 PARTS = ('train', 'valid', 'test')
@@ -38,7 +37,6 @@ def random_split(pairs: Tensor, seed: int) -> dict[str, Tensor]:
         pairs: All links, of shape ``[2, num_pairs]``.
         seed: Decides on them.
     """
-    check_integer(0, split_seed=seed)
     count = pairs.size(1)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(count, generator=generator)
@@ -72,13 +70,19 @@ def draw_others(
     return dict(zip(('valid', 'test'), drawn.split(sizes, dim=1)))
 
 
-def check_split(edges: Tensor, split: LinkSplit, num_nodes: int) -> None:
+def check_split(
+    edges: Tensor,
+    split: LinkSplit,
+    num_nodes: int,
+    ids: tuple[str, ...] | None = None,
+) -> None:
     """Refuses a split that gives away what is to be found.
 
     Args:
         edges: The edges that training looks at.
         split: The links of each part.
         num_nodes: The number of nodes.
+        ids: The ids of the nodes, where they are not their numbers.
 
     Raises:
         ValueError: If a validation or test link is an edge of the graph, or a
@@ -94,7 +98,8 @@ def check_split(edges: Tensor, split: LinkSplit, num_nodes: int) -> None:
         for other in names[: i + 2]:
             both = torch.isin(keys[part], keys[other])
             if both.any():
-                u, v = split.links[part][:, both][:, 0].tolist()
+                ends = split.links[part][:, both][:, 0].tolist()
+                u, v = (i if ids is None else shown(ids[i]) for i in ends)
                 raise ValueError(
                     f"'{part}' must hold links that are not in {other}, which "
                     f'would give them away, got nodes {u} and {v} in both '

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gmoe.datasets.links.pairs import check_pairs, pair_keys
+from gmoe.datasets.links.pairs import pair_keys
 from gmoe.datasets.nodes.tables import EDGES, NODES
 from gmoe.datasets.nodes.text_columns import (
     ends_of,
@@ -48,7 +48,7 @@ def read_link_table(path: Path) -> tuple[Data, pd.DataFrame, tuple[str, ...]]:
         ValueError: If a file does not hold what it must.
     """
     file = path / EDGES if path.is_dir() else path
-    table = read_columns(file, _ENDS)
+    table = _pairs_in(file)
     x = None
     if path.is_dir():
         nodes = read_columns(path / NODES, ['id'])
@@ -61,7 +61,6 @@ def read_link_table(path: Path) -> tuple[Data, pd.DataFrame, tuple[str, ...]]:
         ids = pd.unique(table[_ENDS].to_numpy().ravel())
         number = pd.Series(np.arange(len(ids)), index=ids)
     ends = ends_of(table, number, file)
-    check_pairs(file.name, ends, len(number))
     pairs = pd.DataFrame({'source': ends[0], 'target': ends[1]})
     pairs['split'] = _splits(table, file)
     pairs['label'] = _labels(table, pairs['split'], file)
@@ -83,9 +82,7 @@ def read_pairs(path: Path, ids: tuple[str, ...]) -> Tensor:
         ValueError: If it does not hold that.
     """
     number = pd.Series(np.arange(len(ids)), index=ids)
-    pairs = ends_of(read_columns(path, _ENDS), number, path)
-    check_pairs(path.name, pairs, len(ids))
-    return pairs
+    return ends_of(_pairs_in(path), number, path)
 
 
 def once(pairs: Tensor, num_nodes: int) -> tuple[Tensor, int]:
@@ -100,6 +97,17 @@ def once(pairs: Tensor, num_nodes: int) -> tuple[Tensor, int]:
     first = np.sort(np.unique(keys, return_index=True)[1])
     kept = pairs[:, torch.from_numpy(first)]
     return kept, pairs.size(1) - kept.size(1)
+
+
+def _pairs_in(path: Path) -> pd.DataFrame:
+    table = read_columns(path, _ENDS)
+    if table.empty:
+        raise ValueError(f"'{path}' must have a row for each pair, got none")
+    loop = table['source'] == table['target']
+    if loop.any():
+        rule = "'target' must be another node than 'source'"
+        raise wrong_row(path, rule, table[['target']], loop)
+    return table
 
 
 def _splits(table: pd.DataFrame, path: Path) -> pd.Series | str:

@@ -10,6 +10,7 @@ from torch_geometric.data import Data, HeteroData
 from torch_geometric.utils import coalesce, is_undirected, to_undirected
 
 from gmoe.common.shown import counted
+from gmoe.datasets.molecules.targets import MAX_CLASSES
 from gmoe.datasets.nodes.splits import MASKS
 
 
@@ -88,10 +89,17 @@ def check_parts(data: Any) -> None:
     weight = data.get('edge_weight')
     if weight is not None:
         size = edge_index.size(1)
-        if not (_is_a(weight, torch.float32, [size]) and _is_positive(weight)):
+        if not _is_a(weight, torch.float32, [size]):
             raise ValueError(
                 f"'edge_weight' must be {size} float32 numbers >= 0, got "
                 f'{_form(weight)}'
+            )
+        wrong = ~(weight.isfinite() & (weight >= 0))
+        if wrong.any():
+            raise ValueError(
+                "'edge_weight' must hold finite numbers >= 0, got "
+                f'{float(weight[wrong][0])} '
+                f'({counted(int(wrong.sum()), "such edge")})'
             )
     _check_labels(y, len(x))
 
@@ -156,10 +164,11 @@ def _check_edges(edge_index: Any, num_nodes: int) -> None:
 
 def _check_labels(y: Any, num_nodes: int) -> None:
     if _is_a(y, torch.long, [num_nodes]):
-        if int(y.min()) < -1:
+        low, high = int(y.min()), int(y.max())
+        if low < -1 or high >= MAX_CLASSES:
             raise ValueError(
-                "'y' must hold classes from 0, or -1 where there is none, "
-                f'got {int(y.min())}'
+                f"'y' must hold classes from 0 to {MAX_CLASSES - 1}, or -1 "
+                f'where there is none, got {low if low < -1 else high}'
             )
         return
     is_binary = _is_a(y, torch.float32, [num_nodes, -1]) and y.size(1) > 0
@@ -180,10 +189,6 @@ def _is_a(value: Any, dtype: torch.dtype, shape: list[int]) -> bool:
         and value.dim() == len(shape)
         and all(want in (-1, got) for want, got in zip(shape, value.shape))
     )
-
-
-def _is_positive(weight: Tensor) -> bool:
-    return bool((weight.isfinite() & (weight >= 0)).all())
 
 
 def _first(mask: Tensor) -> int:

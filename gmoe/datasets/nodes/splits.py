@@ -12,6 +12,8 @@ from gmoe.common.shown import shown
 MASKS = ('train_mask', 'val_mask', 'test_mask')
 #: The shares of training and validation nodes of a random split.
 SHARES = (0.6, 0.2)
+#: The largest seed of what is drawn.
+MAX_SEED = 2**32 - 1
 
 
 def take_split(data: Data, split: int | str | None, seed: int) -> str:
@@ -30,7 +32,7 @@ def take_split(data: Data, split: int | str | None, seed: int) -> str:
     Raises:
         ValueError: If there is no such split, or some of the masks only.
     """
-    check_integer(0, seed=seed)
+    check_integer(0, MAX_SEED, split_seed=seed)
     found = [key for key in MASKS if key in data]
     if split == 'random' or (split is None and not found):
         data.update(random_masks(data.y, seed))

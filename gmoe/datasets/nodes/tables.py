@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gmoe.common.shown import shown
+from gmoe.datasets.molecules.targets import MAX_CLASSES
 from gmoe.datasets.nodes.text_columns import (
     ends_of,
     number_of_id,
@@ -50,7 +51,7 @@ def read_tables(folder: Path) -> tuple[Data, tuple[str, ...], tuple[str, ...]]:
     number = number_of_id(nodes, folder / NODES)
     edges = read_columns(folder / EDGES, ['source', 'target'])
     ends = ends_of(edges, number, folder / EDGES)
-    classes = _classes(nodes['label'])
+    classes = _classes(nodes['label'], folder / NODES)
     code = nodes['label'].map({name: i for i, name in enumerate(classes)})
     y = code.fillna(UNKNOWN).to_numpy(np.int64, copy=True)
     columns = [name for name in nodes.columns if name not in _OTHERS]
@@ -72,8 +73,13 @@ def read_tables(folder: Path) -> tuple[Data, tuple[str, ...], tuple[str, ...]]:
     return data, classes, tuple(nodes['id'])
 
 
-def _classes(labels: pd.Series) -> tuple[str, ...]:
+def _classes(labels: pd.Series, path: Path) -> tuple[str, ...]:
     names = sorted(set(labels) - {''})
+    if not 2 <= len(names) <= MAX_CLASSES:
+        raise ValueError(
+            f"'{path}' must have 2 to {MAX_CLASSES} classes as 'label', got "
+            f'{len(names)}: {shown(names)}'
+        )
     if all(name.isdecimal() and len(name) < 10 for name in names):
         names.sort(key=int)
     return tuple(names)

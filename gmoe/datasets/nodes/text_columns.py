@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +33,18 @@ def read_columns(path: Path, needed: list[str]) -> pd.DataFrame:
         )
     try:
         # Texts as they are: an id may be 007, and a class None.
-        table = pd.read_csv(
-            path,
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
-            encoding='utf-8-sig',
-            index_col=False,
-        )
-    except (ValueError, pd.errors.ParserError) as error:
+        with warnings.catch_warnings():
+            # Cells without a column would be left out.
+            warnings.simplefilter('error', pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path,
+                dtype=str,
+                keep_default_na=False,
+                skipinitialspace=True,
+                encoding='utf-8-sig',
+                index_col=False,
+            )
+    except (ValueError, pd.errors.ParserWarning) as error:
         raise ValueError(
             f"'{path}' must be a table in CSV, got: {one_line(error)}"
         ) from error
@@ -86,8 +90,12 @@ def number_of_id(nodes: pd.DataFrame, path: Path) -> pd.Series:
         path: Its file.
 
     Raises:
-        ValueError: If an id is there twice.
+        ValueError: If an id is empty, or there twice.
     """
+    is_empty = nodes['id'] == ''
+    if is_empty.any():
+        rule = "'id' must not be empty"
+        raise wrong_row(path, rule, nodes[['id']], is_empty)
     twice = nodes['id'].duplicated()
     if twice.any():
         raise wrong_row(path, "'id' must be different", nodes[['id']], twice)
@@ -107,7 +115,7 @@ def ends_of(edges: pd.DataFrame, number: pd.Series, path: Path) -> Tensor:
     """
     ends = []
     for end in ('source', 'target'):
-        node = edges[end].map(number)
+        node = edges[end].where(edges[end] != '').map(number)
         if node.isna().any():
             rule = f"'{end}' must be an id of a node"
             raise wrong_row(path, rule, edges[[end]], node.isna())

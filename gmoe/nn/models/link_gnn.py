@@ -7,8 +7,8 @@ from typing import Any, Literal, overload
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
-from gmoe.common.arguments import check_integer
-from gmoe.nn.models.link_head import LinkHead
+from gmoe.common.arguments import check_choice, check_integer
+from gmoe.nn.models.link_head import LINK_HEADS, LinkHead
 from gmoe.nn.models.node_gnn import NodeGNN
 from gmoe.nn.models.pretrained import Pretrained
 from gmoe.nn.neighborhood import Neighborhood
@@ -64,6 +64,8 @@ class LinkGNN(Pretrained):
         **kwargs: Any,
     ) -> None:
         super().__init__()
+        check_choice('head', head, LINK_HEADS)
+        check_integer(1, num_head_layers=num_head_layers)
         self.embedding: nn.Embedding | None = None
         if in_channels is None:
             check_integer(1, num_nodes=num_nodes)

@@ -80,7 +80,9 @@ def test_leak_is_refused(tmp_path):
     path = small.write_table(tmp_path / 'mine.csv')
     with path.open('a') as file:
         file.write('n01,n00,test,1\n')
-    with pytest.raises(ValueError, match="'test' must hold links .* graph"):
+    with pytest.raises(
+        ValueError, match="'test' must .* graph, .* nodes 'n0[01]' and"
+    ):
         load_links(path)
 
 
@@ -111,8 +113,11 @@ def test_saved_graph(both, tmp_path):
 @pytest.mark.parametrize(
     ('edges', 'message'),
     [
-        (None, "'edge_index' of .* must be an int64 tensor"),
-        (small.LINKS.float(), 'must be an int64 tensor'),
+        (None, "'edge_index' of .* must be an int64 .* got none"),
+        (
+            small.LINKS.float(),
+            'must be an int64 .* got torch.float32 of shape',
+        ),
         (torch.tensor([[0], [12]]), 'from 0 to 11, got 12'),
         (torch.tensor([[3], [3]]), 'node 3 with itself'),
     ],
@@ -152,6 +157,14 @@ def test_saved_graph_without_features(tmp_path):
     assert (graph.data.num_nodes, 'x' in graph.data) == (12, False)
 
 
+def test_numbers_that_no_node_has(tmp_path):
+    edges = small.LINKS.clone()
+    edges[0, 0] = 2**31 - 2
+    torch.save({'edge_index': edges}, tmp_path / 'mine.pt')
+    with pytest.raises(ValueError, match='from 0 on, .* 2147483646 for one'):
+        load_links(tmp_path / 'mine.pt')
+
+
 def test_names(tmp_path):
     with pytest.raises(ValueError, match="'name' must be one of .*ogbl-ddi"):
         load_links('ogbl-dd')
@@ -162,3 +175,5 @@ def test_names(tmp_path):
         load_links('ogbl-ddi', tmp_path)
     with pytest.raises(ValueError, match="'split_seed' must be"):
         load_links('ogbl-ddi', tmp_path, seed=-1)
+    with pytest.raises(ValueError, match='from 0 to 4294967295, got 4294967'):
+        load_links('ogbl-ddi', tmp_path, seed=2**32)

@@ -61,7 +61,13 @@ def test_equal_ones():
     ('edges', 'nodes', 'message'),
     [
         (EDGES + 'x,w,test,1\n', NODES, "'target' must be an id .* 'w'"),
-        (EDGES + 'x,x,test,1\n', None, 'node 0 with itself'),
+        (
+            EDGES + 'x,x,test,1\n',
+            None,
+            "'target' must be another node than 'source', got 'x' in line 5",
+        ),
+        (EDGES + 'x,,test,1\n', None, "'target' must be an id .* ''"),
+        (EDGES.split()[0], None, 'must have a row for each pair, got none'),
         (EDGES + 'x,z,dev,1\n', None, "'split' must be train, val or test"),
         (EDGES + 'x,z,,1\n', None, "'split' must be .* '' in line 5"),
         (EDGES + 'x,z,test,yes\n', None, "'label' must be 1 or 0"),

@@ -34,7 +34,8 @@ CASES = {
     "'train_mask' must hold a node": replace('train_mask', torch.zeros_like),
     "'y' must have a class for each node of 'train_mask', got none for node "
     '0': set_at('y', 0, -1),
-    "'y' must hold classes from 0": set_at('y', 0, -2),
+    "'y' must hold classes from 0 to 999, .* got -2": set_at('y', 0, -2),
+    "'y' must hold classes from 0 to 999, .* got 1000": set_at('y', 0, 1000),
     "'y' must be int64 classes .* got torch.float32": replace(
         'y', lambda y: y.float()
     ),
@@ -60,6 +61,9 @@ CASES = {
         'edge_index', lambda ends: ends.t()
     ),
     "'edge_weight' must be 33 float32 numbers": replace(
+        'edge_weight', lambda _: torch.ones(33, 1)
+    ),
+    "'edge_weight' must hold finite numbers >= 0, got -1.0 .33 such": replace(
         'edge_weight', lambda _: -torch.ones(33)
     ),
     "'test_mask' must be a bool": replace('test_mask', lambda _: None),

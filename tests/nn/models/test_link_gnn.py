@@ -117,6 +117,10 @@ def test_refused():
         make(num_nodes=None)
     with pytest.raises(ValueError, match="'hidden_channels' must be"):
         make(hidden_channels=0)
+    with pytest.raises(ValueError, match="'head' must be one of"):
+        make(head='sum')
+    with pytest.raises(ValueError, match="'num_head_layers' must be"):
+        make(num_head_layers=0)
     with pytest.raises(ValueError, match="'x' must be None: they are learned"):
         make()(x, ends, PAIRS)
     with pytest.raises(ValueError, match="'x' must be the features"):
