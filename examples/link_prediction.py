@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer, seed_everything
 from gmoe.training import BestCheckpoint, LinkDataModule, LinkPredictor
 
 
-def make_edges(num_nodes: int = 200, num_edges: int = 4000) -> pd.DataFrame:
+def make_edges(num_nodes: int = 100, num_edges: int = 4000) -> pd.DataFrame:
     group = torch.randint(4, (num_nodes,))
     pairs = torch.randint(num_nodes, (2, 4 * num_edges))
     distance = (group[pairs[0]] - group[pairs[1]]) % 4
