@@ -22,6 +22,7 @@ from gmoe.training.node_loaders import NodeLoaders
 from gmoe.training.node_table import prediction_table
 from gmoe.training.task import MULTICLASS, SCORES
 from gmoe.training.task_data_module import TaskDataModule
+from gmoe.training.whole_graph import WholeGraph
 from gmoe.transforms.router_input import COLUMNS, RouterInput
 
 # What a network is given of the graph, besides hop-2 edges.
@@ -141,8 +142,6 @@ class NodeDataModule(TaskDataModule):
         self.score_test = score_test
         self.splits: dict[str, Tensor] = {}
         self._graph: NodeGraph | None = None
-        self._hop2: dict[bool, Tensor] = {}
-        self._on_device: dict[tuple[torch.device, bool], Data] = {}
 
     def load(self) -> NodeGraph:
         """Loads the graph."""
@@ -239,16 +238,12 @@ class NodeDataModule(TaskDataModule):
             self.full_evaluation = self.loaders.whole_fits(
                 self.trainer, self.full_evaluation
             )
-        if self.two_hop is not None and self.full_evaluation:
-            rank_zero_info(self.two_hop.ahead(data))
-            pairs = self.two_hop.make(data)
-            self._hop2[False] = pairs
-            line = f'Made {pairs.size(1):,} hop-2 edges'
-            if self.batches.kind == 'full':
-                fewer = self.two_hop.for_training(pairs, data.num_nodes)
-                self._hop2[True] = fewer
-                line += f'; training looks at {fewer.size(1):,}'
-            rank_zero_info(line)
+        if self.full_evaluation:
+            self._graph_as_whole = WholeGraph(
+                Data(**{key: data[key] for key in _KEYS if key in data}),
+                self.two_hop,
+                for_training=self.batches.kind == 'full',
+            )
 
     def train_dataloader(self) -> DataLoader:
         if self.batches.kind == 'full':
@@ -270,24 +265,9 @@ class NodeDataModule(TaskDataModule):
         if 'edge_index' in batch:  # It is a mini-batch.
             return batch
         is_training = self.trainer is not None and self.trainer.training
-        graph = self._graph_on(batch.y.device, is_training)
+        graph = self._graph_as_whole.on(batch.y.device, is_training)
         batch.update(graph.to_dict())
         return batch
-
-    def _graph_on(self, device: torch.device, is_training: bool) -> Data:
-        """The graph on a device, moved once."""
-        # Training and evaluation differ in the hop-2 edges only.
-        fewer = is_training and self._hop2.get(True) is not self._hop2.get(
-            False
-        )
-        key = device, fewer
-        if key not in self._on_device:
-            data = self.graph.data
-            values = {k: data[k] for k in _KEYS if k in data}
-            if fewer in self._hop2:
-                values['edge_index_2hop'] = self._hop2[fewer]
-            self._on_device[key] = Data(**values).to(device)
-        return self._on_device[key]
 
     def _for_evaluation(self, split: str) -> DataLoader:
         if self.full_evaluation:

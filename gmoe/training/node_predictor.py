@@ -8,13 +8,14 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gmoe.common.arguments import check_choice
-from gmoe.nn import Neighborhood, NodeGNN
+from gmoe.nn import NodeGNN
 from gmoe.routing import Routing, collect_routing
 from gmoe.training.graph_module import GraphModule
 from gmoe.training.losses import Loss
 from gmoe.training.objective import Objective
 from gmoe.training.schedule import Schedule
 from gmoe.training.task import BINARY, MULTICLASS, SCORES, Task
+from gmoe.training.whole_graph import SortedEdges
 
 
 class NodePredictor(GraphModule):
@@ -86,7 +87,7 @@ class NodePredictor(GraphModule):
             Objective(task, gnn.out_channels, class_weights=class_weights),
         )
         self.save_hyperparameters()
-        self._hops: dict[str, tuple[Tensor, Neighborhood]] = {}
+        self._edges = SortedEdges()
 
     def forward(self, data: Data) -> tuple[Tensor, list[Routing]]:
         """Predicts one row for each node of :obj:`target`, or for all, and
@@ -98,12 +99,12 @@ class NodePredictor(GraphModule):
         Raises:
             ValueError: If an input is wrong.
         """
-        hop2 = None
+        hop2, part = None, 'training' if self.training else ''
         if self.gnn.num_hops == 2 and 'edge_index_2hop' in data:
-            hop2 = self._hop(data, 'edge_index_2hop')
+            hop2 = self._edges.of(data, 'edge_index_2hop', part)
         out, routings = self.gnn(
             data.x,
-            self._hop(data, 'edge_index'),
+            self._edges.of(data, 'edge_index', part),
             hop2,
             data.get('edge_weight'),
             data.get('router_input') if self.gnn.router_columns else None,
@@ -123,12 +124,3 @@ class NodePredictor(GraphModule):
         with collect_routing(self.gnn) as routings:
             out: dict[str, Any] = super().predict_step(batch, batch_idx)
         return {**out, 'gates': [r.gates for r in routings]}
-
-    def _hop(self, data: Data, name: str) -> Neighborhood:
-        # Sorted once: a full batch has the same edges in each step.
-        edges = data[name]
-        kept = self._hops.get(f'{name} {self.training}')
-        if kept is None or kept[0] is not edges:
-            hop = Neighborhood.from_edge_index(edges, None, len(data.x), name)
-            kept = self._hops[f'{name} {self.training}'] = (edges, hop)
-        return kept[1]

@@ -18,12 +18,15 @@ class WholeGraph:
     Args:
         data: The graph.
         hops: Makes the hop-2 edges, if there are to be some.
+        for_training: Whether training sees it as a whole, too.
 
     Raises:
         ValueError: If there are too many of them.
     """
 
-    def __init__(self, data: Data, hops: NodeHops | None) -> None:
+    def __init__(
+        self, data: Data, hops: NodeHops | None, for_training: bool = True
+    ) -> None:
         self.data = data
         self._hop2: dict[bool, Tensor] = {}
         self._on_device: dict[tuple[torch.device, bool], Data] = {}
@@ -31,12 +34,13 @@ class WholeGraph:
             return
         rank_zero_info(hops.ahead(data))
         pairs = hops.make(data)
-        fewer = hops.for_training(pairs, data.num_nodes)
-        self._hop2 = {False: pairs, True: fewer}
-        rank_zero_info(
-            f'Made {pairs.size(1):,} hop-2 edges; training looks at '
-            f'{fewer.size(1):,}'
-        )
+        self._hop2[False] = pairs
+        line = f'Made {pairs.size(1):,} hop-2 edges'
+        if for_training:
+            fewer = hops.for_training(pairs, data.num_nodes)
+            self._hop2[True] = fewer
+            line += f'; training looks at {fewer.size(1):,}'
+        rank_zero_info(line)
 
     def on(self, device: torch.device, is_training: bool) -> Data:
         """The graph on a device.
@@ -62,7 +66,7 @@ class SortedEdges:
     """Sorts the edges of each hop once: all steps see the same ones."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Tensor, Neighborhood]] = {}
+        self._kept: dict[tuple[str, str], tuple[Tensor, Neighborhood]] = {}
 
     def of(self, data: Data, name: str, key: str = '') -> Neighborhood:
         """The edges of a graph, sorted.
@@ -73,10 +77,10 @@ class SortedEdges:
             key: What to keep them under, beside their name.
         """
         edges = data[name]
-        kept = self._kept.get(name + key)
+        kept = self._kept.get((name, key))
         if kept is None or kept[0] is not edges:
             hop = Neighborhood.from_edge_index(
                 edges, None, data.num_nodes, name
             )
-            kept = self._kept[name + key] = (edges, hop)
+            kept = self._kept[name, key] = (edges, hop)
         return kept[1]

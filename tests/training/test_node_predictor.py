@@ -40,7 +40,8 @@ def test_losses_and_scores_are_those_of_their_nodes(tmp_path):
     trainer.fit(model, data)
     (logged,) = trainer.validate(model, data, verbose=False)
     graph = data.graph.data
-    hop2 = data._hop2[False]
+    whole = data._graph_as_whole.on(torch.device('cpu'), False)
+    hop2 = whole['edge_index_2hop']
     model.eval()
     with torch.no_grad():
         out = model.gnn(graph.x, graph.edge_index, hop2)
@@ -141,9 +142,12 @@ def test_edges_are_sorted_once(tmp_path):
     model = make_model(data)
     trainer = tiny.make_trainer(max_epochs=1)
     trainer.fit(model, data)
-    kept = {name: hop for name, (_, hop) in model._hops.items()}
+    kept = {name: hop for name, (_, hop) in model._edges._kept.items()}
     trainer.fit_loop.max_epochs = 3
     trainer.fit(model, data)
-    assert all(hop is kept[name] for name, (_, hop) in model._hops.items())
-    sizes = [kept[f'edge_index_2hop {t}'].num_edges for t in (True, False)]
+    again = model._edges._kept.items()
+    assert all(hop is kept[name] for name, (_, hop) in again)
+    sizes = [
+        kept['edge_index_2hop', part].num_edges for part in ('training', '')
+    ]
     assert sizes[0] == small.NUM_NODES < sizes[1]

@@ -10,7 +10,8 @@ from zipfile import BadZipFile, ZipFile
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from benchmarks.reproduce.job import Job
-from benchmarks.reproduce.kinds.run_log import EpochLog
+from benchmarks.reproduce.kinds.run_log import EpochLog, RunLog
+from benchmarks.reproduce.store import finite
 from gmoe.training import EpochSeed, LastCheckpoint
 from gmoe.training.callbacks import AveragedWeights
 
@@ -69,6 +70,47 @@ def fit(
         ckpt_path=last if is_whole(last) else None,
         weights_only=True,
     )
+
+
+def result(
+    model: LightningModule, data: Any, log: RunLog, test: float | None
+) -> dict[str, Any]:
+    """What is kept of a run, of the epoch that is best on validation.
+
+    Args:
+        model: The network.
+        data: Its data.
+        log: What has kept its epochs.
+        test: Its score on the test split, if it has one.
+    """
+    epoch = log.best['epoch']
+    return {
+        'metric': data.eval_metric,
+        'valid': log.curve['valid'][epoch],
+        'test': test,
+        'best_epoch': epoch,
+        'expert_usage': log.best.get('usage'),
+        'num_parameters': sum(p.numel() for p in model.parameters()),
+        'curve': log.curve,
+        'measured': log.measured(),
+    }
+
+
+def tested(
+    trainer: Trainer, model: LightningModule, data: Any, log: RunLog
+) -> dict[str, Any]:
+    """The same where the test split is scored once, with the weights of that
+    epoch, which the network is given.
+
+    Args:
+        trainer: What has trained the run.
+        model: The network.
+        data: Its data.
+        log: What has kept its epochs.
+    """
+    model.load_state_dict(log.best['weights'])
+    (scores,) = trainer.test(model, data, verbose=False)
+    return result(model, data, log, finite(scores[f'test/{data.eval_metric}']))
 
 
 def is_whole(checkpoint: Path) -> bool:

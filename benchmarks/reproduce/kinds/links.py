@@ -7,9 +7,8 @@ from typing import Any
 from lightning.pytorch import seed_everything
 
 from benchmarks.reproduce.job import Job
-from benchmarks.reproduce.kinds.fitting import fit, make_trainer
+from benchmarks.reproduce.kinds.fitting import fit, make_trainer, tested
 from benchmarks.reproduce.kinds.run_log import RunLog
-from benchmarks.reproduce.store import finite
 from gmoe.training import LinkDataModule, LinkPredictor
 
 #: What a quick run changes.
@@ -31,19 +30,10 @@ def train(job: Job) -> dict[str, Any]:
     bound = job.run.cell.settings.get('gradient_clip_val')
     trainer = make_trainer(job, log, gradient_clip_val=bound)
     fit(job, trainer, model, data)
-    model.load_state_dict(log.best['weights'])
-    (tested,) = trainer.test(model, data, verbose=False)
     return {
-        'metric': data.eval_metric,
-        'valid': log.curve['valid'][log.best['epoch']],
-        'test': finite(tested[f'test/{data.eval_metric}']),
-        'best_epoch': log.best['epoch'],
-        'expert_usage': log.best.get('usage'),
-        'num_parameters': sum(p.numel() for p in model.parameters()),
+        **tested(trainer, model, data, log),
         # A prediction is for pairs, of which there are as many as one likes.
         'flops_per_graph': None,
-        'curve': log.curve,
-        'measured': log.measured(),
     }
 
 

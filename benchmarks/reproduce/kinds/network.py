@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Trainer, seed_everything
 
 from benchmarks.reproduce.job import PREDICTIONS, Job
-from benchmarks.reproduce.kinds.fitting import fit, make_trainer
+from benchmarks.reproduce.kinds.fitting import fit, make_trainer, result
 from benchmarks.reproduce.kinds.flops import flops_per_graph
 from benchmarks.reproduce.kinds.parts import parts_of
 from benchmarks.reproduce.kinds.run_log import RunLog
@@ -30,22 +30,17 @@ def train(job: Job) -> dict[str, Any]:
     trainer = make_trainer(job, log)
     fit(job, trainer, model, data)
     model.load_state_dict(log.best['weights'])
-    epoch = log.best['epoch']
+    test = None
     if data.test_curve:
+        test = log.curve['test'][log.best['epoch']]
         _predict(trainer, model, data, job.folder)
+    kept = result(model, data, log, test)
     batch = next(iter(data.val_dataloader()[0]))
     return {
-        'metric': data.eval_metric,
-        'valid': log.curve['valid'][epoch],
-        'test': log.curve['test'][epoch] if data.test_curve else None,
-        'best_epoch': epoch,
-        'expert_usage': log.best.get('usage'),
-        'num_parameters': sum(p.numel() for p in model.parameters()),
+        **kept,
         'flops_per_graph': flops_per_graph(
             model.cpu(), data.on_after_batch_transfer(batch, 0)
         ),
-        'curve': log.curve,
-        'measured': log.measured(),
     }
 
 

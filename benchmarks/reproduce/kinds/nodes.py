@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import seed_everything
 
 from benchmarks.reproduce.job import Job
-from benchmarks.reproduce.kinds.fitting import fit, make_trainer
+from benchmarks.reproduce.kinds.fitting import fit, make_trainer, tested
 from benchmarks.reproduce.kinds.flops import flops_of
 from benchmarks.reproduce.kinds.run_log import RunLog
 from benchmarks.reproduce.store import finite
@@ -40,25 +40,16 @@ def train(job: Job) -> dict[str, Any]:
         )
         trainer.callbacks.insert(1, stop)  # type: ignore[attr-defined]
     fit(job, trainer, model, data)
-    model.load_state_dict(log.best['weights'])
-    (tested,) = trainer.test(model, data, verbose=False)
+    kept = tested(trainer, model, data, log)
     batch = next(iter(data.val_dataloader()))
     graph = data.graph.data
-    split = {part: len(index) for part, index in data.splits.items()}
     return {
-        'metric': data.eval_metric,
-        'valid': log.curve['valid'][log.best['epoch']],
-        'test': finite(tested[f'test/{data.eval_metric}']),
-        'best_epoch': log.best['epoch'],
-        'expert_usage': log.best.get('usage'),
-        'num_parameters': sum(p.numel() for p in model.parameters()),
+        **kept,
         'flops_per_graph': flops_of(
             model.cpu(), data.on_after_batch_transfer(batch, 0)
         ),
         'homophily': _homophily(graph.edge_index, graph.y),
-        'split': split,
-        'curve': log.curve,
-        'measured': log.measured(),
+        'split': {part: len(index) for part, index in data.splits.items()},
     }
 
 
