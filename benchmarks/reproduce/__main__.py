@@ -209,7 +209,7 @@ def report_command(table: Table, folder: Path) -> str:
         folder: The folder of the results.
     """
     arguments = ['python', '-m', table.report]
-    if table.report in (Table.report, 'benchmarks.report.nodes'):
+    if table.report in (Table.report, 'benchmarks.report.one_graph'):
         arguments.append(table.name)
     if not _is_committed(folder):
         arguments += ['--results', os.path.relpath(folder)]

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / 'gmoe' / 'csrc'
@@ -103,6 +106,26 @@ def rewrite(source: str, namespace: str = 'gmoe_emulated') -> str:
         ]
         at = brace + 1
     return ''.join([*parts, source[at:]])
+
+
+def found_by(module: str, argument: Path) -> dict[str, Any]:
+    """What a module says in JSON that runs where AddressSanitizer does.
+
+    Args:
+        module: The module, run as a command.
+        argument: What it is given.
+    """
+    done = subprocess.run(
+        [sys.executable, '-m', module, str(argument)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _closing(source: str, at: int) -> int:

@@ -1,9 +1,6 @@
 """The emulator: it runs what is right, and finds what is wrong."""
 
-import json
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -50,16 +47,7 @@ WRONG = {
 def found(emulator, tmp_path_factory):
     folder = tmp_path_factory.mktemp('faults')
     library = build.build_plain(build.EMULATOR / 'faults.cu', folder)
-    done = subprocess.run(
-        [sys.executable, '-m', 'tests.cuda.faults', str(library)],
-        cwd=build.ROOT,
-        env=build.environment(),
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    return build.found_by('tests.cuda.faults', library)
 
 
 def test_all_kernels_are_looked_at(found):

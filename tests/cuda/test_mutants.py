@@ -1,8 +1,5 @@
 """Faults in the kernels themselves are found."""
 
-import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -29,16 +26,7 @@ def found(emulator, tmp_path_factory):
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(make, MUTANTS))
-    done = subprocess.run(
-        [sys.executable, '-m', 'tests.cuda.mutants', str(folder)],
-        cwd=build.ROOT,
-        env=build.environment(),
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    return build.found_by('tests.cuda.mutants', folder)
 
 
 @pytest.mark.parametrize('name', MUTANTS)

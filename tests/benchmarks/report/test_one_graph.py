@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.report.nodes import content, draw_gains, gains
-from benchmarks.report.summary import Summary
-from benchmarks.reproduce.tables import Cell, Table
+from benchmarks.report.one_graph import content, draw_gains, gains, main
+from benchmarks.report.summary import Summary, summarise
+from benchmarks.reproduce.tables import Cell, Table, load_table
+from tests.benchmarks.report.test_main import result
 
 SPLIT = {'train': 50, 'valid': 25, 'test': 25}
 
@@ -84,3 +85,31 @@ def test_parts_without_results():
     assert first.startswith('Not run yet: `python -m benchmarks.reproduce t4')
     assert 'ogb' in words
     assert '| Cora | sage | – | 70.00 ± 1.00 |' in rows
+
+
+def test_links():
+    table = load_table('table5')
+    gcn, gmoe, *_ = table.cells
+    page = '\n\n'.join(content(table, *summarise(table, [])))
+    assert 'Not run yet: `python -m benchmarks.reproduce table5' in page
+    for paper in ('37.07 ± 5.10', '37.96 ± 8.20', '18.67', '19.25'):
+        assert paper in page
+    found = [
+        {**result(cell, seed, 0.3 + gain + seed / 100), 'metric': 'hits@20'}
+        for cell, gain in ((gcn, 0), (gmoe, 0.02))
+        for seed in range(3)
+    ]
+    page = '\n\n'.join(content(table, *summarise(table, found)))
+    assert 'ogbl-ddi (hits@20 ↑) | GCN | 31.00 ± 1.00' in page
+    assert 'GMoE-GCN over GCN | +2.00' in page
+    assert '37.07 ± 5.10' in page
+    assert 'best mixture' not in page
+    assert 'Without results here' in page
+    assert 'ogbl-ppa | GCN | – | 18.67 ± 1.32' in page
+
+
+def test_written(tmp_path):
+    (tmp_path / 'reproduction').mkdir()
+    main('table5', results=tmp_path)
+    page = tmp_path / 'reproduction' / 'table5.md'
+    assert 'Not run yet' in page.read_text()

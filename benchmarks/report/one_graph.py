@@ -1,12 +1,13 @@
-"""Makes the page of a table on the nodes of graphs.
+"""Makes the page of a table on nodes or links of one graph.
 
     python -m benchmarks.reproduce heterogeneity --root $GMOE_DATA_ROOT
-    python -m benchmarks.report.nodes heterogeneity
+    python -m benchmarks.report.one_graph heterogeneity
 
 The first command trains what is missing. The second writes what is between
 the markers of ``docs/reproduction/heterogeneity.md``, and its picture. On each
-set, the best mixture stands beside the best single network, each chosen by
-its mean score on validation; test nodes play no part in it.
+set whose nodes have classes, the best mixture stands beside the best single
+network, each chosen by its mean score on validation; test nodes play no part
+in it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from benchmarks.report.summary import Summary, summarise
 from benchmarks.reproduce import store
 from benchmarks.reproduce.tables import Table, load_table, table_names
 
-REPORT = 'benchmarks.report.nodes'
+REPORT = 'benchmarks.report.one_graph'
 _NONE = '–'
 
 
@@ -69,15 +70,19 @@ class Gain:
 
 
 def gains(summaries: Sequence[Summary]) -> list[Gain]:
-    """The gain on each set that has results of both, the most heterophilous
-    set first.
+    """The gain on each set of nodes that has results of both, the most
+    heterophilous set first.
 
     Args:
         summaries: The cells that have results.
     """
     out = []
     for dataset in dict.fromkeys(s.cell.dataset for s in summaries):
-        own = [s for s in summaries if s.cell.dataset == dataset]
+        own = [
+            s
+            for s in summaries
+            if s.cell.dataset == dataset and 'homophily' in s.records[0]
+        ]
         mixtures = [s for s in own if _is_mixture(s)]
         singles = [s for s in own if not _is_mixture(s)]
         if mixtures and singles:
@@ -145,21 +150,21 @@ def content(
     """
     missing = [cell for cell in table.cells if cell.name not in summaries]
     command = f'python -m benchmarks.reproduce {table.name}'
-    parts = [] if summaries else [f'Not run yet: `{command} --root data`.']
-    if summaries:
-        rows = [_row(gain) for gain in gains(list(summaries.values()))]
+    parts = [] if summaries else [f'Not run yet: `{command}`.']
+    rows = [_row(gain) for gain in gains(list(summaries.values()))]
+    if rows:
         parts += [
             'The best mixture over the best single network of each set, each '
             'chosen on validation. Cost is that of the mixture over that of '
             'the single network:',
-            markdown.table_of(rows) if rows else 'None has both yet.',
-            text.write(table, summaries, left_out),
+            markdown.table_of(rows),
         ]
+    if summaries:
+        parts.append(text.write(table, summaries, left_out))
     papers = [cell for cell in missing if cell.paper is not None]
     if papers:
         parts += [
-            "Without results here, as they need the set's files of OGB below "
-            '`ogb`:',
+            'Without results here (sets of OGB need their files below `ogb`):',
             markdown.table_of(
                 [
                     {
@@ -183,7 +188,7 @@ def main(
     """Writes the page of a table.
 
     Args:
-        table: The name of a table on nodes.
+        table: The name of a table on nodes or links.
         results: The folder of the files of results.
         docs: The folder that holds ``reproduction/<table>.md``. (default:
             ``docs`` for the committed results, ``results`` for others)
