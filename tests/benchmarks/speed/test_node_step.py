@@ -10,6 +10,7 @@ from torch_geometric.utils import coalesce, remove_self_loops
 
 from benchmarks.speed import node_step
 from benchmarks.speed.node_step import PEERS, StockNodeGNN, main
+from benchmarks.speed.node_step_table import content
 from gmoe.nn import NodeGNN
 from tests.graphs import random_graph
 
@@ -45,6 +46,10 @@ def test_rows(data, tmp_path, monkeypatch):
         ratio = row['mixture_ms'] / row['single_ms']
         assert row['times_as_long_as_single'] == pytest.approx(ratio, abs=0.1)
     assert seen == [(name, tmp_path) for name in node_step.DATASETS]
+    *_, last = content(record).splitlines()
+    ratio = record['rows'][-1]['times_as_long_as_sparse']
+    assert last.startswith('| tolokers | sage | 4 |')
+    assert f'{ratio:.2f} (' in last
 
 
 @pytest.mark.parametrize('conv', node_step.CONVS)
