@@ -31,6 +31,7 @@ from gmoe.nn.models import (
     NodeGNN,
     TripleGNN,
     to_gmoe,
+    upcycle,
 )
 from gmoe.nn.neighborhood import Neighborhood
 from gmoe.nn.norm import ExpertNorm
@@ -62,4 +63,5 @@ __all__ = [
     'TripleGNN',
     'hidden_for_equal_cost',
     'to_gmoe',
+    'upcycle',
 ]

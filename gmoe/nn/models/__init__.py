@@ -15,6 +15,7 @@ from gmoe.nn.models.network import LayeredNetwork
 from gmoe.nn.models.node_gnn import NodeGNN
 from gmoe.nn.models.to_gmoe import to_gmoe
 from gmoe.nn.models.triple_gnn import TripleGNN
+from gmoe.nn.models.upcycle import upcycle
 
 __all__ = [
     'GNN',
@@ -25,4 +26,5 @@ __all__ = [
     'NodeGNN',
     'TripleGNN',
     'to_gmoe',
+    'upcycle',
 ]

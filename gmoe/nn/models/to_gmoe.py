@@ -7,14 +7,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch_geometric.nn import MessagePassing
 
+from gmoe.common.arguments import check_choice
+from gmoe.common.noise import check_noise
 from gmoe.nn.arguments import check_nodes
 from gmoe.nn.edge_check import check_dense
 from gmoe.nn.edge_mask import clear_after_failure
 from gmoe.nn.experts import ModuleExperts, expert_module
+from gmoe.nn.experts.copies import copy_conv
 from gmoe.nn.gmoe_conv import GMoEConv
 from gmoe.nn.models.layers import MixtureSettings
+from gmoe.nn.models.upcycle import check_gates
 from gmoe.ops import two_hop_edges
 
 
@@ -28,6 +33,7 @@ class GMoEAdapter(nn.Module):
         template: In place of it, a convolution that does not know its sizes.
             The first call tells them, and makes the mixture.
         settings: How it is made.
+        noise: As of :func:`_mixture`.
     """
 
     conv: GMoEConv | None
@@ -37,11 +43,13 @@ class GMoEAdapter(nn.Module):
         conv: GMoEConv | None,
         template: MessagePassing | None = None,
         settings: MixtureSettings | None = None,
+        noise: float | None = None,
     ) -> None:
         super().__init__()
         self.conv = conv
         self.template = template
         self.settings = settings
+        self.noise = noise
 
     def reset_parameters(self) -> None:
         """Resets all parameters."""
@@ -114,7 +122,7 @@ class GMoEAdapter(nn.Module):
         with torch.no_grad():
             out = self.template.eval()(*args, **kwargs)
         self.conv = _mixture(
-            self.template, self.settings, x.size(1), out.size(1)
+            self.template, self.settings, self.noise, x.size(1), out.size(1)
         )
         self.conv.train(self.training)
         self.template = None
@@ -135,6 +143,8 @@ def to_gmoe(
     top_k: int,
     num_experts_1hop: int | None = None,
     norm: str | None = None,
+    keep_weights: bool = False,
+    weight_noise: float = 0.01,
     **router_kwargs: Any,
 ) -> nn.Module:
     r"""Replaces each PyG convolution of a model by a mixture of
@@ -145,6 +155,12 @@ def to_gmoe(
         with collect_routing(model) as routings:
             out = model(x, edge_index)
         loss = loss + 0.1 * balance_loss(routings)
+
+    The experts are drawn anew. With :obj:`keep_weights`, they begin as copies
+    of a trained convolution, and without noise the outputs in evaluation are
+    those of the model (`Komatsuzaki et al. 2023
+    <https://arxiv.org/abs/2212.05055>`_, section 3; for networks of this
+    package, see :func:`upcycle`).
 
     A convolution without parameters, such as
     :class:`~torch_geometric.nn.APPNP`, stays as it is: its experts would all
@@ -162,11 +178,16 @@ def to_gmoe(
             edges, which are made in the forward pass. (default: all)
         norm: Per-expert normalisation, if the model has none of its own after
             its convolutions. (default: :obj:`None`)
+        keep_weights: Whether the experts begin with the weights of the
+            convolution. All look at hop-1 edges then, without a
+            normalisation that the model has not.
+        weight_noise: With them, the standard deviation of what is added to
+            each expert's weights, over that of the weights; 1 at most.
         **router_kwargs: Arguments of :class:`~gmoe.routing.Router`.
 
     Raises:
-        ValueError: If the model has no convolution with parameters, or one of
-            them cannot be replaced.
+        ValueError: If the model has no convolution with parameters, one of
+            them cannot be replaced, or the weights cannot be kept.
     """
     if not isinstance(model, nn.Module):
         raise ValueError(
@@ -187,6 +208,12 @@ def to_gmoe(
             'the convolutions of a model are not told of which graph a node '
             f'is, got {router_kwargs}'
         )
+    check_choice('keep_weights', keep_weights, (False, True))
+    noise = None
+    if keep_weights:
+        _check_kept(model, settings)
+        check_noise(weight_noise, 'weight_noise')
+        noise = weight_noise
     # A convolution that is used at several places stays one mixture.
     mixtures: dict[nn.Module, GMoEAdapter] = {}
 
@@ -195,7 +222,7 @@ def to_gmoe(
             if next(module.parameters(), None) is None:
                 return module
             if module not in mixtures:
-                mixtures[module] = _adapter(module, settings)
+                mixtures[module] = _adapter(module, settings, noise)
             return mixtures[module]
         for name, child in module._modules.items():
             if child is None or isinstance(child, (GMoEAdapter, GMoEConv)):
@@ -213,11 +240,35 @@ def to_gmoe(
     return model
 
 
-def _adapter(conv: MessagePassing, settings: MixtureSettings) -> GMoEAdapter:
+def _check_kept(model: nn.Module, settings: MixtureSettings) -> None:
+    if any(isinstance(p, UninitializedParameter) for p in model.parameters()):
+        raise ValueError(
+            "'keep_weights' must be False for a model that was never called, "
+            'as it has no weights yet, got True'
+        )
+    if any(isinstance(m, GMoEConv) for m in model.modules()):
+        raise ValueError(
+            "'model' must have no mixtures yet where 'keep_weights' is True, "
+            f'got {type(model).__name__} with some'
+        )
+    wanted = {'num_experts_1hop': settings.num_experts, 'norm': None}
+    for name, value in wanted.items():
+        if getattr(settings, name) not in (None, value):
+            raise ValueError(
+                f"'{name}' must be {value} where 'keep_weights' is True, so "
+                'that the first outputs are those of the model, got '
+                f'{getattr(settings, name)!r}'
+            )
+    check_gates(settings.make_router(1))
+
+
+def _adapter(
+    conv: MessagePassing, settings: MixtureSettings, noise: float | None
+) -> GMoEAdapter:
     expert_module.check_takes_graph(conv, 'model')
     sizes = [expert_module.channels(conv, side) for side in ('in', 'out')]
     if all(expert_module.is_size(size) for size in sizes):
-        adapter = GMoEAdapter(_mixture(conv, settings))
+        adapter = GMoEAdapter(_mixture(conv, settings, noise))
     elif isinstance(sizes[0], tuple) and -1 not in sizes[0]:
         raise ValueError(
             "'model' must hold convolutions of nodes of one size, got "
@@ -225,23 +276,28 @@ def _adapter(conv: MessagePassing, settings: MixtureSettings) -> GMoEAdapter:
             'kinds of nodes one of one kind first (to_homogeneous())'
         )
     else:
-        adapter = GMoEAdapter(None, conv, settings)
+        adapter = GMoEAdapter(None, conv, settings, noise)
     return adapter.train(conv.training)
 
 
 def _mixture(
     conv: MessagePassing,
     settings: MixtureSettings,
+    noise: float | None,
     in_channels: int | None = None,
     out_channels: int | None = None,
 ) -> GMoEConv:
-    # The sizes are those that the convolution does not know.
+    # The sizes are those that the convolution does not know. Without a noise,
+    # its weights are not kept.
     bank = ModuleExperts(
         [copy.deepcopy(conv) for _ in range(settings.num_experts)],
         settings.num_experts_1hop,
         in_channels=in_channels,
         out_channels=out_channels,
     )
-    bank.reset_parameters()
+    if noise is None:
+        bank.reset_parameters()
+    else:
+        copy_conv(bank, conv, noise)
     reference = next(conv.parameters())
     return settings.make(bank).to(reference.device, reference.dtype)

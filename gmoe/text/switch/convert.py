@@ -6,10 +6,10 @@ import dataclasses
 import inspect
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gmoe.common.arguments import check_choice, check_integer
+from gmoe.common.noise import disturbed
 from gmoe.common.require import require
 from gmoe.text.checks import check_names
 from gmoe.text.switch.config import SwitchMoeConfig, moe_layers
@@ -168,16 +168,8 @@ def t5_weights(
             continue
         for expert in range(config.num_experts):
             name = f'{head}{_EXPERTS}.experts.expert_{expert}{tail}'
-            weights[name] = _disturbed(value, noise)
+            weights[name] = disturbed(value, noise)
     return weights
-
-
-def _disturbed(value: Tensor, noise: float) -> Tensor:
-    if noise == 0:
-        return value.clone()
-    # In 16 bits, most of it would be rounded away.
-    wide = value.float()
-    return (wide + noise * wide.std() * torch.randn_like(wide)).to(value.dtype)
 
 
 def _settings_of(source: PreTrainedModel) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gmoe.common.arguments import check_number
+from gmoe.common.noise import check_noise
 from gmoe.common.require import require
 from gmoe.common.shown import shown
 from gmoe.routing import Routing
@@ -217,12 +217,7 @@ class SwitchMoeForConditionalGeneration(
                 or in a pickle, or a setting does not exist or is out of
                 range.
         """
-        check_number(noise=noise)
-        if noise > 1:
-            raise ValueError(
-                "'noise' must be a number from 0 to 1, as a share of the "
-                f"weights' standard deviation, got {noise}"
-            )
+        check_noise(noise)
         pretrained = load_source(source, T5ForConditionalGeneration)
         config = t5_config(
             pretrained,

@@ -98,6 +98,64 @@ def test_equal_experts_equal_the_original():
         assert torch.allclose(out, expected)
 
 
+@pytest.mark.parametrize('name', MODELS)
+def test_kept_weights(name):
+    torch.manual_seed(0)
+    original = MODELS[name]().double().eval()
+    data = random_graph()
+    expected = original(data.x, data.edge_index)
+    for kwargs in ({'top_k': 2}, {'top_k': None, 'normalize': 'sparsemax'}):
+        model = to_gmoe(
+            original, 4, keep_weights=True, weight_noise=0, **kwargs
+        )
+        out = model(data.x, data.edge_index)
+        torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
+    torch.manual_seed(0)
+    noisy = to_gmoe(original, 4, 2, keep_weights=True, weight_noise=0.1)
+    noisy_out = noisy(data.x, data.edge_index)
+    assert not torch.allclose(noisy_out, expected)
+    for adapter in noisy.convs:
+        first, second = adapter.conv.experts.experts[:2]
+        for a, b in zip(first.parameters(), second.parameters()):
+            if a.numel() > 1 and a.std() > 0:
+                assert not torch.equal(a, b)
+
+
+def test_kept_weights_of_unknown_sizes():
+    network = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    original = Sequential(
+        'x, edge_index', [(pyg.EdgeConv(network), 'x, edge_index -> x')]
+    )
+    original = original.double().eval()
+    data = random_graph()
+    model = to_gmoe(original, 3, 2, keep_weights=True, weight_noise=0)
+    args = (data.x, data.edge_index)
+    torch.testing.assert_close(model(*args), original(*args))
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        ({'num_experts_1hop': 2}, "'num_experts_1hop' must be 3 where 'keep"),
+        ({'norm': 'batch_norm'}, "'norm' must be None where 'keep_weights'"),
+        ({'topk_first': False}, "'router_kwargs' must be of a router whose w"),
+        ({'weight_noise': 2}, "'weight_noise' must be a number from 0 to 1"),
+        ({'keep_weights': 'yes'}, "'keep_weights' must be one of"),
+    ],
+)
+def test_weights_that_cannot_be_kept(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        to_gmoe(SAGEConv(4, 4), 3, 2, **{'keep_weights': True, **kwargs})
+
+
+def test_no_weights_to_keep():
+    with pytest.raises(ValueError, match='that was never called'):
+        to_gmoe(SAGEConv(-1, 4), 3, 2, keep_weights=True)
+    mixture = nn.ModuleList([to_gmoe(SAGEConv(4, 4), 3, 2), SAGEConv(4, 4)])
+    with pytest.raises(ValueError, match="'model' must have no mixtures yet"):
+        to_gmoe(mixture, 3, 2, keep_weights=True)
+
+
 def test_edge_features():
     model = to_gmoe(GAT(4, 8, 2, edge_dim=3).double(), 3, top_k=1)
     data, edge_attr = random_graph(), torch.randn(14, 3).double()
