@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from benchmarks.report.summary import Summary
+from benchmarks.reproduce.tables import Table
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,44 @@ class Comparison:
     def interval(self, digits: int) -> str:
         """The confidence interval, in print."""
         return f'[{self.low:+.{digits}f}, {self.high:+.{digits}f}]'
+
+
+def pairs(
+    table: Table, summaries: Mapping[str, Summary]
+) -> list[tuple[Summary, Summary]]:
+    """What a table compares: cells with their baselines, and the pairs of
+    rows that it names.
+
+    Args:
+        table: The table.
+        summaries: Its cells that have results, by name.
+    """
+    out = []
+    for summary in summaries.values():
+        cell = summary.cell
+        others = [b for a, b in table.compare if a == cell.row]
+        for other in (cell.baseline, *others):
+            beside = summaries.get(f'{cell.dataset}/{other}')
+            if beside is not None:
+                out.append((summary, beside))
+    return out
+
+
+def cost_ratios(first: Summary, second: Summary) -> tuple[float, float]:
+    """The cost of a network over that of another one.
+
+    Args:
+        first: The network.
+        second: The other one.
+
+    Returns:
+        Of the FLOPs of a prediction, and of the seconds of an epoch.
+    """
+    flops = [s.constant('flops_per_graph') or 0.0 for s in (first, second)]
+    return (
+        flops[0] / max(flops[1], 1e-12),
+        first.seconds_per_epoch / max(second.seconds_per_epoch, 1e-12),
+    )
 
 
 def compare(mixture: Summary, baseline: Summary) -> Comparison | None:

@@ -24,7 +24,7 @@ from benchmarks.common.options import run
 from benchmarks.common.picture import panels, save
 from benchmarks.common.place import Place
 from benchmarks.report import text
-from benchmarks.report.compare import Comparison, compare
+from benchmarks.report.compare import Comparison, compare, cost_ratios
 from benchmarks.report.summary import Summary, summarise
 from benchmarks.reproduce import store
 from benchmarks.reproduce.tables import Table, load_table, table_names
@@ -54,20 +54,6 @@ class Gain:
         value = self.single.records[0].get('homophily')
         return float('nan') if value is None else value
 
-    def ratio(self, key: str) -> float:
-        """The mixture's cost over that of the single network.
-
-        Args:
-            key: ``'flops'`` of a prediction, or ``'seconds'`` of an epoch.
-        """
-        costs = []
-        for summary in (self.mixture, self.single):
-            if key == 'flops':
-                costs.append(summary.constant('flops_per_graph') or 0.0)
-            else:
-                costs.append(summary.measured('seconds') / summary.mean_epochs)
-        return costs[0] / max(costs[1], 1e-12)
-
 
 def gains(summaries: Sequence[Summary]) -> list[Gain]:
     """The gain on each set of nodes that has results of both, the most
@@ -83,8 +69,8 @@ def gains(summaries: Sequence[Summary]) -> list[Gain]:
             for s in summaries
             if s.cell.dataset == dataset and 'homophily' in s.records[0]
         ]
-        mixtures = [s for s in own if _is_mixture(s)]
-        singles = [s for s in own if not _is_mixture(s)]
+        mixtures = [s for s in own if s.is_mixture]
+        singles = [s for s in own if not s.is_mixture]
         if mixtures and singles:
             best = [max(kind, key=_valid) for kind in (mixtures, singles)]
             out.append(Gain(*best, compare(*best)))
@@ -212,6 +198,7 @@ def main(
 
 def _row(gain: Gain) -> dict[str, str]:
     found, digits = gain.found, gain.single.digits
+    flops, seconds = cost_ratios(gain.mixture, gain.single)
     return {
         'dataset (metric)': gain.single.column,
         'homophily': f'{gain.homophily:.2f}',
@@ -220,13 +207,9 @@ def _row(gain: Gain) -> dict[str, str]:
         'gain': f'{found.gain:+.{digits}f}' if found else _NONE,
         '95 % interval': found.interval(digits) if found else _NONE,
         'verdict': found.verdict if found else 'needs two seeds',
-        'FLOPs': f'{gain.ratio("flops"):.2f}',
-        'time': f'{gain.ratio("seconds"):.2f}',
+        'FLOPs': f'{flops:.2f}',
+        'time': f'{seconds:.2f}',
     }
-
-
-def _is_mixture(summary: Summary) -> bool:
-    return summary.cell.settings['model'].get('num_experts', 1) > 1
 
 
 def _valid(summary: Summary) -> float:

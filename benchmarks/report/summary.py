@@ -50,6 +50,11 @@ class Summary:
         return self.metric == 'rmse'
 
     @property
+    def is_mixture(self) -> bool:
+        """Whether it is a network with more than one expert."""
+        return self.cell.settings.get('model', {}).get('num_experts', 1) > 1
+
+    @property
     def column(self) -> str:
         """The dataset and its score, in print."""
         arrow = '↓' if self.is_better_if_less else '↑'
@@ -97,6 +102,11 @@ class Summary:
     def measured(self, key: str) -> float:
         """The mean over seeds of what was measured."""
         return float(np.mean([r['measured'][key] for r in self.records]))
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """The mean over seeds of the seconds of an epoch, if it has any."""
+        return self.measured('seconds') / self.mean_epochs
 
     def constant(self, key: str) -> float | None:
         """The mean over seeds of a property of the network."""

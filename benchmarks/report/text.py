@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmarks.common import markdown
-from benchmarks.report.compare import compare
+from benchmarks.report.compare import compare, pairs
 from benchmarks.report.summary import Summary, hardware
 from benchmarks.report.training import training
 from benchmarks.reproduce.tables import Table
@@ -31,7 +31,7 @@ def write(table: Table, summaries: dict[str, Summary], left_out: int) -> str:
         _below(
             'Gain of the first over the second, paired over seeds (positive: '
             'better):',
-            [_comparison(*pair) for pair in _pairs(table, summaries)],
+            [_comparison(*pair) for pair in pairs(table, summaries)],
         ),
         _below(
             'Cost. FLOPs are those of the matrix products of a prediction; '
@@ -103,20 +103,6 @@ def _settings(summaries: Sequence[Summary]) -> str:
                 f'settings: {origin}'
             )
     return '\n'.join(lines)
-
-
-def _pairs(
-    table: Table, summaries: dict[str, Summary]
-) -> list[tuple[Summary, Summary]]:
-    pairs = []
-    for summary in summaries.values():
-        cell = summary.cell
-        others = [b for a, b in table.compare if a == cell.row]
-        for other in (cell.baseline, *others):
-            beside = summaries.get(f'{cell.dataset}/{other}')
-            if beside is not None:
-                pairs.append((summary, beside))
-    return pairs
 
 
 def _comparison(summary: Summary, baseline: Summary) -> dict[str, str]:
