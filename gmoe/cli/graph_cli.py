@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from lightning.pytorch.cli import (
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
 
+from gmoe.cli.data_settings import DataSettings, OtherDataError
 from gmoe.cli.finish import finish_fit
 from gmoe.cli.packaged import expanded
 from gmoe.cli.parser import Parser
@@ -46,28 +46,6 @@ from gmoe.training.run_settings import (
     trained_model,
 )
 from gmoe.training.whole_checkpoints import WholeCheckpoints
-
-#: What the model needs to know of the data: attribute and argument.
-_LINKS = {
-    'name': 'dataset',
-    'features_name': 'features',
-    'task_type': 'task_type',
-    'eval_metric': 'metric',
-    'num_outputs': 'out_channels',
-    'in_channels': 'in_channels',
-    'num_nodes': 'num_nodes',
-    'router_columns': 'router_columns',
-    'node_dims': 'node_dims',
-    'edge_dims': 'edge_dims',
-    'graph_dims': 'graph_dims',
-    'text_channels': 'text_channels',
-}
-#: What is behind some of them.
-_MEANT = {'out_channels': ' (the number of targets, or of classes)'}
-
-
-class OtherDataError(ValueError):
-    """A checkpoint is of other data than those at hand."""
 
 
 class SaveFitConfig(SaveConfigCallback):
@@ -98,6 +76,7 @@ class GMoECLI(LightningCLI):
     checkpoint: dict[str, Any] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.data_settings = DataSettings()
         try:
             super().__init__(*args, **kwargs)
         except BaseException:
@@ -130,7 +109,7 @@ class GMoECLI(LightningCLI):
         assert isinstance(self.parser, Parser)
         assert isinstance(parser, Parser)
         self.parser.commands.append(parser)
-        parser.linked = frozenset(_LINKS.values())
+        parser.linked = DataSettings.names
         parser.set_defaults(
             {
                 'seed_everything': 0,
@@ -139,36 +118,7 @@ class GMoECLI(LightningCLI):
                 'checkpoint.save_on_train_epoch_end': True,
             }
         )
-        for source, target in _LINKS.items():
-            parser.link_arguments(
-                f'data.{source}',
-                f'model.init_args.{target}',
-                compute_fn=partial(self._link, target),
-                apply_on='instantiate',
-            )
-        for group in ('checkpoint', 'early_stopping'):
-            for source, target in (
-                ('monitor', 'monitor'),
-                ('monitor_mode', 'mode'),
-            ):
-                parser.link_arguments(
-                    f'data.{source}',
-                    f'{group}.{target}',
-                    apply_on='instantiate',
-                )
-
-    def _link(self, target: str, value: Any) -> Any:
-        """Passes on what the model needs to know of the data."""
-        if self.checkpoint is not None:
-            trained = self.checkpoint['hyper_parameters'].get(target)
-            if trained is not None and plain(trained) != plain(value):
-                raise OtherDataError(
-                    f"'{target}' of the data{_MEANT.get(target, '')} must be "
-                    f'{one_line(trained)!r}, as in the checkpoint '
-                    f"'{self._ckpt_path}', got "
-                    f'{one_line(value)!r}'
-                )
-        return value
+        self.data_settings.link(parser)
 
     @property
     def _ckpt_path(self) -> str:
@@ -181,14 +131,11 @@ class GMoECLI(LightningCLI):
         if isinstance(args, list):
             args = expanded(args)
             check_files(args)
-        # Lightning's own would warn that arguments are given twice.
-        if isinstance(args, (dict, Namespace)):
-            self.config = parser.parse_object(args)
-        else:
-            self.config = parser.parse_args(args)
-        expand_home(self.config)
+        self.config = _parsed(parser, args)
         command = self.config.subcommand
         config = self.config[command]
+        given = plain(_parsed(parser, args, defaults=False)[command])
+        self.data_settings.take_given(given.get('model') or {})
         root = Path(config.run_dir)
         newest = (
             ('last', 'best') if command == 'fit' else (None, 'last', 'best')
@@ -197,27 +144,20 @@ class GMoECLI(LightningCLI):
             root = run_of(args) or root
         self.run_dir = RunDir.choose(root, command, config.ckpt_path)
         if self._ckpt_path:
-            self._take_settings(parser, args, self._ckpt_path)
+            self._take_settings(given, self._ckpt_path)
         # Lightning, too, would take settings from a checkpoint: all of them.
         config.ckpt_path = None
 
-    def _take_settings(
-        self, parser: LightningArgumentParser, args: ArgsType, path: str
-    ) -> None:
+    def _take_settings(self, given: dict[str, Any], path: str) -> None:
         """Takes the settings that the checkpoint carries; see
         :mod:`gmoe.training.run_settings`."""
-        command = self.config.subcommand
-        config = self.config[command]
-        is_fit = command == 'fit'
+        config = self.config[self.config.subcommand]
+        is_fit = self.config.subcommand == 'fit'
         self.checkpoint = read_checkpoint(path, resume=is_fit)
-        if isinstance(args, (dict, Namespace)):
-            given = parser.parse_object(args, defaults=False)
-        else:
-            given = parser.parse_args(args, defaults=False)
-        given = plain(expand_home(given)[command])
+        self.data_settings.take_trained(
+            self.checkpoint['hyper_parameters'], path
+        )
         model = trained_model(self.checkpoint, config.model, path)
-        for target in _LINKS.values():
-            given['model'].get('init_args', {}).pop(target, None)
         check_given(given['model'], plain(model), 'model', path)
         config.model = model
         settings = run_settings(self.checkpoint) if is_fit else {}
@@ -318,3 +258,14 @@ class GMoECLI(LightningCLI):
                 f"'trainer' must have settings that go together on this "
                 f'machine, got: {one_line(error, 300)}'
             ) from error
+
+
+def _parsed(
+    parser: LightningArgumentParser, args: ArgsType, defaults: bool = True
+) -> Namespace:
+    # Lightning's own would warn that arguments are given twice.
+    if isinstance(args, (dict, Namespace)):
+        parse = parser.parse_object
+    else:
+        parse = parser.parse_args
+    return expand_home(parse(args, defaults=defaults))

@@ -15,6 +15,7 @@ _REFUSED = {
     errno.EACCES,
     errno.EDQUOT,
     errno.EFBIG,
+    errno.EISDIR,
     errno.ENAMETOOLONG,
     errno.ENOSPC,
     errno.ENOTDIR,

@@ -92,6 +92,8 @@ def test_refusals(config, refused):
     assert "'data' must be of nodes, as gmoe.training.NodePredictor" in line
     (line,) = refused(*given, '--data.metric=rmse')
     assert "'metric' must be one of" in line
+    (line,) = refused(*given, '--model.num_nodes=13')
+    assert "'model.num_nodes' must be '12', as the data have it" in line
     leak = config.parent / 'leak.csv'
     small.write_table(leak)
     with leak.open('a') as file:

@@ -34,4 +34,6 @@ def test_other_errors():
     assert refusal(MisconfigurationException('no\nGPU')).startswith('no')
     full = OSError(errno.ENOSPC, 'No space left on device', '/x')
     assert "No space left on device: '/x'" in refusal(full)
+    occupied = OSError(errno.EISDIR, 'Is a directory', '/x')
+    assert "Is a directory: '/x'" in refusal(occupied)
     assert refusal(OSError(errno.EIO, 'of the disk')) is None

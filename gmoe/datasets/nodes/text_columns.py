@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,8 @@ from gmoe.datasets.limits import LIMITS
 
 
 def read_columns(path: Path, needed: list[str]) -> pd.DataFrame:
-    """Reads a table as texts.
+    """Reads a table as texts. A column without a name, as pandas writes the
+    numbers of rows, is left out.
 
     Args:
         path: The file.
@@ -23,7 +23,8 @@ def read_columns(path: Path, needed: list[str]) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no table, too large, or lacks a column.
+        ValueError: If it is no table, too large, lacks a column, or has one
+            twice.
     """
     if not path.is_file():
         raise FileNotFoundError(f"'{path}' must be a table, got none")
@@ -32,22 +33,29 @@ def read_columns(path: Path, needed: list[str]) -> pd.DataFrame:
             f"'{path}' must have at most {LIMITS.table} bytes, got more"
         )
     try:
-        # Texts as they are: an id may be 007, and a class None.
-        with warnings.catch_warnings():
-            # Cells without a column would be left out.
-            warnings.simplefilter('error', pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                dtype=str,
-                keep_default_na=False,
-                skipinitialspace=True,
-                encoding='utf-8-sig',
-                index_col=False,
-            )
-    except (ValueError, pd.errors.ParserWarning) as error:
+        # Texts as they are: an id may be 007, and a class None; and without a
+        # header, as equal names in it would get numbers.
+        rows = pd.read_csv(
+            path,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            encoding='utf-8-sig',
+            index_col=False,
+        )
+    except ValueError as error:
         raise ValueError(
             f"'{path}' must be a table in CSV, got: {one_line(error)}"
         ) from error
+    header = rows.iloc[0]
+    table = rows.iloc[1:].reset_index(drop=True).set_axis(header, axis=1)
+    table = table.loc[:, header.to_numpy() != '']
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise ValueError(
+            f"'{path}' must have each column once, got {shown(twice[0])} twice"
+        )
     missing = [name for name in needed if name not in table]
     if missing:
         raise ValueError(

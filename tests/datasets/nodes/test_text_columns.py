@@ -27,6 +27,19 @@ def test_texts_are_kept(tmp_path):
     assert torch.equal(ends, torch.tensor([[1], [0]]))
 
 
+def test_names_of_columns(tmp_path):
+    """Equal ones are no two columns; numbers of rows, without one, are no
+    column."""
+    path = tmp_path / 'x.csv'
+    path.write_text(',id,a\n0,x,1\n1,y,2\n')
+    table = read_columns(path, ['id'])
+    assert table.columns.tolist() == ['id', 'a']
+    assert table['id'].tolist() == ['x', 'y']
+    path.write_text('id,label,a,label\nx,1,2,1\n')
+    with pytest.raises(ValueError, match="each column once, got 'label' tw"):
+        read_columns(path, ['id'])
+
+
 def test_too_large(tmp_path, monkeypatch):
     path = tmp_path / 'x.csv'
     path.write_text('id\n' * 9)
