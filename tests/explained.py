@@ -19,6 +19,7 @@ NETWORKS = {
     'gcn': {'num_experts': 4, 'top_k': 2, 'num_experts_1hop': 2},
     'gin': {'conv': 'gin', 'num_experts': 4, 'top_k': 2},
     'relational': {'conv': 'relational', 'num_experts': 4, 'top_k': 2},
+    'linear_gcn': {'conv': 'linear_gcn', 'num_experts': 4, 'top_k': 2},
     'single': {'conv': 'gin'},
     'single_2hop': {'conv': 'gin', 'num_experts_1hop': 0},
     'one_layer': {

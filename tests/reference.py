@@ -6,7 +6,13 @@ import math
 import torch
 from torch import Tensor
 
-from gmoe.nn import GCNExperts, GINExperts, GMoEConv, RelationalExperts
+from gmoe.nn import (
+    GCNExperts,
+    GINExperts,
+    GMoEConv,
+    LinearGCNExperts,
+    RelationalExperts,
+)
 
 
 def noisy_topk_gates(
@@ -79,7 +85,8 @@ def edge_term(experts, hop: int, expert: int, attr: Tensor) -> Tensor:
 def gcn_node(
     experts: GCNExperts, x: Tensor, i: int, o: int, edges, hop: int
 ) -> Tensor:
-    """OGB's GCN at node i by expert o."""
+    """OGB's GCN at node i by expert o, or the one without a ReLU."""
+    is_linear = isinstance(experts, LinearGCNExperts)
     local = o if hop == 1 else o - experts.num_experts_1hop
     degree = [1.0] * x.size(0)
     for source, _, _ in edges:
@@ -88,12 +95,15 @@ def gcn_node(
     def transform(j: int) -> Tensor:
         return x[j] @ experts.weight[o] + experts.bias[o]
 
-    out = (transform(i) + experts.root[o]).relu() / degree[i]
+    def activate(message: Tensor) -> Tensor:
+        return message if is_linear else message.relu()
+
+    out = activate(transform(i) + experts.root[o]) / degree[i]
     for j, target, attr in edges:
         if target == i:
             message = transform(j) + edge_term(experts, hop, local, attr)
             scale = 1 / math.sqrt(degree[i] * degree[j])
-            out = out + scale * message.relu()
+            out = out + scale * activate(message)
     return out
 
 

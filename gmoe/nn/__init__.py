@@ -6,7 +6,7 @@ and sums their outputs. Its experts are a bank, such as :class:`GCNExperts` or
 such layers, and :func:`to_gmoe` turns a network of yours into one.
 """
 
-from gmoe.nn.conv import OGBGCNConv, OGBGINConv, RelationalConv
+from gmoe.nn.conv import LinearGCNConv, OGBGCNConv, OGBGINConv, RelationalConv
 from gmoe.nn.encoders import (
     ATOM_FEATURE_DIMS,
     BOND_FEATURE_DIMS,
@@ -17,6 +17,7 @@ from gmoe.nn.experts import (
     ExpertBank,
     GCNExperts,
     GINExperts,
+    LinearGCNExperts,
     MLPExperts,
     ModuleExperts,
     RelationalExperts,
@@ -49,6 +50,8 @@ __all__ = [
     'GINExperts',
     'GMoEConv',
     'LayeredNetwork',
+    'LinearGCNConv',
+    'LinearGCNExperts',
     'LinkGNN',
     'LinkHead',
     'MLPExperts',

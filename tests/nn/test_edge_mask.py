@@ -16,6 +16,8 @@ from gmoe.nn import (
     GCNExperts,
     GINExperts,
     GMoEConv,
+    LinearGCNConv,
+    LinearGCNExperts,
     ModuleExperts,
     Neighborhood,
     OGBGCNConv,
@@ -33,6 +35,7 @@ def modules(*convs):
 
 BANKS = {
     'gcn': lambda m: GCNExperts(4, 4, 3, m, EDGE_DIMS),
+    'linear_gcn': lambda m: LinearGCNExperts(4, 4, 3, m, EDGE_DIMS),
     'gin': lambda m: GINExperts(4, 4, 3, m, EDGE_DIMS),
     'gin_layer_norm': lambda m: GINExperts(4, 4, 3, m, None, 'layer_norm'),
     'relational': lambda m: RelationalExperts(4, 4, 3, m, EDGE_DIMS),
@@ -44,7 +47,12 @@ BANKS = {
         lambda: GATv2Conv(4, 4),
     ),
 }
-PLAIN = {'gcn': OGBGCNConv, 'gin': OGBGINConv, 'relational': RelationalConv}
+PLAIN = {
+    'gcn': OGBGCNConv,
+    'linear_gcn': LinearGCNConv,
+    'gin': OGBGINConv,
+    'relational': RelationalConv,
+}
 # Sums that no degree divides: a masked edge is one that is not there.
 SUMS = ['gin', 'gin_layer_norm', 'graph_conv']
 

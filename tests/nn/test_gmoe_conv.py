@@ -10,6 +10,8 @@ from gmoe.nn import (
     GCNExperts,
     GINExperts,
     GMoEConv,
+    LinearGCNConv,
+    LinearGCNExperts,
     OGBGCNConv,
     OGBGINConv,
     RelationalConv,
@@ -28,6 +30,7 @@ from tests.reference import noisy_topk_gates, slow_layer, triples
 
 BANKS = {
     'gcn': GCNExperts,
+    'linear_gcn': LinearGCNExperts,
     'gin': GINExperts,
     'mult': RelationalExperts,
     'sub': partial(RelationalExperts, composition='sub'),
@@ -266,14 +269,18 @@ def test_batch_equals_singles(kind, dispatch):
 def test_one_expert_equals_plain_conv(kind, hop):
     conv = make_conv(kind, 1, 2 - hop, 1, norm=None)
     experts = conv.experts
-    if kind in ('gcn', 'gin'):
-        kind_of_plain = {'gcn': OGBGCNConv, 'gin': OGBGINConv}[kind]
-        plain = kind_of_plain(4, 4, EDGE_DIMS * hop).double()
+    kinds = {
+        'gcn': OGBGCNConv,
+        'linear_gcn': LinearGCNConv,
+        'gin': OGBGINConv,
+    }
+    if kind in kinds:
+        plain = kinds[kind](4, 4, EDGE_DIMS * hop).double()
     else:
         plain = RelationalConv(4, 4, EDGE_DIMS * hop, kind).double()
     encoder = experts.edge_encoders.encoders[f'{hop}hop']
     plain.edge_encoder.weight.data = encoder.weight.data[0].flatten(0, 1)
-    if kind == 'gcn':
+    if kind.endswith('gcn'):
         plain.linear.weight.data = experts.weight.data[0].t()
         plain.linear.bias.data = experts.bias.data[0]
         plain.root.data = experts.root.data[0]

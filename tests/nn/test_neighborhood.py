@@ -8,6 +8,7 @@ from gmoe.nn import (
     GNN,
     GCNExperts,
     GMoEConv,
+    LinearGCNConv,
     Neighborhood,
     OGBGCNConv,
     OGBGINConv,
@@ -110,6 +111,7 @@ LAYERS = {
     'mixture': lambda: GMoEConv(GCNExperts(4, 4, 2, None, EDGE_DIMS), top_k=1),
     'hop 2': lambda: GMoEConv(GCNExperts(4, 4, 2, 0, EDGE_DIMS[:1]), top_k=1),
     'gcn': lambda: OGBGCNConv(4, 4, EDGE_DIMS),
+    'linear_gcn': lambda: LinearGCNConv(4, 4, EDGE_DIMS),
     'gin': lambda: OGBGINConv(4, 4, EDGE_DIMS),
     'relational': lambda: RelationalConv(4, 4, EDGE_DIMS),
 }

@@ -75,7 +75,10 @@ class OGBGCNConv(NeighborhoodConv):
         out = self.propagate(
             edge_index, x=x, edge_term=edge_term, weight=weight
         )
-        return out + (x + self.root).relu() / deg.unsqueeze(-1)
+        return out + self._activate(x + self.root) / deg.unsqueeze(-1)
+
+    def _activate(self, x: Tensor) -> Tensor:
+        return x.relu()
 
     def _convolve_hop(self, x: Tensor, hop: Neighborhood) -> Tensor:
         if not _is_fused(x):
@@ -96,7 +99,7 @@ class OGBGCNConv(NeighborhoodConv):
     ) -> Tensor:
         if edge_term is not None:
             x_j = x_j + edge_term
-        return weight * x_j.relu()
+        return weight * self._activate(x_j)
 
 
 class OGBGINConv(NeighborhoodConv):

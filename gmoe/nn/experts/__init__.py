@@ -7,6 +7,7 @@ routed to it. :class:`MLPExperts` has no graph: it is for single vectors.
 from gmoe.nn.experts.bank import ExpertBank
 from gmoe.nn.experts.gcn import GCNExperts
 from gmoe.nn.experts.gin import GINExperts
+from gmoe.nn.experts.linear_gcn import LinearGCNExperts
 from gmoe.nn.experts.mlp import MLPExperts
 from gmoe.nn.experts.module import LOCAL_CONVS, ModuleExperts
 from gmoe.nn.experts.relational import RelationalExperts
@@ -18,6 +19,7 @@ __all__ = [
     'ExpertBank',
     'GCNExperts',
     'GINExperts',
+    'LinearGCNExperts',
     'MLPExperts',
     'ModuleExperts',
     'RelationalExperts',

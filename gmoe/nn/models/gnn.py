@@ -40,7 +40,8 @@ class GNN(LayeredNetwork):
         out_channels: Number of outputs per graph (tasks).
         hidden_channels: Size of the hidden features.
         num_layers: Number of layers.
-        conv: :obj:`"gcn"`, :obj:`"gin"` or :obj:`"relational"`.
+        conv: :obj:`"gcn"`, :obj:`"gin"`, :obj:`"relational"`, or
+            :obj:`"linear_gcn"`, whose messages have no ReLU.
         num_experts: Number of experts :math:`n` in a mixture layer; 1 for the
             single-expert network.
         num_experts_1hop: Number of hop-1 experts :math:`m`; the others look

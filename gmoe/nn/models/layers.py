@@ -13,11 +13,17 @@ from torch import nn
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.shown import shown
 from gmoe.nn.arguments import count_1hop
-from gmoe.nn.conv import OGBGCNConv, OGBGINConv, RelationalConv
+from gmoe.nn.conv import (
+    LinearGCNConv,
+    OGBGCNConv,
+    OGBGINConv,
+    RelationalConv,
+)
 from gmoe.nn.experts import (
     ExpertBank,
     GCNExperts,
     GINExperts,
+    LinearGCNExperts,
     RelationalExperts,
 )
 from gmoe.nn.gmoe_conv import COMBINATIONS, DISPATCHES, GMoEConv
@@ -29,6 +35,7 @@ EdgeDims = int | Sequence[int] | None
 #: The kinds of convolutions by name: a single one, and a bank of them.
 CONVS: dict[str, tuple[Any, Any]] = {
     'gcn': (OGBGCNConv, GCNExperts),
+    'linear_gcn': (LinearGCNConv, LinearGCNExperts),
     'gin': (OGBGINConv, GINExperts),
     'relational': (RelationalConv, RelationalExperts),
 }
@@ -186,10 +193,9 @@ def make_layer(
     assert mixture.norm is not None
     single, bank = CONVS[conv]
     kwargs = {
-        'gcn': {},
         'gin': {'norm': mixture.norm},
         'relational': {'composition': 'gate'},
-    }[conv]
+    }.get(conv, {})
     if mixture.num_experts == 1:
         if mixture.needs_2hop and edge_dims is not None:
             # A hop-2 edge carries the features of its two edges in order.

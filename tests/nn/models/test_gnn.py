@@ -188,7 +188,7 @@ def test_graphs_are_routed_as_one():
     )
 
 
-@pytest.mark.parametrize('conv', ['gcn', 'gin', 'relational'])
+@pytest.mark.parametrize('conv', ['gcn', 'linear_gcn', 'gin', 'relational'])
 def test_shared_experts(conv):
     kwargs = {'num_experts': 4, 'num_experts_1hop': 2, 'top_k': 1}
     model = make_gnn(conv=conv, num_shared_experts=2, **kwargs)

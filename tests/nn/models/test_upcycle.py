@@ -40,7 +40,7 @@ def graph():
 
 @pytest.mark.parametrize('hop', [0, 1])
 @pytest.mark.parametrize('norm', ['batch_norm', 'layer_norm'])
-@pytest.mark.parametrize('conv', ['gcn', 'gin', 'relational'])
+@pytest.mark.parametrize('conv', ['gcn', 'linear_gcn', 'gin', 'relational'])
 def test_first_outputs(conv, norm, hop):
     network = make(conv=conv, norm=norm, num_experts_1hop=hop)
     before = copy.deepcopy(network.state_dict())
