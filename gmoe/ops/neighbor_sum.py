@@ -33,6 +33,7 @@ class Adjacency:
         self.sender = sender
         self.receiver = receiver
         self._transposed: tuple[Adjacency, Tensor] | None = None
+        self._turned: tuple[Tensor, int, Tensor] | None = None
 
     @classmethod
     def from_sorted(
@@ -70,6 +71,24 @@ class Adjacency:
             )
             self._transposed = back, order
         return self._transposed
+
+    def turned(self, weight: Tensor) -> Tensor:
+        """The weights of the edges in the order of the transposed ones. The
+        last ones are kept: those of a graph that all steps see are the same.
+
+        Args:
+            weight: The weight of each edge, of shape :math:`(E)`.
+        """
+        order = self.transposed()[1]
+        if weight.requires_grad:
+            return weight[order]
+        kept = self._turned
+        if kept is None or not (
+            kept[0].is_set_to(weight) and kept[1] == weight._version
+        ):
+            kept = weight, weight._version, weight[order]
+            self._turned = kept
+        return kept[2]
 
     def matrix(self, weight: Tensor) -> Tensor:
         """The sparse matrix in CSR form.
@@ -149,8 +168,8 @@ class _Product(Function):
         x, weight = ctx.saved_tensors
         grad_x = grad_weight = None
         if weight is not None:
-            back, order = ctx.adjacency.transposed()
-            grad_x = _Product.apply(grad, weight[order], back)
+            back, _ = ctx.adjacency.transposed()
+            grad_x = _Product.apply(grad, ctx.adjacency.turned(weight), back)
         if x is not None:
             grad_weight = _EdgeProduct.apply(grad, x, ctx.adjacency)
         return grad_x, grad_weight, None

@@ -122,3 +122,26 @@ def test_refusals():
         neighbor_sum(x[1:], adjacency)
     with pytest.raises(ValueError, match=r"'weight' must have shape \[20\]"):
         neighbor_sum(x, adjacency, weight[1:])
+
+
+def test_turned_weights_are_kept():
+    """Until they are others, or change."""
+    adjacency, x, weight = make()
+    fixed = weight.detach()
+    order = adjacency.transposed()[1]
+    kept = adjacency.turned(fixed)
+    assert torch.equal(kept, fixed[order])
+    # A view of all of them, as each step takes one.
+    assert adjacency.turned(fixed.split(len(fixed))[0]) is kept
+    fixed.mul_(2)
+    assert torch.equal(adjacency.turned(fixed), fixed[order])
+    other = fixed.flip(0)
+    assert torch.equal(adjacency.turned(other), other[order])
+    assert adjacency.turned(weight).requires_grad
+    for factor in (1, 3):
+        used = fixed * factor
+        (grad,) = torch.autograd.grad(
+            neighbor_sum(x, adjacency, used).sum(), x
+        )
+        slow = dense(adjacency, used).sum(dim=0).unsqueeze(1).expand_as(x)
+        torch.testing.assert_close(grad, slow)

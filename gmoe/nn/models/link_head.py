@@ -10,8 +10,9 @@ from gmoe import ops
 from gmoe.common.arguments import check_choice, check_integer, check_share
 
 LINK_HEADS = ('mlp', 'dot')
-# The most numbers of the features of pairs at a time.
-_MAX_PART = 2**25
+# The most numbers of the features of pairs at a time. More would leave the
+# cache, and be in memory that the system has to clear anew in each step.
+_MAX_PART = 2**21
 
 
 class LinkHead(nn.Module):
