@@ -25,6 +25,16 @@ struct Masked {
   acc_t<T> weight;
 };
 
+// What a row of gradients adds to sums: weight * grad where the mask has a bit.
+// The sums are rows of num_blocks times kBlock, or null; the last block has a
+// place of its own.
+template <typename T>
+struct Share {
+  acc_t<T>* sum[2];
+  const uint32_t* mask; // Or null, for everywhere.
+  acc_t<T> weight;
+};
+
 template <typename T>
 struct Blocks {
   using A = acc_t<T>;
@@ -39,9 +49,9 @@ struct Blocks {
   void (*sum_masked)(
       T* out, const Masked<T>* term, int64_t count, int64_t channels);
 
-  // sum1 += term and sum2 += term, where they are not null: rows of num_blocks
-  // times kBlock, the last block with a place of its own.
-  void (*add_masked)(A* sum1, A* sum2, Masked<T> term, int64_t channels);
+  // Adds the shares of one row, in their order.
+  void (*add_to_sums)(
+      const T* grad, const Share<T>* share, int64_t count, int64_t channels);
 
   // The scalar product of two rows.
   A (*dot)(const T* a, const T* b, int64_t channels);

@@ -115,13 +115,12 @@ inline void check_mask(
       message.back(), " messages, got ", mask.size(0));
 }
 
-// Rows of x are named by row_of where a slot looks at the pair, and else it
-// has no meaning; no two pairs share a row.
+// The pair that each row of x belongs to, as expert * N + node; -1 where no
+// slot looks at the row. Rows are named by row_of where a slot looks at the
+// pair, and else it has no meaning; no two pairs share a row.
 template <typename T, typename Index>
-void check_rows_of(const RoutedMessage<T, Index>& op, int64_t num_rows) {
-  if (op.row_of == nullptr) {
-    return;
-  }
+std::vector<int64_t> row_owners(
+    const RoutedMessage<T, Index>& op, int64_t num_rows) {
   std::vector<int64_t> owner(num_rows, -1);
   auto look = [&](int64_t o, int64_t j) {
     const int64_t pair = o * op.num_nodes + j, row = op.row_of[pair];
@@ -144,6 +143,7 @@ void check_rows_of(const RoutedMessage<T, Index>& op, int64_t num_rows) {
       look(o, i);
     }
   }
+  return owner;
 }
 
 // The words of the bits; null where there are no rows.
@@ -154,6 +154,8 @@ inline uint32_t* bits_of(const Tensor& mask) {
 }
 
 // The outputs of the slots begin..end, and the bits unless mask is null.
+// Experts that share rows meet at a node: its neighbours' rows are in the cache
+// for all of them. Rows of an expert's own are so expert by expert.
 template <typename T, typename Index>
 void forward(
     const RoutedMessage<T, Index>& op,
@@ -164,14 +166,19 @@ void forward(
     uint32_t* mask) {
   const int64_t D = op.channels, words = num_blocks(D);
   const Blocks<T>& kernel = blocks<T>();
-  auto build = [&](int64_t s, std::vector<Message<T>>& messages) {
-    op.each_message(s, [&](const Message<T>& m) {
+  std::vector<int64_t> order;
+  if (!op.own_rows) {
+    order = Grouped(op.node, begin, end, op.num_nodes).position;
+  }
+  auto slot = [&](int64_t k) { return order.empty() ? k : order[k - begin]; };
+  auto build = [&](int64_t k, std::vector<Message<T>>& messages) {
+    op.each_message(slot(k), [&](const Message<T>& m) {
       messages.push_back(m);
       prefetch(m.x, D);
     });
   };
-  auto run = [&](int64_t s, const std::vector<Message<T>>& messages) {
-    const int64_t o = op.expert[s];
+  auto run = [&](int64_t k, const std::vector<Message<T>>& messages) {
+    const int64_t s = slot(k), o = op.expert[s];
     const bool self = op.self_scale != nullptr;
     kernel.sum_messages(
         out + s * D, messages.data(), static_cast<int64_t>(messages.size()),

@@ -75,8 +75,9 @@ class HopSums {
         width_(num_blocks(saved.op.channels) * kBlock) {
     for (int t = 0; t < 2; ++t) {
       small_[t] = hop.table[t] != nullptr && hop.num_codes[t] <= kSmallTable;
-      first_row_[t] = rows_;
-      rows_ += small_[t] ? hop.num_codes[t] : 0;
+      if (small_[t]) {
+        number_codes(t);
+      }
     }
     root_row_ = rows_;
     rows_ += hop.root_weight != nullptr;
@@ -94,14 +95,21 @@ class HopSums {
   void write(int64_t h, const ParameterGrads<T>& out) const {
     const int64_t D = saved_.op.channels;
     for (int t = 0; t < 2; ++t) {
-      if (small_[t]) {
-        reduce(
-            first_row_[t], hop_.num_codes[t], out.table[h][t],
-            hop_.table_stride[t], hop_.first_expert);
-      }
+      const auto work = [&](int64_t begin, int64_t end) {
+        for (int64_t code = begin; code < end; ++code) {
+          if (row_of_[t][code] >= 0) {
+            reduce(
+                row_of_[t][code], out.table[h][t] + code * D,
+                hop_.table_stride[t], hop_.first_expert);
+          }
+        }
+      };
+      torch::stable::parallel_for(
+          0, static_cast<int64_t>(row_of_[t].size()),
+          grain(static_cast<int64_t>(chunk_.size()) * D), work);
     }
     if (hop_.root_weight != nullptr) {
-      reduce(root_row_, 1, out.root, D, 0);
+      reduce(root_row_, out.root, D, 0);
     }
     if (out.self_scale != nullptr) {
       std::vector<A> total(saved_.op.num_experts, A(0));
@@ -115,67 +123,76 @@ class HopSums {
   }
 
  private:
+  // Few of a table's codes are in use. The others have no sums.
+  void number_codes(int t) {
+    row_of_[t].assign(hop_.num_codes[t], -1);
+    const int64_t num_edges = hop_.ptr[saved_.op.num_nodes];
+    for (int64_t e = 0; e < num_edges; ++e) {
+      int64_t& row = row_of_[t][hop_.code[t][e]];
+      if (row < 0) {
+        row = rows_++;
+      }
+    }
+  }
+
   A* row(int64_t chunk, int64_t row) {
     return sum_.data() + (chunk * rows_ + row) * width_;
   }
 
+  // All that a slot adds to is written in one go: its gradient is read once.
   void sum_chunk(int64_t c) {
     const auto& op = saved_.op;
     const Blocks<T>& kernel = blocks<T>();
     const Chunk& chunk = chunk_[c];
+    std::vector<Share<T>> shares;
+    auto share = [&](A* sum1, A* sum2, const Masked<T>& term) {
+      shares.push_back({{sum1, sum2}, term.mask, term.weight});
+    };
     for (int64_t s = chunk.begin; s < chunk.end; ++s) {
       const int64_t i = op.node[s];
+      const T* grad = saved_.grad + s * op.channels;
+      shares.clear();
       if (small_[0] || small_[1]) {
         for (int64_t e = hop_.ptr[i]; e < hop_.ptr[i + 1]; ++e) {
           A* to[2];
           for (int t = 0; t < 2; ++t) {
-            to[t] = small_[t] ? row(c, first_row_[t] + hop_.code[t][e])
-                              : nullptr;
+            to[t] = small_[t] ? row(c, row_of_[t][hop_.code[t][e]]) : nullptr;
           }
-          kernel.add_masked(
-              to[0], to[1], saved_.edge(hop_, s, e), op.channels);
+          share(to[0], to[1], saved_.edge(hop_, s, e));
         }
       }
       if (hop_.root_weight != nullptr) {
-        kernel.add_masked(
-            row(c, root_row_), nullptr, saved_.root(hop_, s), op.channels);
+        share(row(c, root_row_), nullptr, saved_.root(hop_, s));
       }
+      kernel.add_to_sums(
+          grad, shares.data(), static_cast<int64_t>(shares.size()),
+          op.channels);
       if (op.self_scale != nullptr) {
         scale_[c] += kernel.dot(
-            op.x + op.row(chunk.expert, i) * op.channels,
-            saved_.grad + s * op.channels, op.channels);
+            op.x + op.row(chunk.expert, i) * op.channels, grad, op.channels);
       }
     }
   }
 
   // Adds the chunks' rows in their order. Without a stride, the experts share
-  // the rows.
+  // the row.
   void reduce(
-      int64_t first_row, int64_t num_rows, T* out, int64_t stride,
-      int64_t first_expert) const {
-    const int64_t D = saved_.op.channels;
-    torch::stable::parallel_for(
-        0, num_rows, grain(static_cast<int64_t>(chunk_.size()) * D),
-        [&](int64_t begin, int64_t end) {
-          std::vector<A> total(width_);
-          for (int64_t r = begin; r < end; ++r) {
-            for (size_t c = 0; c < chunk_.size();) {
-              const int64_t o = chunk_[c].expert;
-              std::fill(total.begin(), total.end(), A(0));
-              for (; c < chunk_.size() &&
-                   (stride == 0 || chunk_[c].expert == o);
-                   ++c) {
-                const A* from =
-                    sum_.data() + (c * rows_ + first_row + r) * width_;
-                for (int64_t d = 0; d < width_; ++d) {
-                  total[d] += from[d];
-                }
-              }
-              T* to = out + (stride == 0 ? 0 : (o - first_expert) * stride);
-              unblock(total.data(), to + r * D, D);
-            }
-          }
-        });
+      int64_t row, T* out, int64_t stride, int64_t first_expert) const {
+    std::vector<A> total(width_);
+    for (size_t c = 0; c < chunk_.size();) {
+      const int64_t o = chunk_[c].expert;
+      std::fill(total.begin(), total.end(), A(0));
+      for (; c < chunk_.size() && (stride == 0 || chunk_[c].expert == o);
+           ++c) {
+        const A* from = sum_.data() + (c * rows_ + row) * width_;
+        for (int64_t d = 0; d < width_; ++d) {
+          total[d] += from[d];
+        }
+      }
+      unblock(
+          total.data(), out + (stride == 0 ? 0 : (o - first_expert) * stride),
+          saved_.op.channels);
+    }
   }
 
   const Saved<T, Index>& saved_;
@@ -183,7 +200,7 @@ class HopSums {
   std::vector<Chunk> chunk_;
   int64_t width_, rows_ = 0, root_row_ = 0;
   bool small_[2];
-  int64_t first_row_[2];
+  std::vector<int64_t> row_of_[2]; // Of each code in use; else -1.
   std::vector<A> sum_, scale_;
 };
 

@@ -1,6 +1,7 @@
 // Routed message passing on the CPU.
 #include <torch/csrc/stable/library.h>
 
+#include "large_pages.h"
 #include "message.h"
 #include "parameter_grad.h"
 
@@ -44,33 +45,39 @@ void grad_shared_rows(
       });
 }
 
+// Every row of x is written once, also those that no slot looks at.
 template <typename T, typename Index>
 void grad_own_rows(
     const Saved<T, Index>& saved,
     const std::vector<Transposed<T, Index>>& transposed,
     const std::vector<int64_t>& expert_ptr,
+    const std::vector<int64_t>& owner,
+    int64_t num_rows,
     T* out) {
   const auto& op = saved.op;
-  for (int64_t o = 0; o < op.num_experts; ++o) {
-    const auto& hop = op.hop_of(o);
-    const auto& edges = transposed[&hop - op.hop];
-    const SlotOf<Index> slots(
-        op.node, expert_ptr[o], expert_ptr[o + 1], op.num_nodes);
-    torch::stable::parallel_for(
-        0, op.num_nodes, grain(4 * op.channels),
-        [&](int64_t begin, int64_t end) {
-          std::vector<Masked<T>> terms;
-          for (int64_t j = begin; j < end; ++j) {
-            terms.clear();
-            edges.collect(saved, hop, j, slots, terms);
-            if (!terms.empty()) { // Else the row may not exist.
-              blocks<T>().sum_masked(
-                  out + op.row(o, j) * op.channels, terms.data(),
-                  static_cast<int64_t>(terms.size()), op.channels);
-            }
-          }
-        });
+  const int64_t n = op.num_experts, N = op.num_nodes;
+  std::vector<SlotOf<Index>> slots;
+  for (int64_t o = 0; o < n; ++o) {
+    slots.emplace_back(op.node, expert_ptr[o], expert_ptr[o + 1], N);
   }
+  auto build = [&](int64_t r, std::vector<Masked<T>>& terms) {
+    const int64_t pair =
+        op.row_of == nullptr ? r % n * N + r / n : owner[r];
+    if (pair >= 0) {
+      const auto& hop = op.hop_of(pair / N);
+      transposed[&hop - op.hop].collect(
+          saved, hop, pair % N, slots[pair / N], terms);
+    }
+  };
+  auto run = [&](int64_t r, const std::vector<Masked<T>>& terms) {
+    blocks<T>().sum_masked(
+        out + r * op.channels, terms.data(),
+        static_cast<int64_t>(terms.size()), op.channels);
+  };
+  torch::stable::parallel_for(
+      0, num_rows, grain(4 * op.channels), [&](int64_t begin, int64_t end) {
+        pipeline<Masked<T>>(begin, end, build, run);
+      });
 }
 
 template <typename T, typename Index>
@@ -106,11 +113,20 @@ struct Cpu {
       const MessageInputs& in, const RoutedMessage<T, Index>& op,
       int64_t num_messages, T* out) {
     const auto message = message_ptr(op);
-    check_rows_of(op, in.x.size(0));
+    owners(in, op);
     const Tensor mask =
         new_mask(in.hops, in.x, message, num_messages, op.channels);
+    use_large_pages(out, op.num_slots * op.channels);
     cpu::forward(op, message, 0, op.num_slots, out, bits_of(mask));
     return mask;
+  }
+
+  // None where rows are not named.
+  template <typename T, typename Index>
+  static std::vector<int64_t> owners(
+      const MessageInputs& in, const RoutedMessage<T, Index>& op) {
+    return op.row_of == nullptr ? std::vector<int64_t>()
+                                : row_owners(op, in.x.size(0));
   }
 
   template <typename T, typename Index>
@@ -118,7 +134,7 @@ struct Cpu {
       const MessageInputs& in, const RoutedMessage<T, Index>& op,
       const T* grad, const Tensor& mask, const MessageGrads& grads) {
     const auto message = message_ptr(op);
-    check_rows_of(op, in.x.size(0));
+    const auto owner = owners(in, op);
     check_mask(message, mask);
     const auto experts = expert_ptr(op);
     const Saved<T, Index> saved{op, message, bits_of(mask), grad};
@@ -133,9 +149,9 @@ struct Cpu {
     }
     Tensor x = grads.x;
     T* rows = x.template mutable_data_ptr<T>();
+    use_large_pages(rows, x.numel());
     if (op.own_rows) {
-      torch::stable::zero_(x); // Rows that no slot looks at.
-      grad_own_rows(saved, transposed, experts, rows);
+      grad_own_rows(saved, transposed, experts, owner, x.size(0), rows);
     } else {
       grad_shared_rows(saved, transposed, slots, rows);
     }
