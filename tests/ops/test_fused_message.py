@@ -72,12 +72,18 @@ def test_equals_eager(rows, num_tables, weighted, channels):
     ('dtype', 'tolerance'),
     [(torch.float32, 1e-5), (torch.bfloat16, 1e-2), (torch.float16, 1e-3)],
 )
-def test_types(dtype, tolerance, rows):
+@pytest.mark.parametrize('channels', [37, 200])
+def test_types(dtype, tolerance, rows, channels):
     # One rounding of each result: sums are made in float32 at least. For the
     # gradients of the edges' weights, the messages are rounded too.
     specs = [HopSpec(2, 700, (4, 3)), HopSpec(1, 60, (600,))]
     case = make_case(
-        specs, 20, 37, rows=rows, root=True, self_scale=rows == 'shared'
+        specs,
+        20,
+        channels,
+        rows=rows,
+        root=True,
+        self_scale=rows == 'shared',
     ).to(dtype)
     exact = case.to(torch.float64)
     results = run(case.message, case.leaves())

@@ -26,13 +26,13 @@ inline int64_t grain(int64_t work_per_item) {
   return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, work_per_item));
 }
 
-// Asks for the cache lines of a row.
-template <typename T>
+// Asks for the cache lines of a row, to be read or to be written.
+template <bool kWrite = false, typename T>
 void prefetch(const T* row, int64_t channels) {
 #if defined(__GNUC__)
   const char* end = reinterpret_cast<const char*>(row + channels);
   for (const char* p = reinterpret_cast<const char*>(row); p < end; p += 64) {
-    __builtin_prefetch(p);
+    __builtin_prefetch(p, kWrite);
   }
 #endif
 }
@@ -176,6 +176,7 @@ void forward(
       messages.push_back(m);
       prefetch(m.x, D);
     });
+    prefetch<true>(out + slot(k) * D, D);
   };
   auto run = [&](int64_t k, const std::vector<Message<T>>& messages) {
     const int64_t s = slot(k), o = op.expert[s];
