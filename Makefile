@@ -3,6 +3,8 @@
 # make test      the tests
 # make lint      style, types, and which folder may import which
 # make cuda      the fused ops for CUDA: needs nvcc, but no GPU
+# make cuda-load those, built and loaded by a torch with CUDA: their kernels and
+#                what a compiler is told of them: needs nvcc, but no GPU
 # make sanitize  the ops under AddressSanitizer and UBSan: their tests, a fuzz
 # make wheel     the wheel and the source archive, in dist
 # Another torch, another folder:  make test TORCH=2.11.0 VENV=/tmp/venv
@@ -19,7 +21,7 @@ export GMOE_DATA_ROOT := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: install train test lint cuda sanitize docs wheel clean
+.PHONY: install train test lint cuda cuda-load sanitize docs wheel clean
 install: $(STAMP)
 
 # torch first: a dependency on plain torch would pull the CUDA build.
@@ -45,6 +47,9 @@ lint: $(STAMP)
 
 cuda: $(STAMP)
 	$(BIN)/python setup.py build_cuda --strict
+
+cuda-load: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs tests/cuda/test_binary.py
 
 # A build of its own, in build/sanitize; reports of faults are written there.
 SANITIZED := $(abspath build/sanitize)

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parent
 # The oldest PyTorch whose stable ABI the extension needs: one binary then
 # serves every later one.
 TORCH_TARGET_VERSION = '0x020a000000000000ULL'
-CUDA_ARCHITECTURES = '8.0;9.0+PTX'
+# Those of A100, H100 and B200; later ones translate the newest.
+CUDA_ARCHITECTURES = ('8.0', '9.0', '10.0')
 SANITIZE = '-fsanitize=address,undefined'
 
 
@@ -55,6 +56,18 @@ def find_nvcc() -> str | None:
     )
 
 
+def known_architectures(nvcc: str) -> str:
+    """Those of the architectures that an nvcc has: before 12.8, not all."""
+    listed = subprocess.check_output([nvcc, '--list-gpu-arch'], text=True)
+    names = set(listed.split())
+    own = [
+        architecture
+        for architecture in CUDA_ARCHITECTURES
+        if f'compute_{architecture.replace(".", "")}' in names
+    ]
+    return f'{";".join(own)}+PTX'
+
+
 class BuildCuda(Command):
     """Builds the CUDA ops with nvcc itself: CUDAExtension refuses where
     torch has no CUDA."""
@@ -80,7 +93,9 @@ class BuildCuda(Command):
         nvcc = find_nvcc()
         if nvcc is None:
             raise RuntimeError('nvcc is not found')
-        os.environ.setdefault('TORCH_CUDA_ARCH_LIST', CUDA_ARCHITECTURES)
+        os.environ.setdefault(
+            'TORCH_CUDA_ARCH_LIST', known_architectures(nvcc)
+        )
         architectures = cpp_extension._get_cuda_arch_flags()
         strict = ['-Werror', 'all-warnings', '-Xcompiler=-Wall,-Werror']
         compiler = [

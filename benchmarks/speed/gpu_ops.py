@@ -53,7 +53,7 @@ def calls_on(device: str, seeds: int) -> list[Call]:
         )
     found = []
     for seed in range(seeds):
-        recorded = [*record(seed), *_rows_by_index(seed)]
+        recorded = [*record(seed), *rows_by_index(seed)]
         found += [call for call in recorded if call.op in names]
     unreached = names - {call.op for call in found}
     if unreached:
@@ -70,8 +70,12 @@ def _moved(call: Call, device: str) -> Call:
     return Call(call.op, arguments)
 
 
-def _rows_by_index(seed: int) -> list[Call]:
-    # These are for CUDA alone, so that no call on the CPU makes them.
+def rows_by_index(seed: int) -> list[Call]:
+    """Calls of the ops for CUDA alone, which no call on the CPU makes.
+
+    Args:
+        seed: The seed of the random arguments.
+    """
     draw = Draw(seed)
     x = draw.rows(40, 24, dtype=torch.float32).detach()
     index = draw.ids(40, 9)

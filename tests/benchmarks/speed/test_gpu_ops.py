@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 def test_every_op_is_called():
     names = {call.op for call in calls_on('cpu', 1)}
     assert names == declared_ops('CPU')
-    rows = {call.op for call in gpu_ops._rows_by_index(0)}
+    rows = {call.op for call in gpu_ops.rows_by_index(0)}
     assert declared_ops('CUDA') <= names | rows
 
 
