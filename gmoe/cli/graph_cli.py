@@ -21,6 +21,7 @@ from lightning.pytorch.plugins import CheckpointIO
 
 from gmoe.cli.data_settings import DataSettings, OtherDataError
 from gmoe.cli.finish import finish_fit
+from gmoe.cli.initial import InitialNetwork, add_initial_arguments
 from gmoe.cli.packaged import expanded
 from gmoe.cli.parser import Parser
 from gmoe.cli.settings import check_files, check_kinds, expand_home, run_of
@@ -74,6 +75,8 @@ class GMoECLI(LightningCLI):
     run_dir: RunDir | None = None
     #: The checkpoint that a command starts from.
     checkpoint: dict[str, Any] | None = None
+    #: The network whose weights a new training begins with.
+    initial: InitialNetwork | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.data_settings = DataSettings()
@@ -106,6 +109,7 @@ class GMoECLI(LightningCLI):
             default='runs/gmoe',
             help='The folder of the runs of this configuration.',
         )
+        add_initial_arguments(parser)
         assert isinstance(self.parser, Parser)
         assert isinstance(parser, Parser)
         self.parser.commands.append(parser)
@@ -145,6 +149,8 @@ class GMoECLI(LightningCLI):
         self.run_dir = RunDir.choose(root, command, config.ckpt_path)
         if self._ckpt_path:
             self._take_settings(given, self._ckpt_path)
+        elif command == 'fit' and config.init_from is not None:
+            self.initial = InitialNetwork(config)
         # Lightning, too, would take settings from a checkpoint: all of them.
         config.ckpt_path = None
 
@@ -207,6 +213,8 @@ class GMoECLI(LightningCLI):
     def after_instantiate_classes(self) -> None:
         if self.checkpoint is not None:
             check_weights(self.model, self.checkpoint, self._ckpt_path)
+        elif self.initial is not None:
+            self.initial.give(self.model)
 
     def after_fit(self) -> None:
         """Scores the test part of molecules, and says where the run is."""

@@ -128,7 +128,9 @@ class GraphFeatures(nn.Module):
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
-        self.is_fitted = True
+        state, prefix = args[:2]
+        # A part of another network's weights may have none.
+        self.is_fitted = self.is_fitted or f'{prefix}median' in state
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.channels})'

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
 
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.common.noise import check_noise
@@ -102,32 +101,26 @@ def upcycle(
     )
     reference = next(network.parameters())
     mixture.to(reference.device, reference.dtype)
-    has_new_head = any(
-        name in known and arguments[name] != known[name] for name in _HEAD
-    )
-    copy_network(mixture, network, noise, has_new_head)
+    copy_network(mixture, network, noise)
     return mixture.train(network.training)
 
 
 def copy_network(
-    mixture: nn.Module,
-    network: nn.Module,
-    noise: float,
-    has_new_head: bool = False,
+    mixture: Pretrained, network: Pretrained, noise: float
 ) -> None:
-    """Gives a mixture the weights of a network that differs from it by its
-    mixtures alone, and, where it has a new one, by its head.
+    """Gives a mixture the weights of a network whose arguments differ from
+    its own in those of mixtures, and of the head, which stays as it is then.
 
     Args:
         mixture: The mixture.
         network: The network.
         noise: As of :func:`upcycle`.
-        has_new_head: Whether the head is left as it is.
 
     Raises:
         ValueError: If the weights of a node's experts do not sum to 1.
     """
-    left = ['head.', 'graph_features.'] if has_new_head else []
+    is_same = has_same_head(mixture, network)
+    left = [] if is_same else ['head.', 'graph_features.']
     for name, conv in mixture.named_modules():
         if not isinstance(conv, GMoEConv):
             continue
@@ -149,6 +142,17 @@ def copy_network(
         if name not in kept and not name.startswith(tuple(left)):
             owner, _, leaf = name.rpartition('.')
             setattr(mixture.get_submodule(owner), leaf, buffer.clone())
+
+
+def has_same_head(mixture: Pretrained, network: Pretrained) -> bool:
+    """Whether the arguments of the heads of two networks are the same.
+
+    Args:
+        mixture: The one.
+        network: The other.
+    """
+    arguments, known = mixture._arguments, network._arguments
+    return all(known.get(name) == arguments.get(name) for name in _HEAD)
 
 
 @torch.no_grad()
