@@ -43,6 +43,9 @@ PARTS = {
     'gmoe/training/hop_mixture_data_module.py': (
         'tests/training/test_graph_data_module.py'
     ),
+    'gmoe/training/one_graph_data_module.py': (
+        'tests/training/test_node_data_module.py'
+    ),
     'gmoe/training/run_settings.py': 'tests/cli/test_checkpoints.py',
 }
 

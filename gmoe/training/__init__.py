@@ -23,6 +23,7 @@ from gmoe.training.molecule_data_module import MoleculeDataModule
 from gmoe.training.node_data_module import NodeDataModule
 from gmoe.training.node_predictor import NodePredictor
 from gmoe.training.ogb_mol_data_module import OGBMolDataModule
+from gmoe.training.one_graph_data_module import OneGraphDataModule
 from gmoe.training.peptides_data_module import PeptidesDataModule
 from gmoe.training.triple_predictor import TriplePredictor
 from gmoe.training.watched_module import TrainingDivergedError
@@ -47,6 +48,7 @@ __all__ = [
     'NodeDataModule',
     'NodePredictor',
     'OGBMolDataModule',
+    'OneGraphDataModule',
     'PeptidesDataModule',
     'PredictionWriter',
     'TrainingDivergedError',

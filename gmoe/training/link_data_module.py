@@ -3,63 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 
-from gmoe.common.arguments import check_choice, check_integer
 from gmoe.datasets import LinkGraph, load_links
 from gmoe.datasets.links.pairs import NonEdges
 from gmoe.datasets.links.tables import read_pairs
-from gmoe.ops.two_hop import Mode
 from gmoe.training.graph_data_module import SPLITS, go_on, shuffle_seed
-from gmoe.training.link_steps import LinkBatches, LinkSteps, link_step
+from gmoe.training.graph_steps import GraphSteps
+from gmoe.training.link_steps import (
+    LinkBatches,
+    LinkParts,
+    LinkSteps,
+    NearPairs,
+    link_step,
+)
 from gmoe.training.metrics import LINK_SCORES
-from gmoe.training.node_batches import step_loader
-from gmoe.training.node_hops import NodeHops
+from gmoe.training.node_batches import PartSampler, step_loader
+from gmoe.training.node_loaders import cut_into_parts
+from gmoe.training.one_graph_data_module import OneGraphDataModule
 from gmoe.training.task import BINARY
-from gmoe.training.task_data_module import TaskDataModule
 from gmoe.training.whole_graph import WholeGraph
 
 
-class LinkDataModule(TaskDataModule):
-    """One graph whose missing edges are to be found, as a whole in each step.
+class LinkDataModule(OneGraphDataModule):
+    """One graph whose missing edges are to be found, as a whole in each step,
+    or in mini-batches. Evaluation looks at the whole graph.
 
-    A step is given the graph of the training links, and pairs of nodes:
-    :obj:`pairs`, of shape ``[2, num_pairs]``; :obj:`y`, 1 for links and 0 for
-    others; and :obj:`graph_id`, their numbers. In training, these are some of
-    the links, and as many other pairs that are drawn for each step anew. What
-    is drawn depends on the seed and the epoch alone, so that a resumed run
-    sees the batches of an uninterrupted one.
+    A step is given the graph of the training links, or a part of it, and
+    pairs of nodes: :obj:`pairs`, of shape ``[2, num_pairs]``; :obj:`y`, 1 for
+    links and 0 for others; and :obj:`graph_id`, their numbers. In training,
+    these are some of the links, and as many other pairs that are drawn for
+    each step anew. What is drawn depends on the seed and the epoch alone, so
+    that a resumed run sees the batches of an uninterrupted one; but for drawn
+    neighbours. Steps of parts have the links within them.
 
     Args:
         name: The name of a public graph, or the path of one of your own; see
             :func:`~gmoe.datasets.load_links`.
         root: The folder of the public graphs.
-        split_seed: Decides on a random split, and on pairs that are drawn for
-            scores.
-        metric: The score that selects. (default: the usual one)
-        batch_size: The number of links in a training step.
-        two_hop: Which hop-2 edges are made: :obj:`"exact"`,
-            :obj:`"released"` or :obj:`None`; see
-            :class:`~gmoe.transforms.TwoHop`.
-        max_hop2_pairs: The most hop-2 edges, of which some are drawn where
-            there are more.
-        max_hop2_neighbors: The most hop-2 neighbours of a node in training;
-            evaluation looks at all.
-        hop2_seed: Decides on those that are drawn.
+        batch_size: The number of links in a training step, in each process.
         pairs: A table in CSV with the columns ``source`` and ``target``,
             whose pairs are predicted.
         predict_split: What is predicted without one: the pairs of
             :obj:`"train"` (links alone), :obj:`"valid"`, :obj:`"test"`, or
             :obj:`"all"`.
-        score_test: Whether :obj:`gmoe fit` ends with the score of the test
-            pairs, by the epoch that validation selects.
+        **kwargs: Arguments of :class:`OneGraphDataModule`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -70,58 +65,31 @@ class LinkDataModule(TaskDataModule):
     num_tasks = 1
     num_classes = 2
 
+    scores = LINK_SCORES
+
     def __init__(
         self,
         name: str,
         root: str = 'data',
-        split_seed: int = 0,
-        metric: str | None = None,
         batch_size: int = 65536,
-        two_hop: Mode | None = None,
-        max_hop2_pairs: int | None = None,
-        max_hop2_neighbors: int | None = None,
-        hop2_seed: int = 0,
         pairs: str | None = None,
         predict_split: str = 'test',
-        score_test: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
-        check_integer(1, batch_size=batch_size)
-        check_choice('predict_split', predict_split, (*SPLITS, 'all'))
-        check_choice('metric', metric, (None, *LINK_SCORES))
-        self.source = name
-        self.root = root
-        self.split_seed = split_seed
-        self.metric = metric
-        self.batch_size = batch_size
-        hops = NodeHops(
-            two_hop or 'exact', max_hop2_pairs, max_hop2_neighbors, hop2_seed
+        super().__init__(
+            name,
+            root,
+            batch_size=batch_size,
+            predict_split=predict_split,
+            **kwargs,
         )
-        self.two_hop = None if two_hop is None else hops
         self.pairs = pairs
-        self.predict_split = predict_split
-        self.score_test = score_test
         #: The numbers of the pairs of each part, links first.
         self.splits: dict[str, Tensor] = {}
-        self._graph: LinkGraph | None = None
 
     def load(self) -> LinkGraph:
         """Loads the graph."""
         return load_links(self.source, self.root, self.split_seed)
-
-    @property
-    def graph(self) -> LinkGraph:
-        """The graph, which is loaded when it is needed first."""
-        if self._graph is None:
-            self._graph = self.load()
-            for note in self._graph.notes:
-                rank_zero_info(note)
-        return self._graph
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """The name of the graph."""
-        return self.graph.info.name
 
     @property
     def eval_metric(self) -> str:  # type: ignore[override]
@@ -153,12 +121,28 @@ class LinkDataModule(TaskDataModule):
             first += parts[split].size(1)
         self._pairs = torch.cat(list(parts.values()), dim=1)
         self._y = torch.cat(list(labels.values()))
-        self._whole = WholeGraph(graph.data, self.two_hop)
+        is_full = self.batches.kind == 'full'
+        self._whole = WholeGraph(
+            self.add_router_input(), self.two_hop, for_training=is_full
+        )
 
     def train_dataloader(self) -> DataLoader:
-        links = self.graph.links['train']
-        steps = LinkSteps(links, NonEdges(links, self.num_nodes))
-        sampler = LinkBatches(links.size(1), self.batch_size, shuffle_seed())
+        data, batches = self.graph.data, self.batches
+        on_graph = GraphSteps(self.two_hop, True, data.get('router_input'))
+        if batches.kind == 'parts':
+            parts = cut_into_parts(data, batches.num_parts)
+            sampler: Any = PartSampler(
+                batches, *self.rank, seed=shuffle_seed()
+            )
+            steps: Any = LinkParts(parts, on_graph)
+        else:
+            links, near = self.graph.links['train'], None
+            if batches.kind == 'neighbors':
+                near = NearPairs(data, batches, on_graph)
+            sampler = LinkBatches(
+                links.size(1), batches.batch_size, shuffle_seed(), *self.rank
+            )
+            steps = LinkSteps(links, NonEdges(links, self.num_nodes), near)
         go_on(sampler, self.trainer)
         return step_loader(steps, sampler)
 
@@ -178,6 +162,8 @@ class LinkDataModule(TaskDataModule):
     def on_after_batch_transfer(
         self, batch: Data, dataloader_idx: int
     ) -> Data:
+        if 'edge_index' in batch:  # It is a mini-batch.
+            return batch
         is_training = self.trainer is not None and self.trainer.training
         batch.update(self._whole.on(batch.y.device, is_training).to_dict())
         return batch
@@ -204,7 +190,9 @@ class LinkDataModule(TaskDataModule):
             joined: The numbers of the pairs, ``graph_id``; their ``target``
                 and ``prediction``, as the module has them.
         """
-        number = joined['graph_id']
+        # Once: several processes have all of them.
+        number, first = np.unique(joined['graph_id'], return_index=True)
+        joined = {key: value[first] for key, value in joined.items()}
         pairs, split = self._pairs, np.full(len(self._y), '', dtype=object)
         for name, index in self.splits.items():
             split[index.numpy()] = name
@@ -218,7 +206,7 @@ class LinkDataModule(TaskDataModule):
             {
                 'source': ids[source],
                 'target': ids[target],
-                'split': split[number.numpy()],
+                'split': split[number],
                 'link': np.array(['0', '1', ''], dtype=object)[known],
                 'probability': joined['prediction'].view(-1).numpy(),
             }

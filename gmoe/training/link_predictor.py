@@ -94,15 +94,17 @@ class LinkPredictor(GraphModule):
         Raises:
             ValueError: If an input is wrong.
         """
-        hop2 = None
+        hop2, part = None, 'training' if self.training else ''
         if self.gnn.num_hops == 2 and 'edge_index_2hop' in data:
-            part = 'training' if self.training else ''
             hop2 = self._edges.of(data, 'edge_index_2hop', part)
         out, routings = self.gnn(
             data.get('x'),
-            self._edges.of(data, 'edge_index'),
+            # Training and evaluation see the same ones, but for mini-batches.
+            self._edges.of(data, 'edge_index', part if 'node' in data else ''),
             data.pairs,
             hop2,
+            data.get('router_input') if self.gnn.router_columns else None,
+            data.get('node'),
             return_routing=True,
         )
         return out.unsqueeze(1), routings

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import (
@@ -21,6 +20,7 @@ from torch_geometric.data import Data
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.datasets.nodes.parts import NodeParts
 from gmoe.training.batches import as_it_is
+from gmoe.training.graph_steps import GraphSteps, mixed_seed
 from gmoe.training.node_hops import NodeHops
 
 BATCHES = ('full', 'parts', 'neighbors')
@@ -128,9 +128,9 @@ class PartSampler(DistributedSampler):
         return -(-len(self.own) // self.per_batch)
 
 
-class NodeSteps:
-    """Makes a step of a graph: adds the nodes that count, and hop-2 edges,
-    last.
+class NodeSteps(GraphSteps):
+    """Makes a step of a graph: adds the nodes that count; see
+    :class:`~gmoe.training.graph_steps.GraphSteps`.
 
     Args:
         nodes: The nodes that count.
@@ -149,10 +149,10 @@ class NodeSteps:
         is_training: bool,
         columns: Tensor | None = None,
     ) -> None:
+        super().__init__(hops, is_training, columns)
         self.counts = torch.zeros(len(y), dtype=torch.bool)
         self.counts[nodes] = True
-        self.y, self.hops, self.is_training = y, hops, is_training
-        self.columns = columns
+        self.y = y
 
     def make(self, graph: Data, target: Tensor, seed: int) -> Data:
         """Makes a step.
@@ -163,20 +163,9 @@ class NodeSteps:
             target: The places of the nodes that count.
             seed: Decides on the hop-2 edges that are drawn.
         """
+        step = self.graph(graph, seed)
         node = graph.node[target]
-        keys = ('x', 'edge_index', 'edge_weight')
-        kept = {key: graph[key] for key in keys if key in graph}
-        step = Data(**kept, target=target, y=self.y[node], graph_id=node)
-        if self.columns is not None:
-            step.router_input = self.columns[graph.node]
-        if self.hops is not None:
-            pairs = self.hops.make(step)
-            if self.is_training:
-                size = len(graph.x)
-                pairs = self.hops.for_training(
-                    pairs, size, mixed_seed(self.hops.seed, seed)
-                )
-            step.edge_index_2hop = pairs
+        step.target, step.y, step.graph_id = target, self.y[node], node
         return step
 
 
@@ -284,12 +273,3 @@ def _of_neighbors(
         return steps.make(batch, target, seed)
 
     return make
-
-
-def mixed_seed(*seeds: int) -> int:
-    """A seed that others decide on together.
-
-    Args:
-        *seeds: The others, which are not negative.
-    """
-    return int(np.random.SeedSequence(seeds).generate_state(1)[0])

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import torch
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 
-from gmoe.common.arguments import check_choice, check_integer
+from gmoe.common.arguments import check_integer
 from gmoe.datasets import NodeGraph, load_nodes
-from gmoe.ops.two_hop import Mode
-from gmoe.training.graph_data_module import SPLITS
-from gmoe.training.node_batches import BatchSettings, FullSteps, step_loader
-from gmoe.training.node_hops import NodeHops
+from gmoe.training.graph_steps import STEP_KEYS
+from gmoe.training.node_batches import FullSteps, step_loader
 from gmoe.training.node_loaders import NodeLoaders
 from gmoe.training.node_table import prediction_table
+from gmoe.training.one_graph_data_module import OneGraphDataModule
 from gmoe.training.task import MULTICLASS, SCORES
-from gmoe.training.task_data_module import TaskDataModule
 from gmoe.training.whole_graph import WholeGraph
-from gmoe.transforms.router_input import COLUMNS, RouterInput
 
-# What a network is given of the graph, besides hop-2 edges.
-_KEYS = ('x', 'edge_index', 'edge_weight', 'router_input')
 _MASKS = {'train': 'train_mask', 'valid': 'val_mask', 'test': 'test_mask'}
 
 
-class NodeDataModule(TaskDataModule):
+class NodeDataModule(OneGraphDataModule):
     """One graph whose nodes are classified, as a whole in each step, or in
     mini-batches.
 
@@ -44,40 +38,16 @@ class NodeDataModule(TaskDataModule):
         root: The folder of the public graphs.
         split: The number of a fixed split, :obj:`"public"` or
             :obj:`"random"`. (default: the first one that there is)
-        split_seed: Decides on a random split.
         undirected: Whether each edge is to go both ways.
-        metric: The score that selects. (default: the usual one)
         normalize_features: Whether the features of a node are divided by
             their sum.
-        two_hop: Which hop-2 edges are made: :obj:`"exact"`,
-            :obj:`"released"` or :obj:`None`; see
-            :class:`~gmoe.transforms.TwoHop`.
-        max_hop2_pairs: The most hop-2 edges, of which some are drawn where
-            there are more.
-        max_hop2_neighbors: The most hop-2 neighbours of a node in training;
-            evaluation looks at all.
-        hop2_seed: Decides on those that are drawn.
-        router_input: What routers see beside the features of a node:
-            :obj:`"degree"`, :obj:`"clustering"`, :obj:`"walks"` or
-            :obj:`"agreement"`; see :class:`~gmoe.transforms.RouterInput`.
-        router_walks: The number of columns of :obj:`"walks"`.
         steps_per_epoch: The number of training steps between two
             validations, where each sees the whole graph.
-        batch: What a training step sees: the :obj:`"full"` graph; some
-            :obj:`"parts"` of it, as in `"Cluster-GCN"
-            <https://arxiv.org/abs/1905.07953>`_; or some nodes and drawn
-            :obj:`"neighbors"`. Hop-2 edges are those of what it sees.
-        num_parts: The number of parts, which are always the same.
-        parts_per_batch: How many parts a batch has.
         batch_size: The training nodes of a batch with neighbours.
-        num_neighbors: The neighbours that are drawn of each node, hop by hop.
         full_evaluation: Whether evaluation looks at the whole graph, and not
             at parts of it. (default: where it would take at most half of the
             memory)
-        predict_split: The nodes that are predicted: :obj:`"train"`,
-            :obj:`"valid"`, :obj:`"test"` or :obj:`"all"`.
-        score_test: Whether :obj:`gmoe fit` ends with the score of the test
-            nodes, by the epoch that validation selects.
+        **kwargs: Arguments of :class:`OneGraphDataModule`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -85,90 +55,42 @@ class NodeDataModule(TaskDataModule):
 
     kind = 'nodes'
 
+    scores = sorted({name for names in SCORES.values() for name in names})
+
     def __init__(
         self,
         name: str,
         root: str = 'data',
         split: int | str | None = None,
-        split_seed: int = 0,
         undirected: bool = True,
-        metric: str | None = None,
         normalize_features: bool = False,
-        two_hop: Mode | None = None,
-        max_hop2_pairs: int | None = None,
-        max_hop2_neighbors: int | None = None,
-        hop2_seed: int = 0,
-        router_input: list[str] | None = None,
-        router_walks: int = 4,
         steps_per_epoch: int = 1,
-        batch: str = 'full',
-        num_parts: int = 16,
-        parts_per_batch: int = 1,
         batch_size: int = 1024,
-        num_neighbors: Sequence[int] = (10, 10),
         full_evaluation: bool | None = None,
-        predict_split: str = 'all',
-        score_test: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
-        check_integer(
-            1, steps_per_epoch=steps_per_epoch, router_walks=router_walks
-        )
-        for column in router_input or ():
-            check_choice('router_input', column, COLUMNS)
-        check_choice('predict_split', predict_split, (*SPLITS, 'all'))
-        known = {score for scores in SCORES.values() for score in scores}
-        check_choice('metric', metric, (None, *sorted(known)))
-        self.source = name
-        self.root = root
+        super().__init__(name, root, batch_size=batch_size, **kwargs)
+        check_integer(1, steps_per_epoch=steps_per_epoch)
         self.split = split
-        self.split_seed = split_seed
         self.undirected = undirected
-        self.metric = metric
         self.normalize_features = normalize_features
-        hops = NodeHops(
-            two_hop or 'exact', max_hop2_pairs, max_hop2_neighbors, hop2_seed
-        )
-        self.two_hop = None if two_hop is None else hops
-        self.router_input = None
-        if router_input:
-            self.router_input = RouterInput(router_input, router_walks)
         self.steps_per_epoch = steps_per_epoch
-        self.batches = BatchSettings(
-            batch, num_parts, parts_per_batch, batch_size, num_neighbors
-        )
         self.full_evaluation = full_evaluation
-        self.predict_split = predict_split
-        self.score_test = score_test
         self.splits: dict[str, Tensor] = {}
-        self._graph: NodeGraph | None = None
 
     def load(self) -> NodeGraph:
         """Loads the graph."""
-        return load_nodes(
+        graph = load_nodes(
             self.source,
             self.root,
             self.split,
             self.split_seed,
             self.undirected,
         )
-
-    @property
-    def graph(self) -> NodeGraph:
-        """The graph, which is loaded when it is needed first."""
-        if self._graph is None:
-            self._graph = self.load()
-            for note in self._graph.notes:
-                rank_zero_info(note)
-            if self.normalize_features:
-                data = NormalizeFeatures(['x'])(self._graph.data)
-                self._graph = self._graph._replace(data=data)
-        return self._graph
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """The name of the graph, which decides on the evaluator."""
-        return self.graph.info.name
+        if self.normalize_features:
+            data = NormalizeFeatures(['x'])(graph.data)
+            graph = graph._replace(data=data)
+        return graph
 
     @property
     def task_type(self) -> str:  # type: ignore[override]
@@ -196,12 +118,6 @@ class NodeDataModule(TaskDataModule):
         return self.graph.data.num_features
 
     @property
-    def router_columns(self) -> int:
-        """The number of columns that routers see beside the features."""
-        columns = self.router_input
-        return 0 if columns is None else columns.num_columns
-
-    @property
     def num_tasks(self) -> int:  # type: ignore[override]
         """The number of labels of a node."""
         y = self.graph.data.y
@@ -225,9 +141,7 @@ class NodeDataModule(TaskDataModule):
             split: data[mask].nonzero().view(-1)
             for split, mask in _MASKS.items()
         }
-        if self.router_input is not None:
-            data = self.router_input(data)
-            self._graph = self.graph._replace(data=data)
+        data = self.add_router_input()
         everything = {**self.splits, 'all': torch.arange(data.num_nodes)}
         self.loaders = NodeLoaders(
             data, everything, self.two_hop, self.batches
@@ -240,7 +154,7 @@ class NodeDataModule(TaskDataModule):
             )
         if self.full_evaluation:
             self._graph_as_whole = WholeGraph(
-                Data(**{key: data[key] for key in _KEYS if key in data}),
+                Data(**{key: data[key] for key in STEP_KEYS if key in data}),
                 self.two_hop,
                 for_training=self.batches.kind == 'full',
             )

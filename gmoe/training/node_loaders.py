@@ -49,14 +49,7 @@ class NodeLoaders:
     @cached_property
     def parts(self) -> NodeParts:
         """The graph, cut into parts when they are needed first."""
-        data, count = self.data, self.settings.num_parts
-        part = partition_nodes(data.edge_index, data.num_nodes, count)
-        share = share_between(data.edge_index, part)
-        rank_zero_info(
-            f'Cut the graph into {count} parts; {share:.0%} of its edges lead '
-            'from one to another'
-        )
-        return NodeParts(data, part)
+        return cut_into_parts(self.data, self.settings.num_parts)
 
     def train(self, trainer: Any) -> DataLoader:
         """The batches of training, each training node once.
@@ -141,6 +134,26 @@ class NodeLoaders:
             f'{shown_bytes(size)} of {shown_bytes(memory)}'
         )
         return fits
+
+
+def cut_into_parts(data: Data, count: int) -> NodeParts:
+    """Cuts a graph into parts, and says how many edges lead from one to
+    another.
+
+    Args:
+        data: The graph.
+        count: The number of parts.
+
+    Raises:
+        ValueError: If it has fewer nodes.
+    """
+    part = partition_nodes(data.edge_index, data.num_nodes, count)
+    share = share_between(data.edge_index, part)
+    rank_zero_info(
+        f'Cut the graph into {count} parts; {share:.0%} of its edges lead '
+        'from one to another'
+    )
+    return NodeParts(data, part)
 
 
 def evaluation_bytes(

@@ -3,26 +3,13 @@
 python -m tests.training.node_ddp_worker FOLDER RANK WORLD_SIZE
 """
 
-import json
 import sys
-from datetime import timedelta
 from pathlib import Path
 
-import torch
-import torch.distributed as dist
-from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch import seed_everything
 
 from gmoe.training import NodeDataModule, NodePredictor
-
-
-class Seen(Callback):
-    """The nodes of each training step."""
-
-    def __init__(self) -> None:
-        self.steps: list[list[int]] = []
-
-    def on_train_batch_start(self, trainer, module, batch, number) -> None:
-        self.steps.append(batch.graph_id.tolist())
+from tests.training import ddp_pair
 
 
 def make_data(folder: Path) -> NodeDataModule:
@@ -55,44 +42,7 @@ def make_model(data: NodeDataModule) -> NodePredictor:
     )
 
 
-def make_trainer(**kwargs) -> Trainer:
-    return Trainer(
-        max_epochs=1,
-        accelerator='cpu',
-        precision='64-true',
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **kwargs,
-    )
-
-
-def main(folder: Path, rank: int, world_size: int) -> None:
-    """Trains for an epoch, with a validation at its end."""
-    dist.init_process_group(
-        'gloo',
-        init_method=f'file://{folder}/rendezvous',
-        rank=rank,
-        world_size=world_size,
-        timeout=timedelta(seconds=60),
-    )
-    data, seen = make_data(folder), Seen()
-    trainer = make_trainer(
-        strategy='ddp', devices=world_size, callbacks=[seen]
-    )
-    model = make_model(data)
-    trainer.fit(model, datamodule=data)
-    torch.save(model.state_dict(), folder / f'weights{rank}.pt')
-    scores = {k: float(v) for k, v in trainer.callback_metrics.items()}
-    out = {'steps': seen.steps, 'scores': scores}
-    (folder / f'seen{rank}.json').write_text(json.dumps(out))
-    # Gloo's thread may need the lock of Python to forget the last message,
-    # which the end of the group holds while it waits for that thread.
-    dist.barrier()
-    dist.destroy_process_group()
-
-
 if __name__ == '__main__':
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    ddp_pair.train(
+        Path(sys.argv[1]), *map(int, sys.argv[2:]), make_data, make_model
+    )

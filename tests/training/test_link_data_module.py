@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 
-from gmoe.training import LinkDataModule
+from gmoe.training import LinkDataModule, LinkPredictor
 from tests.datasets.links import small
+from tests.training import tiny
 
 
 @pytest.fixture
@@ -61,6 +63,59 @@ def test_steps(path):
             assert batch.edge_index.size(1) == 36
             assert batch.num_nodes == 12
             assert batch.edge_index_2hop is steps['test'][0].edge_index_2hop
+
+
+def test_mini_batches(path):
+    """In a run: training sees parts, evaluation the whole graph; routers see
+    more than features in both."""
+    data = LinkDataModule(
+        path,
+        batch='parts',
+        num_parts=3,
+        two_hop='exact',
+        router_input=['degree', 'clustering'],
+    )
+    seen = Seen()
+    trainer = tiny.make_trainer(max_epochs=2, callbacks=[seen])
+    model = LinkPredictor(
+        num_nodes=data.num_nodes,
+        router_columns=data.router_columns,
+        hidden_channels=8,
+        num_experts=4,
+        num_experts_1hop=2,
+        top_k=2,
+        norm='layer_norm',
+    )
+    start = model.gnn.embedding.weight.detach().clone()
+    trainer.fit(model, datamodule=data)
+    assert len(seen.steps) == 6
+    for batch in seen.steps:
+        assert batch.num_nodes < 12
+        whole = data.graph.data.router_input[batch.node]
+        assert torch.equal(batch.router_input, whole)
+    assert not torch.equal(model.gnn.embedding.weight, start)
+    (batch,) = batches(data, data.val_dataloader())
+    assert batch.edge_index.size(1) == 36
+    with torch.no_grad():
+        out, _ = model.eval()(batch)
+        part, _ = model(seen.steps[0])
+    assert out.shape == (6, 1)
+    assert part.shape == (seen.steps[0].y.numel(), 1)
+    score = model.to_prediction(out).view(-1)
+    right = (score[:3, None] > score[3:]).double().mean()
+    assert float(trainer.callback_metrics['val/rocauc']) == pytest.approx(
+        float(right)
+    )
+
+
+class Seen(Callback):
+    """The batches of training."""
+
+    def __init__(self):
+        self.steps = []
+
+    def on_train_batch_start(self, trainer, module, batch, number):
+        self.steps.append(batch)
 
 
 def test_numbers_are_those_of_the_pairs(path):
@@ -120,6 +175,8 @@ def test_pairs_of_ones_own(path, tmp_path):
         ({'metric': 'accuracy'}, "'metric' must be one of"),
         ({'max_hop2_pairs': 0}, "'max_hop2_pairs' must be"),
         ({'two_hop': 'near'}, "'two_hop' must be"),
+        ({'batch': 'some'}, "'batch' must be one of"),
+        ({'router_input': ['rank']}, "'router_input' must be one of"),
     ],
 )
 def test_refused(kwargs, message, path):

@@ -14,7 +14,6 @@ from gmoe.training.node_batches import (
     NodeSteps,
     PartBatches,
     PartSampler,
-    mixed_seed,
     neighbor_loader,
     step_loader,
 )
@@ -199,7 +198,3 @@ def test_what_draws_neighbors_is_missing(monkeypatch):
 def test_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         BatchSettings(**settings)
-
-
-def test_mixed_seed():
-    assert mixed_seed(1, 2) == mixed_seed(1, 2) != mixed_seed(2, 1)

@@ -1,17 +1,18 @@
 """Two processes that train on parts of their own do what one does on both."""
 
-import json
-
 import pytest
 import torch
 from torch_geometric.data import Data
 
-from tests import processes
 from tests.datasets.nodes import small
 from tests.training import node_ddp_worker
-
-WORLD_SIZE = 2
-TIMEOUT = 240
+from tests.training.ddp_pair import (
+    WORLD_SIZE,
+    make_trainer,
+    run,
+    seen,
+    weights,
+)
 
 
 @pytest.fixture(scope='module')
@@ -19,33 +20,8 @@ def folder(tmp_path_factory):
     """What two processes leave."""
     folder = tmp_path_factory.mktemp('node_ddp')
     torch.save(small.make_graph(), folder / 'mine.pt')
-    running = [
-        processes.start(
-            folder,
-            'tests.training.node_ddp_worker',
-            *(folder, rank, WORLD_SIZE),
-            stdout=f'output{rank}',
-            stderr=f'output{rank}',
-            variables={'LOCAL_RANK': str(rank), 'PL_GLOBAL_SEED': '3'},
-        )
-        for rank in range(WORLD_SIZE)
-    ]
-    try:
-        codes = [process.wait(TIMEOUT) for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    texts = [(folder / f'output{i}').read_text() for i in range(WORLD_SIZE)]
-    assert codes == [0] * WORLD_SIZE, '\n'.join(texts)[-10_000:]
+    run(folder, 'tests.training.node_ddp_worker')
     return folder
-
-
-def seen(folder, rank):
-    return json.loads((folder / f'seen{rank}.json').read_text())
-
-
-def weights(folder, rank):
-    return torch.load(folder / f'weights{rank}.pt', weights_only=True)
 
 
 def joint(first: Data, second: Data) -> Data:
@@ -107,7 +83,7 @@ def test_validation_scores_each_node_once(folder):
     data = node_ddp_worker.make_data(folder)
     model = node_ddp_worker.make_model(data)
     model.load_state_dict(weights(folder, 0))
-    trainer = node_ddp_worker.make_trainer()
+    trainer = make_trainer()
     trainer.validate(model, datamodule=data, verbose=False)
     expected = trainer.callback_metrics
     for rank in range(WORLD_SIZE):

@@ -19,7 +19,7 @@ class NodeParts:
     takes time for their own edges only.
 
     Args:
-        data: The graph, with :obj:`x` and :obj:`edge_index`, and
+        data: The graph, with :obj:`edge_index`, and with :obj:`x` and
             :obj:`edge_weight` if it has some.
         part: The part of each node, of shape ``[num_nodes]``.
     """
@@ -48,7 +48,7 @@ class NodeParts:
             parts: Their numbers.
 
         Returns:
-            :obj:`x`, :obj:`edge_index` and :obj:`edge_weight` of the parts,
+            :obj:`edge_index`, :obj:`x` and :obj:`edge_weight` of the parts,
             and :obj:`node`, the number of each node in the whole graph.
         """
         node = self._node[_ranges(self._first_node, parts)]
@@ -57,9 +57,9 @@ class NodeParts:
         place[node] = torch.arange(len(node))
         ends = place[self._ends[:, edges]]
         is_inside = ends[0] >= 0
-        out = Data(
-            x=self.data.x[node], edge_index=ends[:, is_inside], node=node
-        )
+        out = Data(edge_index=ends[:, is_inside], node=node)
+        if 'x' in self.data:
+            out.x = self.data.x[node]
         if 'edge_weight' in self.data:
             number = self._edge[edges[is_inside]]
             out.edge_weight = self.data.edge_weight[number]

@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
+from gmoe import ops
 from gmoe.common.arguments import check_choice, check_integer
 from gmoe.nn.models.link_head import LINK_HEADS, LinkHead
 from gmoe.nn.models.node_gnn import NodeGNN
@@ -33,12 +34,15 @@ class LinkGNN(Pretrained):
         dropout: Dropout probability of the encoder and the head.
         head: :obj:`"mlp"` or :obj:`"dot"`, as :class:`LinkHead` has them.
         num_head_layers: Number of layers of :obj:`"mlp"`.
+        router_columns: Number of columns of :obj:`router_input`, which
+            routers see beside the hidden features.
         **kwargs: More arguments of :class:`NodeGNN`.
 
     Shapes:
         - **input:** node features :math:`(N, F)` or :obj:`None`, edge indices
           :math:`(2, E)`, pairs of nodes :math:`(2, P)`, hop-2 edge indices
-          :math:`(2, E_2)`
+          :math:`(2, E_2)`, router input :math:`(N, C_r)`, node numbers
+          :math:`(N)`
         - **output:** logits :math:`(P)`, or ``(out, routings)`` with the
           :class:`~gmoe.routing.Routing` of each mixture layer if
           :obj:`return_routing`
@@ -61,6 +65,7 @@ class LinkGNN(Pretrained):
         dropout: float = 0.2,
         head: str = 'mlp',
         num_head_layers: int = 2,
+        router_columns: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__()
@@ -80,13 +85,14 @@ class LinkGNN(Pretrained):
             num_layers=num_layers,
             dropout=dropout,
             ends='conv',
-            router_columns=0,
+            router_columns=router_columns,
             **kwargs,
         )
         self.head = LinkHead(hidden_channels, head, num_head_layers, dropout)
         self.num_experts = self.encoder.num_experts
         self.num_experts_1hop = self.encoder.num_experts_1hop
         self.moe_layers = self.encoder.moe_layers
+        self.router_columns = router_columns
 
     @property
     def num_hops(self) -> int:
@@ -107,6 +113,8 @@ class LinkGNN(Pretrained):
         edge_index: Tensor | Neighborhood,
         pairs: Tensor,
         edge_index_2hop: Tensor | Neighborhood | None = None,
+        router_input: Tensor | None = None,
+        node: Tensor | None = None,
         *,
         return_routing: Literal[False] = False,
     ) -> Tensor: ...
@@ -118,6 +126,8 @@ class LinkGNN(Pretrained):
         edge_index: Tensor | Neighborhood,
         pairs: Tensor,
         edge_index_2hop: Tensor | Neighborhood | None = None,
+        router_input: Tensor | None = None,
+        node: Tensor | None = None,
         *,
         return_routing: Literal[True],
     ) -> tuple[Tensor, list[Routing]]: ...
@@ -128,6 +138,8 @@ class LinkGNN(Pretrained):
         edge_index: Tensor | Neighborhood,
         pairs: Tensor,
         edge_index_2hop: Tensor | Neighborhood | None = None,
+        router_input: Tensor | None = None,
+        node: Tensor | None = None,
         *,
         return_routing: bool = False,
     ) -> Tensor | tuple[Tensor, list[Routing]]:
@@ -139,6 +151,11 @@ class LinkGNN(Pretrained):
             pairs: The two nodes of each pair.
             edge_index_2hop: Hop-2 edges, needed where there are hop-2
                 experts.
+            router_input: More columns for the routers (see
+                :class:`gmoe.transforms.RouterInput`), as many as
+                :obj:`router_columns`.
+            node: The number of each node, where they have learned features
+                and are not all. (default: all, in order)
             return_routing: Whether to return the routings too.
 
         Raises:
@@ -147,17 +164,19 @@ class LinkGNN(Pretrained):
                 not.
         """
         h, routings = self.encoder(
-            self._features(x),
+            self._features(x, node),
             edge_index,
             edge_index_2hop,
+            router_input=router_input,
             return_routing=True,
         )
         out = self.head(h, pairs)
         return (out, routings) if return_routing else out
 
-    def _features(self, x: Tensor | None) -> Tensor:
+    def _features(self, x: Tensor | None, node: Tensor | None) -> Tensor:
         if self.embedding is not None and x is None:
-            return self.embedding.weight
+            weight = self.embedding.weight
+            return weight if node is None else ops.gather_rows(weight, node)
         if self.embedding is None and x is not None:
             return x
         rule = (

@@ -111,6 +111,23 @@ def test_learns_pairs(head, kwargs):
     assert loss.item() < 0.2  # Guessing gives 0.69.
 
 
+def test_nodes_in_another_order():
+    """Whose vectors are found by their numbers, and columns by places."""
+    model = make(router_columns=2, **MIXTURE).eval()
+    for parameter in model.encoder.parameters():  # Routers start at zero.
+        nn.init.normal_(parameter, std=0.5)
+    _, ends, far = make_inputs()
+    columns = torch.randn(NUM_NODES, 2)
+    node = torch.randperm(NUM_NODES)
+    place = node.argsort()
+    out = model(None, ends, PAIRS, far, columns)
+    moved = place[ends], place[PAIRS], place[far], columns[node]
+    torch.testing.assert_close(model(None, *moved, node), out)
+    assert not torch.allclose(model(None, ends, PAIRS, far, -columns), out)
+    with pytest.raises(ValueError, match="'router_input' must have 2 col"):
+        model(None, ends, PAIRS, far)
+
+
 def test_refused():
     x, ends, _ = make_inputs()
     with pytest.raises(ValueError, match="'num_nodes' must be an integer"):
