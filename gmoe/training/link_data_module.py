@@ -83,6 +83,7 @@ class LinkDataModule(OneGraphDataModule):
             predict_split=predict_split,
             **kwargs,
         )
+        self.batch_size = batch_size
         self.pairs = pairs
         #: The numbers of the pairs of each part, links first.
         self.splits: dict[str, Tensor] = {}
@@ -140,7 +141,7 @@ class LinkDataModule(OneGraphDataModule):
             if batches.kind == 'neighbors':
                 near = NearPairs(data, batches, on_graph)
             sampler = LinkBatches(
-                links.size(1), batches.batch_size, shuffle_seed(), *self.rank
+                links.size(1), self.batch_size, shuffle_seed(), *self.rank
             )
             steps = LinkSteps(links, NonEdges(links, self.num_nodes), near)
         go_on(sampler, self.trainer)
