@@ -63,14 +63,10 @@ Tensor of(const Tensor& x, int64_t expert) {
   return torch::stable::select(x, 0, expert);
 }
 
-void multiply_to(
-    const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias) {
-  Product(a, b, &bias).copy_to(out);
-}
-
-// out = a^T @ b, by way of the transpose of the narrower one.
+// out = a^T @ b, by way of the transpose of the narrower one where oneDNN
+// needs one.
 void transposed_product(const Tensor& out, const Tensor& a, const Tensor& b) {
-  if (a.size(1) <= b.size(1)) {
+  if (!prefers_onednn(a) || a.size(1) <= b.size(1)) {
     Factor(a).multiply_transposed(out, b);
     return;
   }
@@ -149,7 +145,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> expert_mlp(
       }
       const Tensor z = rows(activated, 0, size);
       const Tensor h = save ? rows(hidden, first, last) : z;
-      multiply_to(h, rows(x, first, last), of(weight1, o), of(bias1, o));
+      const Tensor added1 = of(bias1, o), added2 = of(bias2, o);
+      multiply(h, rows(x, first, last), of(weight1, o), &added1);
       const T* from = h.template const_data_ptr<T>();
       if (training && size > 1) { // One row has no variance.
         mean_and_variance(
@@ -158,8 +155,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> expert_mlp(
       }
       const auto affine = in.template affine<T>(o, mean, var, eps);
       activate(affine, from, size, H, z.template mutable_data_ptr<T>());
-      multiply_to(
-          rows(out, first, last), z, of(weight2, o), of(bias2, o));
+      multiply(rows(out, first, last), z, of(weight2, o), &added2);
     }
   });
   return {out, hidden, mean, var};
@@ -198,12 +194,11 @@ expert_mlp_backward(
   const int64_t n = in.num_experts(), H = in.hidden(), most = in.most_rows();
   const int64_t D = weight2.size(2);
   Tensor grad_x = torch::stable::empty_like(x);
-  Tensor grad_weight1 = torch::stable::new_zeros(
-      weight1, {n, weight1.size(1), H});
+  Tensor grad_weight1 = torch::stable::empty_like(weight1);
   Tensor grad_bias1 = torch::stable::new_zeros(weight1, {n, H});
   Tensor grad_gamma = torch::stable::new_zeros(gamma, {n, H});
   Tensor grad_beta = torch::stable::new_zeros(gamma, {n, H});
-  Tensor grad_weight2 = torch::stable::new_zeros(weight2, {n, H, D});
+  Tensor grad_weight2 = torch::stable::empty_like(weight2);
   Tensor grad_bias2 = torch::stable::new_zeros(weight2, {n, D});
   const Tensor buffer = torch::stable::new_empty(x, {most, H});
   const Tensor again =
@@ -213,7 +208,9 @@ expert_mlp_backward(
     for (int64_t o = 0; o < n; ++o) {
       const int64_t first = in.first(o), last = in.first(o + 1);
       const int64_t size = last - first;
-      if (size == 0) {
+      if (size == 0) { // The products write the others' gradients.
+        fill_with_zeros<T>(grad_weight1, o);
+        fill_with_zeros<T>(grad_weight2, o);
         continue;
       }
       const Tensor g = rows(grad, first, last);
@@ -222,8 +219,8 @@ expert_mlp_backward(
       const Tensor h_rows =
           saved ? rows(hidden, first, last) : rows(again, 0, size);
       if (!saved) {
-        multiply_to(
-            h_rows, rows(x, first, last), of(weight1, o), of(bias1, o));
+        const Tensor added = of(bias1, o);
+        multiply(h_rows, rows(x, first, last), of(weight1, o), &added);
       }
       const T* h = h_rows.template const_data_ptr<T>();
       const auto affine = in.template affine<T>(o, mean, var, eps);
@@ -253,8 +250,7 @@ expert_mlp_backward(
         }
       }
       transposed_product(of(grad_weight1, o), rows(x, first, last), z);
-      Product(z, transposed(of(weight1, o)))
-          .copy_to(rows(grad_x, first, last));
+      multiply(rows(grad_x, first, last), z, transposed(of(weight1, o)));
     }
   });
   return {

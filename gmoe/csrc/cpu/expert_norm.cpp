@@ -2,11 +2,8 @@
 // weighted sum at each node, for which normalised rows are never written.
 #include "../expert_norm.h"
 
-#include <type_traits>
-
 #include <torch/csrc/stable/library.h>
 
-#include "blocks.h"
 #include "inputs.h"
 #include "message.h"
 #include "norm.h"
@@ -109,20 +106,11 @@ class ExpertNorm {
   void grad_weight(const Incoming& incoming, A* out) const {
     const int64_t D = channels_;
     for_each_part([&](int64_t o, int64_t begin, int64_t end) {
-      std::vector<A> normalised(D);
+      const Affine<T>& affine = affine_[o];
       for (int64_t s = begin; s < end; ++s) {
-        std::fill(normalised.begin(), normalised.end(), A(0));
-        add_affine(o, s, A(1), normalised.data());
-        const T* grad = incoming.row(s, D);
-        A sum = 0;
-        if constexpr (std::is_same_v<T, A>) {
-          sum = blocks<T>().dot(normalised.data(), grad, D);
-        } else {
-          for (int64_t d = 0; d < D; ++d) {
-            sum += normalised[d] * static_cast<A>(grad[d]);
-          }
-        }
-        out[s] = sum;
+        out[s] = norm_loops<T>().dot_affine(
+            row(s), incoming.row(s, D), affine.scale.data(),
+            affine.shift.data(), D);
       }
     });
   }

@@ -45,12 +45,6 @@ struct GcnInputs {
   }
 };
 
-// Rounded up, for the library of matrix products.
-inline int64_t round_up(int64_t rows) {
-  const int64_t round = round_of(rows);
-  return (rows + round - 1) / round * round;
-}
-
 // Experts that are worked on at once: one, with the rows that it needs, or
 // several, each with all rows, interleaved: row j * size + o - first.
 struct Group {
@@ -72,7 +66,7 @@ class Experts {
     for (int64_t o = 0; o < op_.num_experts; ++o) {
       most = std::max(most, needed_.count(o));
     }
-    gathered_ = torch::stable::new_empty(in.x, {round_up(most), in.x.size(1)});
+    gathered_ = torch::stable::new_empty(in.x, {padded(in.x, most), in.x.size(1)});
   }
 
   const std::vector<int64_t>& message() const {
@@ -110,8 +104,11 @@ class Experts {
     }
     Tensor grad_x =
         torch::stable::new_zeros(in_.x, {in_.x.size(0), in_.x.size(1)});
-    Tensor zero = grad_weight;
-    torch::stable::zero_(zero);
+    for (int64_t o = 0; o < op_.num_experts; ++o) {
+      if (expert_[o] == expert_[o + 1]) { // The products write the others'.
+        fill_with_zeros<T>(grad_weight, o);
+      }
+    }
     for (const Group& group : groups()) {
       const Tensor rows = grad_rows(saved, edges, group);
       add_grad_weight(group, rows, grad_weight);
@@ -176,14 +173,15 @@ class Experts {
     }
   }
 
-  // The needed nodes' features, and zeros up to a round number of rows.
+  // The needed nodes' features, and zeros in rows that only pad them.
   Tensor gather_input(int64_t o) {
     const int64_t channels = in_.x.size(1), size = needed_.count(o);
     T* to = gathered_.template mutable_data_ptr<T>();
     gather(
         in_.x.template const_data_ptr<T>(), needed_.node[o], channels, to);
-    std::fill(to + size * channels, to + round_up(size) * channels, T(0));
-    return rows(gathered_, 0, round_up(size));
+    const int64_t all = padded(in_.x, size);
+    std::fill(to + size * channels, to + all * channels, T(0));
+    return rows(gathered_, 0, all);
   }
 
   Tensor grad_rows(
@@ -197,9 +195,9 @@ class Experts {
     const int64_t D = op_.channels;
     const int64_t size = group.all ? op_.num_nodes * group.size
                                    : needed_.count(group.first);
-    const int64_t padded = group.all ? size : round_up(size);
+    const int64_t all = group.all ? size : padded(in_.x, size);
     const Tensor rows = torch::stable::new_empty(
-        in_.x, {padded / group.size, group.size * D});
+        in_.x, {all / group.size, group.size * D});
     T* out = rows.mutable_data_ptr<T>();
     auto build = [&](int64_t r, std::vector<Masked<T>>& terms) {
       const int64_t j =
@@ -216,7 +214,7 @@ class Experts {
         0, size, grain(4 * D), [&](int64_t begin, int64_t end) {
           pipeline<Masked<T>>(begin, end, build, run);
         });
-    std::fill(out + size * D, out + padded * D, T(0));
+    std::fill(out + size * D, out + all * D, T(0));
     return rows;
   }
 

@@ -38,8 +38,9 @@ struct OnCpu {
       if (bias.has_value()) {
         added = of(*bias, g);
       }
-      Product(rows(x, begin, end), of(weight, g), added ? &*added : nullptr)
-          .copy_to(rows(out, begin, end));
+      multiply(
+          rows(out, begin, end), rows(x, begin, end), of(weight, g),
+          added ? &*added : nullptr);
     });
     const int64_t used = ptr.const_data_ptr<int64_t>()[ptr.numel() - 1];
     Tensor unused = rows(out, used, x.size(0));

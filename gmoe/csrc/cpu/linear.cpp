@@ -70,6 +70,16 @@ Tensor linear(const Tensor& a, const Tensor& b, const Tensor* bias) {
   return Tensor(out);
 }
 
+// out = a @ b + bias, by the library of torch.mm.
+void multiply_plainly(
+    const Tensor& out, const Tensor& a, const Tensor& b, const Tensor* bias) {
+  STABLE_TORCH_ERROR_CODE_CHECK(
+      bias == nullptr
+          ? aoti_torch_cpu_mm_out(out.get(), a.get(), b.get())
+          : aoti_torch_cpu_addmm_out(
+                out.get(), bias->get(), a.get(), b.get(), 1, 1));
+}
+
 void add_multiplied(const Tensor& out, const Tensor& a, const Tensor& b) {
   STABLE_TORCH_ERROR_CODE_CHECK(
       aoti_torch_cpu_addmm_out(out.get(), out.get(), a.get(), b.get(), 1, 1));
@@ -103,15 +113,18 @@ bool prefers_onednn(const Tensor& x) {
   return preferred && x.scalar_type() == ScalarType::Float;
 }
 
-void multiply(const Tensor& out, const Tensor& a, const Tensor& b) {
-  STABLE_TORCH_ERROR_CODE_CHECK(
-      aoti_torch_cpu_mm_out(out.get(), a.get(), b.get()));
+int64_t padded(const Tensor& x, int64_t rows) {
+  const int64_t round = prefers_onednn(x) ? round_of(rows) : 1;
+  return (rows + round - 1) / round * round;
 }
 
 void multiply(
-    const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias) {
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_cpu_addmm_out(
-      out.get(), bias.get(), a.get(), b.get(), 1, 1));
+    const Tensor& out, const Tensor& a, const Tensor& b, const Tensor* bias) {
+  if (prefers_onednn(a)) {
+    Product(a, b, bias).copy_to(out);
+  } else {
+    multiply_plainly(out, a, b, bias);
+  }
 }
 
 Tensor product(const Tensor& a, const Tensor& b) {
@@ -119,7 +132,7 @@ Tensor product(const Tensor& a, const Tensor& b) {
     return linear(a, b, nullptr);
   }
   Tensor out = torch::stable::new_empty(a, {a.size(0), b.size(1)});
-  multiply(out, a, b);
+  multiply_plainly(out, a, b, nullptr);
   return out;
 }
 
@@ -153,12 +166,7 @@ Product::Product(const Tensor& a, const Tensor& b, const Tensor* bias)
   }
   if (split_ < size) {
     rest_ = torch::stable::new_empty(a, {size - split_, channels_});
-    const Tensor last = rows(a, split_, size);
-    if (bias == nullptr) {
-      multiply(rest_, last, b);
-    } else {
-      multiply(rest_, last, b, *bias);
-    }
+    multiply_plainly(rest_, rows(a, split_, size), b, bias);
   }
 }
 
@@ -189,7 +197,7 @@ void Factor::multiply_transposed(const Tensor& out, const Tensor& b) {
   const int64_t size = a_.size(0);
   const int64_t split = prefers_onednn(a_) ? round_down(size) : 0;
   if (split == 0) {
-    multiply(out, transposed(a_), b);
+    multiply_plainly(out, transposed(a_), b, nullptr);
     return;
   }
   if (!ready_) {

@@ -7,6 +7,7 @@
 // GMOE_ONEDNN=1 or 0 overrides the choice.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <torch/csrc/stable/tensor.h>
@@ -15,12 +16,10 @@ namespace gmoe::cpu {
 
 using torch::stable::Tensor;
 
-// out = a @ b
-void multiply(const Tensor& out, const Tensor& a, const Tensor& b);
-
-// out = a @ b + bias
+// out = a @ b, plus a bias if there is one; out is contiguous.
 void multiply(
-    const Tensor& out, const Tensor& a, const Tensor& b, const Tensor& bias);
+    const Tensor& out, const Tensor& a, const Tensor& b,
+    const Tensor* bias = nullptr);
 
 // a @ b in a new tensor, plus what is to be added, which may be overwritten.
 Tensor product(const Tensor& a, const Tensor& b);
@@ -32,6 +31,16 @@ bool prefers_onednn(const Tensor& x);
 // oneDNN prepares a kernel for every new shape: it is best given numbers of
 // rows that are multiples of this.
 inline int64_t round_of(int64_t rows) { return rows < 1024 ? 16 : 64; }
+
+// So many rows, or more where that suits the library for the rows of x.
+int64_t padded(const Tensor& x, int64_t rows);
+
+// The gradient of an expert's weight without rows; x is contiguous.
+template <typename T>
+void fill_with_zeros(const Tensor& x, int64_t expert) {
+  const int64_t size = x.size(1) * x.size(2);
+  std::fill_n(x.mutable_data_ptr<T>() + expert * size, size, T(0));
+}
 
 Tensor rows(const Tensor& x, int64_t begin, int64_t end);
 Tensor transposed(const Tensor& x);
@@ -48,7 +57,7 @@ class Product {
                       : rest_.const_data_ptr<T>() + (r - split_) * channels_;
   }
 
-  // Writes the rows one below the other; out is contiguous.
+  // Writes the rows one below the other.
   void copy_to(const Tensor& out) const;
 
  private:

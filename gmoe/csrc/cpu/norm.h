@@ -29,6 +29,9 @@ struct NormLoops {
   void (*add_affine)(
       A* out, const T* h, A weight, const A* scale, const A* shift,
       int64_t channels);
+  A (*dot_affine)(
+      const T* h, const T* grad, const A* scale, const A* shift,
+      int64_t channels);
   void (*relu_affine)(
       T* out, const T* h, const A* scale, const A* shift, int64_t channels);
   Sums add_sums, add_sums_relu;

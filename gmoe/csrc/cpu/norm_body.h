@@ -36,6 +36,36 @@ void add_affine(
   }
 }
 
+// The scalar product of a gradient and the normalised row, in lanes that do
+// not wait for one another.
+template <typename T>
+acc_t<T> dot_affine(
+    const T* __restrict h, const T* __restrict grad,
+    const acc_t<T>* __restrict scale, const acc_t<T>* __restrict shift,
+    int64_t channels) {
+  using A = acc_t<T>;
+  constexpr int64_t kLanes = 32;
+  A lanes[kLanes] = {};
+  auto add = [&](int64_t lane, int64_t d) {
+    const A y = normalized(static_cast<A>(h[d]), scale[d], shift[d]);
+    lanes[lane] += y * static_cast<A>(grad[d]);
+  };
+  int64_t d = 0;
+  for (; d + kLanes <= channels; d += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      add(lane, d + lane);
+    }
+  }
+  for (int64_t lane = 0; d + lane < channels; ++lane) {
+    add(lane, d + lane);
+  }
+  A total = 0;
+  for (const A lane : lanes) {
+    total += lane;
+  }
+  return total;
+}
+
 template <typename T>
 void relu_affine(
     T* __restrict out, const T* __restrict h,
@@ -115,7 +145,7 @@ void add_rows(
 
 template <typename T>
 NormLoops<T> kernels() {
-  return {&moments<T>,        &add_affine<T>,     &relu_affine<T>,
-          &add_sums<false, T>, &add_sums<true, T>, &apply<false, T>,
-          &apply<true, T>,     &add_rows<T>};
+  return {&moments<T>,         &add_affine<T>,     &dot_affine<T>,
+          &relu_affine<T>,     &add_sums<false, T>, &add_sums<true, T>,
+          &apply<false, T>,    &apply<true, T>,     &add_rows<T>};
 }
