@@ -14,8 +14,10 @@ from gmoe.nn.encoders.embedding import (
     check_dims,
 )
 from gmoe.nn.neighborhood import Neighborhood
+from gmoe.ops.check import sees_values
 
-# Beyond this number of codes, only those that occur get a row.
+# Beyond this number of codes, only those that occur get a row, also where it
+# costs a wait for a GPU to know them.
 _MAX_CODES = 4096
 
 # The largest matrix that tells which embeddings make up which code.
@@ -208,7 +210,7 @@ def _codes(
     for feature, dim in enumerate(dims):
         code = code * dim + attr[:, :, feature]
     codes = list(code.t().contiguous())
-    if num_codes <= _MAX_CODES:
+    if num_codes <= _MAX_CODES and not sees_values(code):
         every = torch.arange(num_codes, device=code.device)
         return codes, [_digits(every, dims)] * num_groups
     used = [code.unique(return_inverse=True) for code in codes]
