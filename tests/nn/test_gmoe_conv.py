@@ -445,18 +445,18 @@ def test_float_edge_features():
         assert all(p.grad is not None for p in conv.parameters())
 
 
-def test_many_edge_codes_equal_few():
-    # Above a limit, tables hold only the codes that occur.
+def test_many_edge_codes_equal_few(monkeypatch):
+    # Tables hold all codes where looking at them would be a wait for a GPU,
+    # below a limit; else only those that occur.
     from gmoe.nn.encoders import edge_encoder
 
     conv = make_conv().eval()
     data = TwoHop()(random_graph(10, 20))
-    out = call(conv, data)
-    limit, edge_encoder._MAX_CODES = edge_encoder._MAX_CODES, 1
-    try:
-        assert torch.allclose(call(conv, data), out, rtol=1e-12)
-    finally:
-        edge_encoder._MAX_CODES = limit
+    few = call(conv, data)
+    monkeypatch.setattr(edge_encoder, 'sees_values', lambda tensor: False)
+    assert torch.allclose(call(conv, data), few, rtol=1e-12)
+    monkeypatch.setattr(edge_encoder, '_MAX_CODES', 1)
+    assert torch.allclose(call(conv, data), few, rtol=1e-12)
 
 
 def test_without_edge_features():

@@ -47,15 +47,23 @@ def slow_terms(encoder, hop):
 @pytest.mark.parametrize('num_hops', [1, 2])
 @pytest.mark.parametrize('num_experts', [1, 3])
 @pytest.mark.parametrize('num_edges', [0, 1, 14])
-@pytest.mark.parametrize('max_codes', [4096, 1])
-def test_loop(num_hops, num_experts, num_edges, max_codes, monkeypatch):
+@pytest.mark.parametrize(
+    ('max_codes', 'sees'), [(4096, True), (4096, False), (1, False)]
+)
+def test_loop(num_hops, num_experts, num_edges, max_codes, sees, monkeypatch):
     monkeypatch.setattr(edge_encoder, '_MAX_CODES', max_codes)
+    monkeypatch.setattr(edge_encoder, 'sees_values', lambda tensor: sees)
     torch.manual_seed(0)
     encoder = CategoricalEdgeEncoder(num_experts, EDGE_DIMS, 5, num_hops)
     encoder = encoder.double()
     hop = make_hop(num_hops, num_edges)
     out, slow = terms(encoder, hop), slow_terms(encoder, hop)
     assert torch.allclose(out, slow, rtol=1e-12)
+    tables, _ = encoder(hop)
+    every = max_codes > 1 and not sees
+    for table, attr in zip(tables, hop.edge_attr.chunk(num_hops, dim=1)):
+        used = len(set(map(tuple, attr.tolist())))
+        assert table.size(1) == (math.prod(EDGE_DIMS) if every else used)
     if num_edges > 0:
         grad, slow_grad = (
             torch.autograd.grad(value.pow(2).sum(), encoder.weight)[0]
