@@ -437,7 +437,8 @@ def test_float_edge_features():
     data.edge_attr = torch.randn(20, 3).double()
     width = data.edge_index_2hop.size(1)
     data.edge_attr_2hop = torch.randn(width, 6).double()
-    for bank in BANKS.values():
+    # Linear messages have categories alone, as their test says.
+    for bank in {*BANKS.values()} - {LinearGCNExperts}:
         conv = GMoEConv(bank(4, 4, 4, 2, edge_dims=3), top_k=2).double()
         out = call(conv, data)
         out.sum().backward()
