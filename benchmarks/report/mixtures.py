@@ -116,8 +116,8 @@ def content(found: Sequence[Case]) -> str:
         [
             f'Of {len(found)} comparisons the mixture is better in '
             f'{counts["better"]}, worse in {counts["worse"]}, and '
-            f'{counts["not decided"]} decide nothing. As many comparisons '
-            'decide something by chance, too: with p-values adjusted for '
+            f'{counts["not decided"]} decide nothing. One in twenty '
+            'decides something by chance alone: with p-values adjusted for '
             'their number (Benjamini and Hochberg, 5 %), '
             f'{kept["better"]} and {kept["worse"]} are left.',
             markdown.table_of(rows),
