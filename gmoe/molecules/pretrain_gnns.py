@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from gmoe.molecules.pretrain_gnns_codes import (
     SELF_LOOP,
 )
 from gmoe.nn import ATOM_FEATURE_DIMS, BOND_FEATURE_DIMS, GNN
+from gmoe.training.checkpoint import archive_damage
 
 #: More than any of these networks has.
 _MOST_BYTES = 1 << 28
 
 CODES = ('ogb', FEATURIZATION)
+_REAL = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 _LAYER = {
     'linear.weight': ('D', 'D'),
     'linear.bias': ('D',),
@@ -116,13 +119,18 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise _refused(path, f'it has more than {_MOST_BYTES} bytes')
+        # The published files are of a time before archives.
+        problem = archive_damage(path) if zipfile.is_zipfile(path) else None
+        if problem is not None:
+            raise _refused(path, problem)
         state = torch.load(path, 'cpu', weights_only=True)
     except OSError as error:
         raise _refused(path, error.strerror or 'it cannot be read') from error
     except Exception as error:  # Of many kinds, by what is wrong.
         if isinstance(error, ValueError) and str(path) in str(error):
             raise
-        reason = f'it is no file of plain tensors: {one_line(error, 80)}'
+        detail = one_line(error, 80) or type(error).__name__
+        reason = f'it is no file of plain tensors: {detail}'
         raise _refused(path, reason) from error
     is_state = isinstance(state, dict) and all(
         isinstance(key, str) and isinstance(value, Tensor)
@@ -130,7 +138,22 @@ def _read(path: Path) -> dict[str, Tensor]:
     )
     if not is_state:
         raise _refused(path, f'it holds a {type(state).__name__}')
+    for key, value in state.items():
+        if not _is_plain(value):
+            reason = f"its '{one_line(key)}' is no plain tensor of numbers"
+            raise _refused(path, reason)
     return dict(state)
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Whether a tensor is dense, of real numbers, and has one of them in the
+    file for each element: one that repeats them may claim any size."""
+    return (
+        value.layout == torch.strided
+        and value.device.type == 'cpu'
+        and value.dtype in (*_REAL, torch.int64)
+        and value.nbytes <= value.untyped_storage().nbytes()
+    )
 
 
 def _checked(state: dict[str, Tensor], path: Path) -> tuple[int, int]:
@@ -161,6 +184,8 @@ def _checked(state: dict[str, Tensor], path: Path) -> tuple[int, int]:
             raise _refused(path, reason)
         if not state[key].isfinite().all():
             raise _refused(path, f"its '{key}' is not finite")
+        if key.endswith('running_var') and state[key].lt(0).any():
+            raise _refused(path, f"its '{key}' is negative")
     return len(layers), channels
 
 

@@ -38,7 +38,7 @@ def read_checkpoint(path: str | Path, resume: bool = False) -> dict[str, Any]:
         ValueError: If the file is not a checkpoint of ``gmoe fit``, or is
             damaged.
     """
-    problem = _damage(path)
+    problem = archive_damage(path)
     if problem is None:
         try:
             checkpoint = torch.load(path, 'cpu', weights_only=True)
@@ -55,7 +55,13 @@ def read_checkpoint(path: str | Path, resume: bool = False) -> dict[str, Any]:
     return checkpoint
 
 
-def _damage(path: str | Path) -> str | None:
+def archive_damage(path: str | Path) -> str | None:
+    """What is wrong with an archive of PyTorch, if something is, before it is
+    read: a compressed part, say, may take any memory.
+
+    Args:
+        path: The file.
+    """
     try:
         size = os.path.getsize(path)
         if size == 0:

@@ -3,6 +3,7 @@ the names in their files."""
 
 import math
 import pickle
+import zipfile
 
 import pytest
 import torch
@@ -185,6 +186,10 @@ def without(state, key):
             {**made(), 'gnns.0.linear.bias': torch.full((4,), math.nan)},
             "its 'gnns.0.linear.bias' is not finite",
         ),
+        (
+            {**made(), 'batch_norms.1.running_var': -torch.ones(4)},
+            "its 'batch_norms.1.running_var' is negative",
+        ),
         ({'gnns.0.mlp.0.weight': torch.ones(2, 2)}, 'it is of their GIN'),
     ],
 )
@@ -195,10 +200,41 @@ def test_refused_files(content, reason, tmp_path):
         load_pretrain_gnns(path)
 
 
+@pytest.mark.parametrize(
+    'value',
+    [
+        torch.eye(4).to_sparse(),
+        torch.empty(4, 4, device='meta'),
+        torch.eye(4).to(torch.complex64),
+        torch.eye(4).to(torch.float8_e4m3fn),
+        torch.zeros(1).expand(10**7, 10**6),  # Of four bytes in the file.
+    ],
+    ids=['sparse', 'meta', 'complex', 'eight bits', 'repeated'],
+)
+def test_tensors_that_are_not_plain(value, tmp_path):
+    path = tmp_path / 'other.pth'
+    torch.save({**made(), 'gnns.0.linear.weight': value}, path)
+    with pytest.raises(ValueError, match="linear.weight' is no plain tensor"):
+        load_pretrain_gnns(path)
+
+
+def test_compressed_file(path):
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    with pytest.raises(ValueError, match='its parts are compressed'):
+        load_pretrain_gnns(path)
+
+
 def test_no_file_of_tensors(tmp_path):
     with pytest.raises(ValueError, match='No such file'):
         load_pretrain_gnns(tmp_path / 'missing.pth')
     path = tmp_path / 'plain.pth'
     path.write_bytes(pickle.dumps(Code(), protocol=2))
     with pytest.raises(ValueError, match='no file of plain tensors'):
+        load_pretrain_gnns(path)
+    path.write_bytes(b'')
+    with pytest.raises(ValueError, match='no file of plain tensors: EOFErr'):
         load_pretrain_gnns(path)
