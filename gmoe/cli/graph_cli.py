@@ -21,7 +21,11 @@ from lightning.pytorch.plugins import CheckpointIO
 
 from gmoe.cli.data_settings import DataSettings, OtherDataError
 from gmoe.cli.finish import finish_fit
-from gmoe.cli.initial import InitialNetwork, add_initial_arguments
+from gmoe.cli.initial import (
+    InitialNetwork,
+    add_initial_arguments,
+    without_decided,
+)
 from gmoe.cli.packaged import expanded
 from gmoe.cli.parser import Parser
 from gmoe.cli.settings import check_files, check_kinds, expand_home, run_of
@@ -164,6 +168,9 @@ class GMoECLI(LightningCLI):
             self.checkpoint['hyper_parameters'], path
         )
         model = trained_model(self.checkpoint, config.model, path)
+        if is_fit and config.init_from is not None:
+            arguments = given['model'].get('init_args', {})
+            given['model']['init_args'] = without_decided(arguments)
         check_given(given['model'], plain(model), 'model', path)
         config.model = model
         settings = run_settings(self.checkpoint) if is_fit else {}

@@ -30,6 +30,22 @@ _LAYERS = (
 )
 
 
+#: What a mixture has to have so that the first outputs are those of the
+#: network.
+_MIXTURE = ('num_experts_1hop', 'combine', 'num_shared_experts')
+
+
+def without_decided(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a model without those that the network that it began with
+    has decided on, whatever else was said.
+
+    Args:
+        settings: The settings by their names.
+    """
+    decided = (*_LAYERS, *_MIXTURE)
+    return {k: v for k, v in settings.items() if k not in decided}
+
+
 def add_initial_arguments(parser: LightningArgumentParser) -> None:
     """Adds the options of ``fit`` that are about this.
 
@@ -86,12 +102,8 @@ class InitialNetwork:
         model = config.model.init_args
         count = model.get('num_experts', 1)
         hop_1 = self.gnn.num_experts_1hop
-        # As the first outputs are to be those of the network.
-        settings |= {
-            'num_experts_1hop': count if hop_1 else 0,
-            'combine': 'sum',
-            'num_shared_experts': 0,
-        }
+        of_mixture = (count if hop_1 else 0, 'sum', 0)
+        settings |= dict(zip(_MIXTURE, of_mixture, strict=True))
         model.update(Namespace(settings))
 
     def give(self, model: Any) -> None:

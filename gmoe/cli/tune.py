@@ -36,7 +36,7 @@ from gmoe.training.tuning import (
 #: What trials leave out: the test split is for the end.
 _LEFT_OUT = ('data.test_curve', 'data.score_test', 'data.log')
 #: Options of ``fit`` that trials cannot have.
-_NO_TRIALS = ('ensemble', 'ckpt_path')
+_NO_TRIALS = ('ensemble', 'ckpt_path', 'init_from')
 #: Of Lightning.
 _LOGGERS = ('fabric', 'pytorch')
 #: What a search does not choose, as it is the same for all its trials.

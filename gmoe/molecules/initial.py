@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from gmoe.common.model_folder import CONFIG, read_config
@@ -27,7 +28,13 @@ def initial_network(source: str | os.PathLike[str]) -> GNN:
         ValueError: If there is no such network, it is damaged, an ensemble,
             or a mixture already.
     """
-    gnn = _read(Path(source).expanduser())
+    gnn = _read(source)
+    for name, value in gnn.state_dict().items():
+        if not value.isfinite().all():
+            raise ValueError(
+                "'init_from' must be a network whose weights are finite, got "
+                f"{shown(os.fspath(source))} with others in '{name}'"
+            )
     if gnn.num_experts > 1:
         raise ValueError(
             "'init_from' must be a network without mixtures, got "
@@ -36,16 +43,20 @@ def initial_network(source: str | os.PathLike[str]) -> GNN:
     return gnn
 
 
-def _read(path: Path) -> GNN:
+def _read(source: str | os.PathLike[str]) -> GNN:
+    path = Path(source).expanduser()
     if path.suffix == '.pth':
         return load_pretrain_gnns(path)
     is_folder = (path / CONFIG).is_file()
     if is_folder and read_config(path).get('model') == GNN.__name__:
         return GNN.from_pretrained(path)
     try:
-        _, members = load_members(path)
+        _, members = load_members(source)
     except ValueError as error:
-        message = str(error).replace("'model' must", "'init_from' must", 1)
+        # As readers call it that serve other commands, too.
+        message = re.sub(
+            "^'(model|ckpt_path)' must", "'init_from' must", str(error)
+        )
         several = ', a folder of several such (an ensemble)'
         raise ValueError(message.replace(several, '')) from error
     if len(members) > 1:

@@ -105,6 +105,18 @@ def test_experts_are_copies(folder, caplog, tmp_path):
             ]
         )
     assert 'Begins with' not in '\n'.join(caplog.messages)
+    # So does the command that began it.
+    again = fit(
+        folder,
+        tmp_path / 'mixture',
+        f'--init_from={source}',
+        '--init_noise=0',
+        '--model.hidden_channels=16',
+        '--ckpt_path=last',
+        '--trainer.max_epochs=3',
+    )
+    assert again.model.gnn.hidden_channels == 4
+    assert again.trainer.current_epoch == 3
 
 
 def test_one_convolution_and_a_new_head(folder, tmp_path):

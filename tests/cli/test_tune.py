@@ -157,6 +157,7 @@ def test_space_is_refused(tmp_path, command, refused, space, message):
         (['--modle', '3'], "'--modle' is not an argument"),
         (['--ensemble', '2'], "'ensemble' must be left out of a search"),
         (['--ckpt_path=last'], "'ckpt_path' must be left out of a search"),
+        (['--init_from=runs/my'], "'init_from' must be left out of a search"),
     ],
 )
 def test_options_are_refused(tmp_path, command, refused, options, message):

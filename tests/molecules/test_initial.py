@@ -23,6 +23,13 @@ def test_sources(tmp_path):
     assert network.hidden_channels == 4
 
 
+def save_nan(path):
+    gnn = GNN(hidden_channels=4, num_layers=1)
+    with torch.no_grad():
+        gnn.convs[0].root.fill_(torch.nan)
+    gnn.save_pretrained(path)
+
+
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
@@ -33,7 +40,11 @@ def test_sources(tmp_path):
             'without mixtures, got .* with 2 experts',
         ),
         (lambda path: path.mkdir(), 'it has neither checkpoints/best.ckpt'),
-        (lambda path: path.write_bytes(b'pickle'), 'is no archive of PyTorch'),
+        (
+            lambda path: path.write_bytes(b'pickle'),
+            "^'init_from' must be .* is no archive of PyTorch",
+        ),
+        (save_nan, "weights are finite, got .* with others in 'convs.0.root'"),
     ],
 )
 def test_refused(make, message, tmp_path):
