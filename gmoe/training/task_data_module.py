@@ -23,6 +23,11 @@ class TaskDataModule(LightningDataModule):
     task_type: str
     eval_metric: str
 
+    def __str__(self) -> str:
+        # Lightning's would make all loaders for a line about them, and a
+        # command asks for it at each setting that the data do not have.
+        return f'{type(self).__name__}()'
+
     @property
     def num_outputs(self) -> int:
         """The number of outputs of a network: one for each task, or for each

@@ -21,3 +21,11 @@ def test_outputs_and_scores():
     assert Labels().train_weights() is None
     with pytest.raises(NotImplementedError):
         Labels().train_targets()
+
+
+def test_text_makes_no_loaders():
+    class Loaded(TaskDataModule):
+        def train_dataloader(self):
+            raise AssertionError
+
+    assert str(Loaded()) == 'Loaded()'
