@@ -47,9 +47,9 @@ _CKPT_PATH = (
 )
 #: Groups of options by one of theirs, in the order of the help.
 _GROUPS = {
+    'ckpt_path': 'The checkpoint to start from',
     'model': 'The network',
     'data': 'The data',
-    'ckpt_path': 'The checkpoint to start from',
     'checkpoint': 'How the best checkpoint is kept',
     'early_stopping': 'When a training ends early',
     'averaging': 'How weights are averaged',

@@ -1,7 +1,5 @@
 """How much a network computes."""
 
-import math
-
 import pytest
 import torch
 from torch_geometric.data import Batch
@@ -34,9 +32,11 @@ def test_flops_are_those_of_the_matrix_products(top_k):
     if top_k is None:
         assert found == layers * one * width + head
     else:
-        # The gate and the terms of all kinds of bonds, then the rows that some
-        # expert needs: at least those of the nodes that chose it.
-        kinds, features = math.prod(EDGE_DIMS), sum(EDGE_DIMS)
+        # The gate and the terms of the kinds of bonds that occur, then the
+        # rows that some expert needs: at least those of the nodes that chose
+        # it.
+        kinds = len(batch.edge_attr.unique(dim=0))
+        features = sum(EDGE_DIMS)
         fixed = one * 4 + 2 * 4 * kinds * features * width
         least = layers * (fixed + top_k * one * width) + head
         most = layers * (fixed + 4 * one * width) + head
