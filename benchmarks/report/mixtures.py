@@ -102,16 +102,9 @@ def content(found: Sequence[Case]) -> str:
     if not found:
         return 'No table has results of two seeds yet.'
     adjusted = stats.false_discovery_control([c.found.p_value for c in found])
+    both = list(zip(found, map(float, adjusted), strict=True))
     counts = Counter(case.found.verdict for case in found)
-    kept = Counter(
-        case.found.verdict
-        for case, p_value in zip(found, adjusted, strict=True)
-        if p_value < 0.05
-    )
-    rows = [
-        _row(case, float(p_value))
-        for case, p_value in zip(found, adjusted, strict=True)
-    ]
+    kept = Counter(case.found.verdict for case, p in both if p < 0.05)
     return '\n\n'.join(
         [
             f'Of {len(found)} comparisons the mixture is better in '
@@ -120,7 +113,7 @@ def content(found: Sequence[Case]) -> str:
             'decides something by chance alone: with p-values adjusted for '
             'their number (Benjamini and Hochberg, 5 %), '
             f'{kept["better"]} and {kept["worse"]} are left.',
-            markdown.table_of(rows),
+            markdown.table_of([_row(*each) for each in both]),
         ]
     )
 

@@ -28,8 +28,6 @@ _LAYERS = (
     'residual',
     'virtual_node',
 )
-
-
 #: What a mixture has to have so that the first outputs are those of the
 #: network.
 _MIXTURE = ('num_experts_1hop', 'combine', 'num_shared_experts')

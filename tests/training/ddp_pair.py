@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, Trainer, seed_everything
 
 from tests import processes
 
@@ -38,6 +38,22 @@ def make_trainer(**kwargs) -> Trainer:
     )
 
 
+def make_network(kind, **arguments):
+    """A small mixture whose steps do not depend on luck."""
+    seed_everything(3, verbose=False)
+    return kind(
+        hidden_channels=8,
+        num_layers=2,
+        num_experts=4,
+        num_experts_1hop=2,
+        top_k=2,
+        router_kwargs={'noise': False},
+        norm='layer_norm',
+        dropout=0.0,
+        **arguments,
+    )
+
+
 def train(folder, rank, world_size, make_data, make_model) -> None:
     """Trains for an epoch in one of the processes, with a validation at its
     end."""
@@ -64,8 +80,8 @@ def train(folder, rank, world_size, make_data, make_model) -> None:
     dist.destroy_process_group()
 
 
-def run(folder, module) -> None:
-    """Runs a module in two processes."""
+def run(folder, module, **variables) -> None:
+    """Runs a module in two processes, with variables of the environment."""
     running = [
         processes.start(
             folder,
@@ -73,7 +89,7 @@ def run(folder, module) -> None:
             *(folder, rank, WORLD_SIZE),
             stdout=f'output{rank}',
             stderr=f'output{rank}',
-            variables={'LOCAL_RANK': str(rank), 'PL_GLOBAL_SEED': '3'},
+            variables={'LOCAL_RANK': str(rank), **variables},
         )
         for rank in range(WORLD_SIZE)
     ]

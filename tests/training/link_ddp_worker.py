@@ -6,8 +6,6 @@ python -m tests.training.link_ddp_worker FOLDER RANK WORLD_SIZE
 import sys
 from pathlib import Path
 
-from lightning.pytorch import seed_everything
-
 from gmoe.training import LinkDataModule, LinkPredictor
 from tests.training import ddp_pair
 
@@ -23,19 +21,11 @@ def make_data(folder: Path) -> LinkDataModule:
 
 
 def make_model(data: LinkDataModule) -> LinkPredictor:
-    """A network whose steps do not depend on luck."""
-    seed_everything(3, verbose=False)
-    return LinkPredictor(
+    """A network that goes with the data."""
+    return ddp_pair.make_network(
+        LinkPredictor,
         num_nodes=data.num_nodes,
         router_columns=data.router_columns,
-        hidden_channels=8,
-        num_layers=2,
-        num_experts=4,
-        num_experts_1hop=2,
-        top_k=2,
-        router_kwargs={'noise': False},
-        norm='layer_norm',
-        dropout=0.0,
     )
 
 

@@ -6,8 +6,6 @@ python -m tests.training.node_ddp_worker FOLDER RANK WORLD_SIZE
 import sys
 from pathlib import Path
 
-from lightning.pytorch import seed_everything
-
 from gmoe.training import NodeDataModule, NodePredictor
 from tests.training import ddp_pair
 
@@ -26,19 +24,11 @@ def make_data(folder: Path) -> NodeDataModule:
 
 
 def make_model(data: NodeDataModule) -> NodePredictor:
-    """A network whose steps do not depend on luck."""
-    seed_everything(3, verbose=False)
-    return NodePredictor(
+    """A network that goes with the data."""
+    return ddp_pair.make_network(
+        NodePredictor,
         in_channels=data.in_channels,
         out_channels=data.num_outputs,
-        hidden_channels=8,
-        num_layers=2,
-        num_experts=4,
-        num_experts_1hop=2,
-        top_k=2,
-        router_kwargs={'noise': False},
-        norm='layer_norm',
-        dropout=0.0,
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from gmoe import cli
-from tests import processes
 from tests.training import tiny
+from tests.training.ddp_pair import WORLD_SIZE, run
 from tests.training.ddp_worker import (
     CASES,
     gradients,
@@ -19,9 +19,6 @@ from tests.training.ddp_worker import (
     make_some_labels,
 )
 
-WORLD_SIZE = 2
-TIMEOUT = 240
-
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
@@ -29,24 +26,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('ddp')
     # 63 graphs: an odd number of them in each part but one.
     tiny.write_config(folder, num_graphs=63, eval_batch_size=2)
-    running = [
-        processes.start(
-            folder,
-            'tests.training.ddp_worker',
-            *(folder, rank, WORLD_SIZE),
-            stdout=f'output{rank}',
-            stderr=f'output{rank}',
-            variables={'LOCAL_RANK': str(rank)},
-        )
-        for rank in range(WORLD_SIZE)
-    ]
-    try:
-        codes = [process.wait(TIMEOUT) for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    texts = [(folder / f'output{i}').read_text() for i in range(WORLD_SIZE)]
-    assert codes == [0] * WORLD_SIZE, '\n'.join(texts)[-10_000:]
+    run(folder, 'tests.training.ddp_worker')
     return folder
 
 

@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
     """What two processes leave."""
     folder = tmp_path_factory.mktemp('node_ddp')
     torch.save(small.make_graph(), folder / 'mine.pt')
-    run(folder, 'tests.training.node_ddp_worker')
+    run(folder, 'tests.training.node_ddp_worker', PL_GLOBAL_SEED='3')
     return folder
 
 
